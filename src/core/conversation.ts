@@ -1,0 +1,77 @@
+/**
+ * A recording as conversations: what both the packet formats (by way of reassembly) and gogetway's frames
+ * become, and what `inspect`, `export` and `verify` work on. Events come in file order; those of one connection
+ * in the order they happened.
+ */
+
+import type { CaptureRecord } from './codec/capture.js'
+import type { Direction } from './direction.js'
+import type { CloseAnnotation } from './record/annotation.js'
+
+/** A connection was seen for the first time. */
+export interface OpenEvent {
+  readonly kind: 'open'
+  /** Counted from 1 in order of appearance in the file. */
+  readonly connection: number
+  readonly timeNs: bigint
+  /** In address notation. The real ends if the recording says so, else those of the packets. */
+  readonly client: string
+  readonly server: string
+  /** Name of the gateway's listener, or of the capture interface. */
+  readonly listener: string | undefined
+  /** False when the capture began in the middle of the connection: no SYN seen. */
+  readonly fromStart: boolean
+}
+
+export interface DataEvent {
+  readonly kind: 'data'
+  readonly connection: number
+  readonly timeNs: bigint
+  readonly direction: Direction
+  /** Position of the first byte in its direction's stream, lost bytes counted. */
+  readonly at: number
+  /** Valid only until the next event is asked for. */
+  readonly bytes: Uint8Array
+}
+
+/** Bytes of the stream that the file does not have. */
+export interface GapEvent {
+  readonly kind: 'gap'
+  readonly connection: number
+  readonly timeNs: bigint
+  readonly direction: Direction
+  readonly at: number
+  readonly length: number
+  /** As the recording says, or undefined where it says nothing. */
+  readonly why: string | undefined
+}
+
+/** One direction ended with FIN. */
+export interface FinEvent {
+  readonly kind: 'fin'
+  readonly connection: number
+  readonly timeNs: bigint
+  readonly direction: Direction
+}
+
+/** The connection is over. Absent for connections that the file leaves open. */
+export interface CloseEvent {
+  readonly kind: 'close'
+  readonly connection: number
+  readonly timeNs: bigint
+  /** The gateway's reason and ledger if the recording has it; else null. */
+  readonly annotation: CloseAnnotation | null
+  /** How the packets themselves ended. */
+  readonly how: 'fin' | 'reset'
+}
+
+export type ConversationEvent = OpenEvent | DataEvent | GapEvent | FinEvent | CloseEvent
+
+/** Turns capture records into events; pure, with bounded memory, however many connections a file has open at once. */
+export interface ConversationReader {
+  push(record: CaptureRecord): Iterable<ConversationEvent>
+  /** End of file: gaps and bytes still held back are given out. */
+  end(): Iterable<ConversationEvent>
+  /** Packets that were not TCP, or that could not be understood, so far. */
+  readonly ignored: number
+}

@@ -1,0 +1,167 @@
+/**
+ * The engine port: accept, dial, and link two sockets. It fits on one screen; everything above it
+ * (sessions, guards, recording) is the same for every engine, and `tidegate/testing` has the suite that any
+ * engine must pass.
+ *
+ * - listening: a socket that accepts; `Listening` is the handle on it
+ * - conn: one open socket, accepted or dialled, that nobody else touches until it is linked
+ * - link: two conns joined, bytes moving both ways, until it ends or is interrupted
+ *
+ * No method throws for what the network does: that arrives through a callback. Durations are milliseconds; 0 means "no
+ * limit".
+ */
+
+import type { Duplex } from 'node:stream'
+import type { Address } from '../core/address.js'
+import type { CloseReason } from '../core/close-reason.js'
+import type { Direction, PerDirection } from '../core/direction.js'
+import type { TidegateError } from '../errors.js'
+
+export interface Engine {
+  /** `portable`, `linux`, … as it appears in logs. */
+  readonly name: string
+  /**
+   * Starts accepting. `onAccept` owns each conn it is given.
+   * @throws TidegateError (rejects) `address_in_use`, `permission_denied`, `name_not_found`, `listen_failed`.
+   */
+  listen(spec: ListenSpec, onAccept: (client: Conn) => void): Promise<Listening>
+  /** Starts connecting. `done` is called exactly once, never before `dial` returns, and not at all after `cancel`. */
+  dial(address: Address, options: DialOptions, done: DialDone): Dial
+  /** Joins two conns; both belong to the link until it ends or is interrupted. */
+  link(client: Conn, upstream: Conn, observer: LinkObserver, options: LinkOptions): Link
+  /** Makes a conn of a stream the caller opened (e.g. a TLS socket, already connected). The conn owns it from then on. */
+  adopt(stream: Duplex): Conn
+  /** Closes every listening, dial, link and conn that is left. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface SocketOptions {
+  /** TCP_NODELAY. Default true: a relay must not hold small writes back. Ignored on unix sockets. */
+  readonly noDelay?: boolean
+  /** Idle time before TCP keep-alive probes start, ms; 0 (default) leaves keep-alive off. */
+  readonly keepAliveMs?: number
+}
+
+export interface ListenSpec extends SocketOptions {
+  readonly address: Address
+  /** Longest queue of connections the kernel holds for us. Default 4096. */
+  readonly backlog?: number
+  /** Do not accept IPv4 on a listener bound to `[::]`. Default false. */
+  readonly ipv6Only?: boolean
+}
+
+export interface Listening {
+  /** The real address: port 0 has become the port the kernel chose. */
+  readonly address: Address
+  /**
+   * Stops handing out connections until `resume`: they wait in the kernel's backlog, or, where an engine
+   * cannot leave them there, accepted and unread, at most `backlog` of them; more are reset. Idempotent.
+   */
+  pause(): void
+  resume(): void
+  /** Stops accepting; conns already handed out live on, those that wait are reset. Idempotent. A unix socket's path is removed. */
+  close(): Promise<void>
+}
+
+export interface DialOptions extends SocketOptions {
+  readonly timeoutMs: number
+}
+
+/** `code` is `dial_timeout`, `connection_refused`, `name_not_found`, `permission_denied` or `dial_failed`. */
+export type DialDone = (error: TidegateError | null, conn: Conn | null) => void
+
+export interface Dial {
+  /** Gives up: the socket is closed and `done` is not called. Harmless after `done`. */
+  cancel(): void
+}
+
+export interface Conn {
+  /** Unique within the process. */
+  readonly id: number
+  readonly local: Address
+  readonly remote: Address
+  /** True while the socket is open both ways, nothing has arrived unread and nothing waits to be written. */
+  isIdleAndAlive(): boolean
+  /**
+   * Watches a conn that is not linked: tells once when the other side ends (`fin`: before sending anything that is
+   * still unread) or breaks it (`reset`). Bytes that arrive stay unread, in order, for the link. Replaces an earlier watcher;
+   * `null` removes it. Linking removes it.
+   */
+  watch(onLeave: ((how: 'fin' | 'reset') => void) | null): void
+  /**
+   * Resolves with the next bytes (at most `maxBytes`), or an empty array at the other side's end. Only while
+   * not linked, one read at a time.
+   * @throws TidegateError (rejects) `read_timeout`, `connection_reset`, `aborted` (destroyed meanwhile), `misuse`.
+   */
+  read(maxBytes: number, timeoutMs: number): Promise<Uint8Array>
+  /** Resolves once the bytes are the kernel's. Only while not linked. @throws TidegateError (rejects) as `read`. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Sends what is pending, then FIN. */
+  end(): void
+  /** Closes now, without RST where the kernel allows. Idempotent. */
+  destroy(): void
+  /** Closes now with RST (on a unix socket: as `destroy`). Idempotent. */
+  reset(): void
+}
+
+export interface LinkOptions {
+  /** Ends the link with `idle_timeout` when no byte moved in either direction for this long. */
+  readonly idleTimeoutMs: number
+  /** Once one direction has ended: ends with `half_close_timeout` when the other moved no byte for this long. */
+  readonly halfCloseTimeoutMs: number
+  /** At most this many bytes per direction wait in user memory, plus one read (64 KiB). Default 64 KiB. */
+  readonly bufferBytes?: number
+}
+
+/**
+ * Who watches a link. Without `onData` and `transform` the engine may move bytes where nobody can read them.
+ * A callback that throws ends this link with `error` and nothing else.
+ */
+export interface LinkObserver {
+  /**
+   * Decides what is forwarded in place of `chunk`: itself, other bytes, or null for nothing. While a promise is pending the
+   * direction waits (the chunk stays valid until it settles). A rejection ends the link with `error`.
+   */
+  transform?(chunk: Uint8Array, direction: Direction): Uint8Array | null | Promise<Uint8Array | null>
+  /** Sees what is forwarded, in order, just before it is. `chunk` is valid only during the call. */
+  onData?(chunk: Uint8Array, direction: Direction): void
+  /** `direction` has ended: its source's FIN was seen and everything before it has been observed. */
+  onEndOfStream?(direction: Direction): void
+  /** Called once, when neither socket is touched any more; both are closed unless it was interrupted. Never before `link` returns. */
+  onEnd(end: LinkEnd): void
+}
+
+export interface LinkEnd {
+  /** null when it was interrupted. */
+  readonly reason: CloseReason | null
+  /** More detail for the log, when the reason alone does not tell. */
+  readonly error: Error | null
+  /** Bytes read from the source and passed on to the other socket. */
+  readonly totals: PerDirection<number>
+}
+
+/**
+ * What `interrupt` left of the upstream: `clean` (open both ways, nothing unread, everything written), `unread` (bytes
+ * arrived that no client got), `half_closed` (one direction has ended), `failed` (closed or broken).
+ */
+export type UpstreamLeft = 'clean' | 'unread' | 'half_closed' | 'failed'
+
+export interface Link {
+  /** Live figures, as in {@link LinkEnd}. */
+  readonly totals: PerDirection<number>
+  /** Stops reading from both sides, without limit of time (it does not count as idle). Not nested. */
+  hold(): void
+  /** Undoes `hold`. */
+  release(): void
+  /**
+   * Takes the link apart without closing either conn. Resolves when neither pump can touch them again and what was read
+   * from the client has been written; an upstream that does not take it within `timeoutMs` is destroyed
+   * and reported `failed`. The observer's `onEnd` is called with reason null first. After the link's own end: `failed`.
+   */
+  interrupt(timeoutMs: number): Promise<UpstreamLeft>
+  /**
+   * Ends the link now with this reason: pending bytes are dropped, both sockets closed (`client_reset`,
+   * `upstream_reset`, `denied`, `killed` and `error` with RST). Idempotent: the first end counts.
+   */
+  destroy(reason: CloseReason, error?: Error): void
+}
