@@ -1,0 +1,88 @@
+/**
+ * The recording: what joins the pure recorder (core/record) to a sink, the clock and the links it watches.
+ */
+
+import type { Address } from '../core/address.js'
+import type { CloseReason } from '../core/close-reason.js'
+import type { Direction } from '../core/direction.js'
+import type { Logger } from '../ports/logger.js'
+import type { Sink } from '../ports/sink.js'
+
+export interface RecordingOptions {
+  readonly sink: Sink
+  /** When the sink is slow: slow the traffic, leave bytes out (marked), or end the connection. Default `block`. */
+  readonly overload?: 'block' | 'drop' | 'disconnect'
+  /** When a write failed: go on (the loss is marked), or end the connections whose bytes were lost. Default `continue`. */
+  readonly onFailure?: 'continue' | 'disconnect'
+  /** Bytes that may wait for the sink, all connections together. Default 16 MiB, at least 1 MiB. */
+  readonly maxBufferedBytes?: number
+  /** One pcapng interface each. A connection of a listener that is not here goes to the first. */
+  readonly listeners: readonly RecordedListener[]
+  /** Who records, e.g. `tidegate 0.1.0`. */
+  readonly application: string
+  /** Default: silent. */
+  readonly logger?: Logger
+}
+
+export interface RecordedListener {
+  readonly name: string
+  readonly description: string
+}
+
+export interface RecordedConnection {
+  /** The gateway's own number, as in its log. */
+  readonly id: number
+  readonly listener: string
+  readonly client: Address
+  readonly server: Address
+}
+
+/** What the recording may do to the link it watches; an engine's `Link` fits. */
+export interface Holdable {
+  hold(): void
+  release(): void
+  destroy(reason: CloseReason, error?: Error): void
+}
+
+/** The recording's ear on one connection. */
+export interface ConnectionTap {
+  /** The bytes are copied before it returns. */
+  data(chunk: Uint8Array, direction: Direction): void
+  endOfStream(direction: Direction): void
+  /** The connection is over, however it ended. The last call. */
+  close(reason: CloseReason): void
+}
+
+export interface RecordingCounters {
+  /** Opened so far. */
+  readonly connections: number
+  /** Bytes relayed by recorded connections: `seenBytes = storedBytes + lostBytes + bytes still waiting`. */
+  readonly seenBytes: number
+  /** Of those, what the sink has taken. */
+  readonly storedBytes: number
+  readonly lostBytes: number
+  /** Bytes of the file that wait for the sink, packet headers included. */
+  readonly bufferedBytes: number
+  readonly writes: number
+  readonly writeFailures: number
+  /** How often all links were held because the sink was slow (`overload: block`). */
+  readonly holds: number
+  /** Closed connections whose `close` annotation could not be stored. */
+  readonly unclosed: number
+}
+
+export interface Recording {
+  /**
+   * Starts recording a connection. `link` is asked for only when the recording has to slow or end it: a tap is made just
+   * before its link. Null: there is none (any more).
+   */
+  open(connection: RecordedConnection, link: () => Holdable | null): ConnectionTap
+  counters(): RecordingCounters
+  /**
+   * Writes what is left, waits for it and closes the sink. What the sink does not take within `timeoutMs` (default
+   * 10 s) is counted lost. Idempotent.
+   */
+  close(timeoutMs?: number): Promise<RecordingCounters>
+}
+
+export declare const startRecording: (options: RecordingOptions) => Recording
