@@ -1,0 +1,77 @@
+/** The control plane's side of the control port: where clients go, who reads along, and what is said of the end. */
+
+import { formatAddress } from '../core/address.js'
+import type { ConnectionIdentity, ConnectionRecord } from '../core/session/record.js'
+import { messageOf } from '../errors.js'
+import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
+import type { Link } from '../ports/engine.js'
+import type { Logger } from '../ports/logger.js'
+import { logClosed } from './connection-log.js'
+import { type ConnectTarget, routeByHook } from './hooks.js'
+import type { ConnectionTap, Recording } from './recording.js'
+import { tellClosed, type Watchers, watchLink } from './watch.js'
+
+/** What the desk knows of a listener. */
+export interface ListenerEntry {
+  readonly route: RouteDecision
+  readonly recorded: boolean
+}
+
+export interface DeskOptions extends Watchers {
+  readonly connectTarget: ConnectTarget | undefined
+  readonly recording: Recording | null
+  readonly logger: Logger
+}
+
+export class ControlDesk implements ControlPort {
+  readonly #options: DeskOptions
+  /** Entries of listeners that a reload removed stay, for the connections that they leave behind. */
+  readonly #entries = new Map<string, ListenerEntry>()
+  readonly #taps = new Map<number, ConnectionTap>()
+
+  constructor(options: DeskOptions) {
+    this.#options = options
+  }
+
+  enter(listener: string, entry: ListenerEntry): void {
+    this.#entries.set(listener, entry)
+  }
+
+  route(connection: ConnectionIdentity): RouteDecision | Promise<RouteDecision> {
+    const entry = this.#entries.get(connection.listener)
+    if (entry === undefined) throw new Error(`no listener is named '${connection.listener}'`)
+    const { connectTarget } = this.#options
+    return connectTarget === undefined ? entry.route : routeByHook(connectTarget, connection, entry.route)
+  }
+
+  watch(connection: LinkedConnection, link: () => Link | null): LinkWatch {
+    const tap = this.#tap(connection, link)
+    return watchLink(this.#options, tap, connection, link)
+  }
+
+  closed(record: ConnectionRecord): void {
+    const { logger, observers } = this.#options
+    this.#taps.get(record.id)?.close(record.reason)
+    this.#taps.delete(record.id)
+    logClosed(logger, record)
+    tellClosed(observers, record, (thrown) =>
+      logger.error(
+        { id: record.id, listener: record.listener, error: messageOf(thrown) },
+        'an observer failed',
+      ),
+    )
+  }
+
+  #tap(connection: LinkedConnection, link: () => Link | null): ConnectionTap | null {
+    const { recording } = this.#options
+    if (recording === null || this.#entries.get(connection.listener)?.recorded !== true) return null
+    const { id, listener, client, upstream } = connection
+    const tap = recording.open({ id, listener, client, server: upstream }, link)
+    this.#taps.set(id, tap)
+    return tap
+  }
+}
+
+/** What an interface of the recording says of its listener. */
+export const describeRoute = (route: RouteDecision): string =>
+  route.kind === 'endpoints' ? `to ${route.endpoints.map(formatAddress).join(', ')}` : 'to where a hook says'

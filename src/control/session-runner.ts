@@ -1,0 +1,225 @@
+/** Does what the session machine says with the engine's sockets, and tells it what became of it. */
+
+import type { Address } from '../core/address.js'
+import type { CloseReason } from '../core/close-reason.js'
+import type { PerDirection } from '../core/direction.js'
+import type { Admission } from '../core/session/admission.js'
+import {
+  BARE_FIN_GRACE_MS,
+  NEW_SESSION,
+  type SessionCommand,
+  type SessionEvent,
+  type SessionState,
+  transition,
+} from '../core/session/machine.js'
+import type { ConnectionIdentity, ConnectionRecord, LiveConnection } from '../core/session/record.js'
+import { messageOf, TidegateError } from '../errors.js'
+import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
+import type { Conn, Dial, DialOptions, Engine, Link, LinkEnd, LinkOptions } from '../ports/engine.js'
+
+/** What a session needs of its surroundings; shared by all sessions of a listener. */
+export interface SessionSurroundings {
+  readonly engine: Engine
+  readonly control: ControlPort
+  readonly dial: DialOptions
+  readonly link: LinkOptions
+  /** Called once, after the last event. */
+  readonly onFinished: (record: ConnectionRecord) => void
+}
+
+const NOTHING: PerDirection<number> = { upstream: 0, downstream: 0 }
+
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(messageOf(thrown)))
+
+const hookFailed = (thrown: unknown): TidegateError =>
+  new TidegateError('hook_failed', `a hook failed: ${messageOf(thrown)}`, { fault: 'hook', cause: thrown })
+
+export class SessionRunner {
+  readonly identity: ConnectionIdentity
+  readonly #client: Conn
+  readonly #around: SessionSurroundings
+  readonly #startedAt = Date.now()
+  readonly #acceptedAt = performance.now()
+  #state: SessionState = NEW_SESSION
+  #dial: Dial | null = null
+  #upstream: Conn | null = null
+  #upstreamAddress: Address | null = null
+  #link: Link | null = null
+  #totals: PerDirection<number> = NOTHING
+  #error: Error | null = null
+  #attempts = 0
+  #routedMs: number | null = null
+  #dialledMs: number | null = null
+  #routeTimer: NodeJS.Timeout | null = null
+  #abandonTimer: NodeJS.Timeout | null = null
+
+  constructor(identity: ConnectionIdentity, client: Conn, around: SessionSurroundings) {
+    this.identity = identity
+    this.#client = client
+    this.#around = around
+  }
+
+  start(admission: Admission): void {
+    if (!admission.admitted) return this.#apply({ type: 'refused', reason: admission.reason })
+    this.#client.watch((how) => this.#apply({ type: 'client_left', how }))
+    this.#apply({ type: 'admitted' })
+  }
+
+  /** Ends the session now, whatever it is doing. */
+  cut(reason: CloseReason, error: Error | null = null): void {
+    this.#error ??= error
+    this.#apply({ type: 'cut', reason })
+  }
+
+  live(): LiveConnection {
+    return {
+      ...this.identity,
+      state: this.#state.at,
+      upstream: this.#upstreamAddress,
+      ageMs: this.#age(),
+      bytes: this.#bytes(),
+    }
+  }
+
+  #age(): number {
+    return performance.now() - this.#acceptedAt
+  }
+
+  #bytes(): PerDirection<number> {
+    const totals = this.#link?.totals ?? this.#totals
+    return { upstream: totals.upstream, downstream: totals.downstream }
+  }
+
+  #apply(event: SessionEvent): void {
+    const { state, commands } = transition(this.#state, event)
+    this.#state = state
+    for (const command of commands) this.#run(command)
+  }
+
+  #run(command: SessionCommand): void {
+    switch (command.type) {
+      case 'route':
+        return this.#route()
+      case 'dial':
+        return this.#startDial(command.endpoint)
+      case 'cancel_dial':
+        this.#dial?.cancel()
+        this.#dial = null
+        return
+      case 'arm_abandon':
+        this.#abandonTimer = setTimeout(() => this.#apply({ type: 'abandon_due' }), BARE_FIN_GRACE_MS)
+        return
+      case 'link':
+        return this.#makeLink()
+      case 'cut_link':
+        this.#link?.destroy(command.reason, this.#error ?? undefined)
+        return
+      case 'reset_client':
+        this.#client.watch(null)
+        this.#client.reset()
+        return
+      case 'discard_upstream':
+        this.#upstream?.destroy()
+        this.#upstream = null
+        return
+      case 'finish':
+        return this.#finish(command.reason)
+    }
+  }
+
+  #route(): void {
+    const { control, dial } = this.#around
+    try {
+      const decision = control.route(this.identity)
+      if (!(decision instanceof Promise)) return this.#routed(decision)
+      if (dial.timeoutMs > 0) this.#routeTimer = setTimeout(() => this.cut('dial_timeout'), dial.timeoutMs)
+      decision.then(
+        (decided) => this.#routed(decided),
+        (thrown: unknown) => this.#routeFailed('error', hookFailed(thrown)),
+      )
+    } catch (thrown) {
+      this.#routeFailed('error', hookFailed(thrown))
+    }
+  }
+
+  #routed(decision: RouteDecision): void {
+    this.#clearTimer('route')
+    this.#routedMs ??= this.#age()
+    if (decision.kind === 'failed') return this.#routeFailed(decision.reason, decision.error)
+    if (decision.kind === 'endpoints') return this.#apply({ type: 'routed', endpoints: decision.endpoints })
+    this.#upstreamAddress = decision.address
+    this.#upstream = this.#around.engine.adopt(decision.stream)
+    this.#apply({ type: 'supplied' })
+  }
+
+  #routeFailed(reason: CloseReason, error: Error): void {
+    this.#clearTimer('route')
+    this.#error ??= error
+    this.#apply({ type: 'route_failed', reason })
+  }
+
+  #startDial(endpoint: Address): void {
+    this.#attempts++
+    this.#upstreamAddress = endpoint
+    this.#dial = this.#around.engine.dial(endpoint, this.#around.dial, (error, conn) => {
+      this.#dial = null
+      if (conn === null) {
+        this.#error = error
+        this.#apply({ type: 'dial_failed', timedOut: error?.code === 'dial_timeout' })
+        return
+      }
+      this.#error = null
+      this.#upstream = conn
+      this.#dialledMs = this.#age() - (this.#routedMs ?? 0)
+      this.#apply({ type: 'dialled' })
+    })
+  }
+
+  #makeLink(): void {
+    const upstream = this.#upstream
+    const address = this.#upstreamAddress
+    if (upstream === null || address === null) throw new Error('a link needs an upstream')
+    this.#clearTimer('abandon')
+    this.#client.watch(null)
+    const linked: LinkedConnection = { ...this.identity, upstream: address }
+    let watch: LinkWatch
+    try {
+      watch = this.#around.control.watch(linked, () => this.#link)
+    } catch (thrown) {
+      this.#error = asError(thrown)
+      this.#client.reset()
+      upstream.reset()
+      return this.#apply({ type: 'link_ended', reason: 'error' })
+    }
+    const observer = { ...watch, onEnd: (end: LinkEnd) => this.#linkEnded(end) }
+    this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
+  }
+
+  #linkEnded(end: LinkEnd): void {
+    this.#totals = end.totals
+    this.#error = end.error ?? this.#error
+    this.#apply({ type: 'link_ended', reason: end.reason ?? 'error' })
+  }
+
+  #clearTimer(which: 'route' | 'abandon'): void {
+    const timer = which === 'route' ? this.#routeTimer : this.#abandonTimer
+    if (timer !== null) clearTimeout(timer)
+    if (which === 'route') this.#routeTimer = null
+    else this.#abandonTimer = null
+  }
+
+  #finish(reason: CloseReason): void {
+    this.#clearTimer('route')
+    this.#clearTimer('abandon')
+    this.#around.onFinished({
+      ...this.identity,
+      upstream: this.#upstreamAddress,
+      reason,
+      error: this.#error,
+      startedAt: this.#startedAt,
+      times: { routed: this.#routedMs, dialled: this.#dialledMs, total: this.#age() },
+      bytes: this.#bytes(),
+      attempts: this.#attempts,
+    })
+  }
+}

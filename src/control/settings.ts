@@ -1,0 +1,43 @@
+/** From the config's words to what the data plane takes. */
+
+import { isDeepStrictEqual } from 'node:util'
+import type { GatewayConfig, ListenerConfig } from '../config/config.js'
+import { compileAccessRules } from '../core/route/cidr.js'
+import { TidegateError } from '../errors.js'
+import type { RouteDecision } from '../ports/control.js'
+import type { ListenerSettings } from './data-plane.js'
+
+export const listenerSettings = (listener: ListenerConfig): ListenerSettings => {
+  const socket = { noDelay: listener.noDelay, keepAliveMs: listener.keepAliveMs }
+  return {
+    name: listener.name,
+    spec: { address: listener.listen, backlog: listener.backlog, ipv6Only: listener.ipv6Only, ...socket },
+    admission: {
+      allows: compileAccessRules({ allow: listener.allow, deny: listener.deny }),
+      maxConnections: listener.maxConnections,
+      overflow: listener.overflow,
+    },
+    dial: { timeoutMs: listener.timeouts.connectMs, ...socket },
+    link: {
+      idleTimeoutMs: listener.timeouts.idleMs,
+      halfCloseTimeoutMs: listener.timeouts.halfCloseMs,
+      bufferBytes: listener.bufferBytes,
+    },
+  }
+}
+
+/** Whether a reload has to open the socket anew. */
+export const needsNewSocket = (before: ListenerSettings, after: ListenerSettings): boolean =>
+  !isDeepStrictEqual(before.spec, after.spec)
+
+/** Where the config sends a listener's clients. */
+export const configuredRoute = (config: GatewayConfig, listener: ListenerConfig): RouteDecision => {
+  const upstream = listener.upstream === null ? undefined : config.upstreams[listener.upstream]
+  if (upstream !== undefined) return { kind: 'endpoints', endpoints: upstream.endpoints }
+  const error = new TidegateError(
+    'hook_failed',
+    `connectTarget chose no upstream for a client of '${listener.name}', which has none configured`,
+    { fault: 'hook' },
+  )
+  return { kind: 'failed', reason: 'error', error }
+}
