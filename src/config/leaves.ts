@@ -20,47 +20,54 @@ import {
 /** See `schema.ts`: what people write, or what a program makes. */
 export type Form = 'text' | 'object'
 
-/** What a field's `meta` may hold, for the reference page and the messages. */
-declare module 'zod' {
-  interface GlobalMeta {
-    /** What is accepted, for messages: `expected …`. */
-    expected?: string
-    /** The type's name on the reference page. */
-    typeName?: string
-    /** The default in words, where it is not a value. */
-    fallback?: string
-    /** Optional to the schema, since the library may leave it out, but not in a file. */
-    required?: boolean
-  }
+/** What a field's zod `meta` may hold besides JSON Schema's own keywords; `json-schema.ts` strips it from what editors see. */
+export interface FieldMeta {
+  /** The type's name on the reference page. */
+  readonly typeName?: string
+  /** The default in words, where it is not a value. */
+  readonly fallback?: string
+  /** Optional to the schema, since the library may leave it out, but not in a file. */
+  readonly required?: boolean
 }
 
 interface LeafMeta {
   readonly description: string
+  /** What is accepted, as in `expected …`. */
   readonly expected: string
   readonly typeName: string
   readonly fallback?: string
 }
 
 /** Runs a parser that throws a TidegateError as a check whose message is that error's. */
-const parsed = <Input, Output>(
-  schema: z.ZodType<Input, Input>,
-  parse: (value: Input) => Output,
-): z.ZodPipe<z.ZodType<Input, Input>, z.ZodTransform<Awaited<Output>, Input>> =>
+const parsed = <Input, Output>(schema: z.ZodType<Input, Input>, parse: (value: Input) => Output) =>
   schema.transform((value, context) => {
     try {
-      return parse(value) as Awaited<Output>
+      return parse(value)
     } catch (error) {
       context.addIssue({ code: 'custom', message: messageOf(error) })
       return z.NEVER
     }
   })
 
-export const textLeaf = <Output>(parse: (text: string) => Output, meta: LeafMeta) =>
-  parsed(z.string().min(1), parse).meta({ ...meta })
+export const textLeaf = <Output>(parse: (text: string) => Output, { expected, ...meta }: LeafMeta) =>
+  parsed(z.string(`expected ${expected}`).min(1, `expected ${expected}`), parse).meta({ ...meta })
+
+export const KEY_SEPARATOR = ', '
+
+/** A mapping with these keys and no others. The message of `unrecognized_keys` is the list of them; see `issues.ts`. */
+export const section = <Shape extends z.core.$ZodShape>(shape: Shape) => {
+  const keys = Object.keys(shape).join(KEY_SEPARATOR)
+  return z
+    .strictObject(shape, {
+      error: (issue) => (issue.code === 'unrecognized_keys' ? keys : 'expected a mapping'),
+    })
+    .readonly()
+}
 
 interface QuantityMeta {
   readonly description: string
   readonly fallback?: string
+  readonly default?: string
 }
 
 interface Bounds {
@@ -75,12 +82,9 @@ const quantityLeaf = (
   meta: QuantityMeta & { readonly expected: string; readonly typeName: string; readonly pattern: string },
   bounds?: Bounds,
 ) => {
-  const { pattern, ...rest } = meta
   const parse = (found: string | number): number => {
     if (typeof found === 'string') return read.text(found)
-    if (typeof found !== 'number') throw new TypeError(`expected a ${meta.typeName}`)
-    if (form === 'object' || found === 0) return read.count(found)
-    return read.text(String(found))
+    return form === 'object' || found === 0 ? read.count(found) : read.text(String(found))
   }
   const bounded = (found: string | number): number => {
     const value = parse(found)
@@ -90,11 +94,13 @@ const quantityLeaf = (
       )
     return value
   }
+  const { pattern, expected, ...rest } = meta
   const number = form === 'object' ? { type: 'integer', minimum: 0 } : { const: 0 }
-  return parsed(z.custom<string | number>(), bounded).meta({
-    ...rest,
-    anyOf: [{ type: 'string', pattern }, number],
-  })
+  const schema = z.custom<string | number>(
+    (found) => typeof found === 'string' || typeof found === 'number',
+    expected,
+  )
+  return parsed(schema, bounded).meta({ ...rest, anyOf: [{ type: 'string', pattern }, number] })
 }
 
 /** Becomes milliseconds. */

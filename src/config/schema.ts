@@ -7,10 +7,11 @@
  */
 
 import * as z from 'zod'
-import { parseAddress } from '../core/address.js'
+import type { Address } from '../core/address.js'
 import { checkCidr } from '../core/route/cidr.js'
 import * as defaults from './defaults.js'
-import { durationLeaf, type Form, sizeLeaf, textLeaf } from './leaves.js'
+import { durationLeaf, type Form, section, sizeLeaf, textLeaf } from './leaves.js'
+import { type PlacedReaders, readersFrom } from './paths.js'
 import { formatDuration, formatSize } from './units.js'
 
 const check = (parse: (text: string) => unknown) => (text: string) => {
@@ -22,8 +23,8 @@ const NAME = z
   .string()
   .regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, dashes or underscores')
 
-const address = (description: string) =>
-  textLeaf(parseAddress, {
+const address = (parse: (text: string) => Address, description: string) =>
+  textLeaf(parse, {
     description,
     expected: 'an address: host:port, :port, [ipv6]:port or unix:/path',
     typeName: 'address',
@@ -47,156 +48,153 @@ const flag = (description: string, value: boolean) => z.boolean().prefault(value
 /** Every field may be left out; `inherited` says what counts then. */
 const timeouts = (form: Form, description: string, inherited: boolean) => {
   const field = (text: string, fallback: number) => {
-    const from = inherited ? 'the top-level timeouts' : formatDuration(fallback)
-    return durationLeaf(form, { description: text, fallback: from }).optional()
+    const from = inherited
+      ? { fallback: 'as in the top-level `timeouts`' }
+      : { default: formatDuration(fallback) }
+    return durationLeaf(form, { description: text, ...from }).optional()
   }
-  return z
-    .strictObject({
-      connect: field(
-        'Longest wait for one endpoint to accept; then the next is tried. 0: no limit.',
-        defaults.DEFAULT_CONNECT_TIMEOUT_MS,
-      ),
-      idle: field(
-        'Ends a connection that moved no byte in either direction for this long. 0: never.',
-        defaults.DEFAULT_IDLE_TIMEOUT_MS,
-      ),
-      halfClose: field(
-        'Once one side has ended: ends the connection when the other moved no byte for this long. 0: never.',
-        defaults.DEFAULT_HALF_CLOSE_TIMEOUT_MS,
-      ),
-    })
-    .readonly()
+  return section({
+    connect: field(
+      'Longest wait for one endpoint to accept; then the next is tried. 0: no limit.',
+      defaults.DEFAULT_CONNECT_TIMEOUT_MS,
+    ),
+    idle: field(
+      'Ends a connection that moved no byte in either direction for this long. 0: never.',
+      defaults.DEFAULT_IDLE_TIMEOUT_MS,
+    ),
+    halfClose: field(
+      'Once one side has ended: ends the connection when the other moved no byte for this long. 0: never.',
+      defaults.DEFAULT_HALF_CLOSE_TIMEOUT_MS,
+    ),
+  })
     .optional()
     .meta({ description })
 }
 
-const listener = (form: Form) =>
-  z
-    .strictObject({
-      name: z.string().min(1).max(128).optional().meta({
+const listener = (form: Form, read: PlacedReaders) =>
+  section({
+    name: z
+      .string()
+      .regex(/^\P{Cc}{1,128}$/u, 'expected 1 to 128 printable characters')
+      .optional()
+      .meta({
         description: 'What logs, tables and recordings call it; unique.',
         fallback: 'the listen address',
       }),
-      listen: address('Where to accept clients. Port 0 takes any free port and reports it.'),
-      upstream: textLeaf((text) => text, {
-        description: 'Where connections go: a name under `upstreams`, or an address.',
-        expected: 'a name under upstreams, or an address',
-        typeName: 'name or address',
-      })
-        .optional()
-        .meta({ required: true }),
-      allow: cidrs(
-        'If not empty, only clients from these addresses may connect (and none through a unix socket).',
-      ),
-      deny: cidrs('Clients from these addresses may not connect, even if `allow` names them.'),
-      maxConnections: z
-        .int()
-        .min(0)
-        .prefault(defaults.DEFAULT_MAX_CONNECTIONS)
-        .meta({ description: 'How many connections may be open at once. 0: no limit.' }),
-      overflow: z.enum(['wait', 'refuse']).prefault('wait').meta({
-        description:
-          'What happens to a client beyond `maxConnections`: it waits in the backlog, or is reset at once (reason `limit`).',
-      }),
-      timeouts: timeouts(form, 'Overrides of the top-level `timeouts` for this listener.', true),
-      noDelay: flag('TCP_NODELAY on both sides: small writes are not held back.', true),
-      keepAlive: durationLeaf(form, {
-        description: 'Idle time before TCP keep-alive probes start. 0: no probes.',
-      }).prefault(formatDuration(defaults.DEFAULT_KEEP_ALIVE_MS)),
-      backlog: z.int().min(1).max(defaults.MAX_BACKLOG).prefault(defaults.DEFAULT_BACKLOG).meta({
-        description: 'Longest queue of connections not yet accepted; the kernel may hold it shorter.',
-      }),
-      ipv6Only: flag('On `[::]`: do not accept IPv4 as well.', false),
-      bufferSize: sizeLeaf(form, {
-        description:
-          'Most memory per direction of each connection for bytes that the other side has not taken.',
-        min: defaults.MIN_BUFFER_BYTES,
-        max: defaults.MAX_BUFFER_BYTES,
-      }).prefault(formatSize(defaults.DEFAULT_BUFFER_BYTES)),
-      record: z.boolean().optional().meta({
-        description: 'Whether its connections are recorded; needs a `record` section.',
-        fallback: 'true if there is a `record` section',
-      }),
+    listen: address(read.address, 'Where to accept clients. Port 0 takes any free port and reports it.'),
+    upstream: textLeaf((text) => text, {
+      description: 'Where connections go: a name under `upstreams`, or an address.',
+      expected: 'a name under upstreams, or an address',
+      typeName: 'name or address',
     })
-    .readonly()
+      .optional()
+      .meta({ required: true }),
+    allow: cidrs(
+      'If not empty, only clients from these addresses may connect (and none through a unix socket).',
+    ),
+    deny: cidrs('Clients from these addresses may not connect, even if `allow` names them.'),
+    maxConnections: z
+      .int()
+      .min(0)
+      .prefault(defaults.DEFAULT_MAX_CONNECTIONS)
+      .meta({ description: 'How many connections may be open at once. 0: no limit.' }),
+    overflow: z.enum(['wait', 'refuse']).prefault('wait').meta({
+      description:
+        'What happens to a client beyond `maxConnections`: it waits in the backlog, or is reset at once (reason `limit`).',
+    }),
+    timeouts: timeouts(form, 'Overrides of the top-level `timeouts` for this listener.', true),
+    noDelay: flag('TCP_NODELAY on both sides: small writes are not held back.', true),
+    keepAlive: durationLeaf(form, {
+      description: 'Idle time before TCP keep-alive probes start. 0: no probes.',
+    }).prefault(formatDuration(defaults.DEFAULT_KEEP_ALIVE_MS)),
+    backlog: z.int().min(1).max(defaults.MAX_BACKLOG).prefault(defaults.DEFAULT_BACKLOG).meta({
+      description: 'Longest queue of connections not yet accepted; the kernel may hold it shorter.',
+    }),
+    ipv6Only: flag('On `[::]`: do not accept IPv4 as well.', false),
+    bufferSize: sizeLeaf(form, {
+      description:
+        'Most memory per direction of each connection for bytes that the other side has not taken.',
+      min: defaults.MIN_BUFFER_BYTES,
+      max: defaults.MAX_BUFFER_BYTES,
+    }).prefault(formatSize(defaults.DEFAULT_BUFFER_BYTES)),
+    record: z.boolean().optional().meta({
+      description: 'Whether its connections are recorded; needs a `record` section.',
+      fallback: 'true if there is a `record` section',
+    }),
+  })
 
-const endpoint = address('Where to connect. Without a host: loopback.')
-
-const upstream = z
-  .union([
-    endpoint,
-    z
-      .strictObject({
+const upstream = (endpoint: ReturnType<typeof address>) =>
+  z.union(
+    [
+      endpoint,
+      section({
         endpoints: z.array(endpoint).min(1).readonly().meta({
           description: 'Tried in this order until one accepts.',
           typeName: 'list of addresses',
         }),
-      })
-      .readonly(),
-  ])
-  .meta({ expected: 'an address, or { endpoints: [address, …] }' })
+      }),
+    ],
+    'expected an address, or { endpoints: [address, …] }',
+  )
 
-const record = (form: Form) =>
-  z
-    .strictObject({
-      file: textLeaf((text) => text, {
-        description:
-          'The pcapng file to write, readable by its owner only. A relative path starts at the config file’s folder.',
-        expected: 'a path',
-        typeName: 'path',
-      }),
-      overload: z.enum(['block', 'drop', 'disconnect']).prefault('block').meta({
-        description:
-          'When the disk is slower than the traffic: slow the traffic, leave marked gaps, or cut the connection.',
-      }),
-      onFailure: z.enum(['continue', 'disconnect']).prefault('continue').meta({
-        description: 'When a write fails (disk full): go on with the loss marked, or cut the connection.',
-      }),
-      bufferSize: sizeLeaf(form, {
-        description: 'Most memory for what waits to be written.',
-        min: defaults.MIN_RECORD_BUFFER_BYTES,
-        max: defaults.MAX_RECORD_BUFFER_BYTES,
-      }).prefault(formatSize(defaults.DEFAULT_RECORD_BUFFER_BYTES)),
-    })
-    .readonly()
-
-const log = z
-  .strictObject({
-    level: z
-      .enum(['debug', 'info', 'warn', 'error', 'silent'])
-      .prefault('info')
-      .meta({ description: 'Least serious message that is logged.' }),
-    format: z.enum(['auto', 'pretty', 'json']).prefault('auto').meta({
-      description: '`auto`: pretty on a terminal, else JSON.',
+const record = (form: Form, read: PlacedReaders) =>
+  section({
+    file: textLeaf(read.path, {
+      description:
+        'The pcapng file to write, readable by its owner only. A relative path starts at the config file’s folder.',
+      expected: 'a path',
+      typeName: 'path',
     }),
+    overload: z.enum(['block', 'drop', 'disconnect']).prefault('block').meta({
+      description:
+        'When the disk is slower than the traffic: slow the traffic, leave marked gaps, or cut the connection.',
+    }),
+    onFailure: z.enum(['continue', 'disconnect']).prefault('continue').meta({
+      description: 'When a write fails (disk full): go on with the loss marked, or cut the connection.',
+    }),
+    bufferSize: sizeLeaf(form, {
+      description: 'Most memory for what waits to be written.',
+      min: defaults.MIN_RECORD_BUFFER_BYTES,
+      max: defaults.MAX_RECORD_BUFFER_BYTES,
+    }).prefault(formatSize(defaults.DEFAULT_RECORD_BUFFER_BYTES)),
   })
-  .readonly()
 
-/** The whole config, in one of its two forms. */
-export const configSchema = (form: Form) =>
-  z
-    .strictObject({
-      listeners: z.array(listener(form)).min(1).readonly().meta({ description: 'Where clients connect.' }),
-      upstreams: z
-        .record(NAME, upstream)
-        .readonly()
-        .prefault({})
-        .meta({ description: 'Services by name; each an address, or a list of `endpoints`.' }),
-      timeouts: timeouts(form, 'Defaults for all listeners.', false),
-      record: record(form)
-        .optional()
-        .meta({ description: 'Records the traffic of all listeners (but those with `record: false`).' }),
-      log: log.prefault({}).meta({ description: 'What is logged, and how.' }),
-      drainTimeout: durationLeaf(form, {
-        description:
-          'How long open connections may go on once the gateway closes; then they are cut (reason `drained`). 0: at once.',
-      }).prefault(formatDuration(defaults.DEFAULT_DRAIN_TIMEOUT_MS)),
-    })
-    .readonly()
-    .meta({
-      title: 'Tidegate config',
-      description: 'A gateway: where it listens, where connections go, and what is recorded.',
-    })
+const log = section({
+  level: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .prefault('info')
+    .meta({ description: 'Least serious message that is logged.' }),
+  format: z.enum(['auto', 'pretty', 'json']).prefault('auto').meta({
+    description: '`auto`: pretty on a terminal, else JSON.',
+  }),
+})
+
+/** The whole config, in one of its two forms; `read` places the paths in it. */
+export const configSchema = (form: Form, read = readersFrom(undefined)) =>
+  section({
+    listeners: z
+      .array(listener(form, read))
+      .min(1)
+      .readonly()
+      .meta({ description: 'Where clients connect.' }),
+    upstreams: z
+      .record(NAME, upstream(address(read.endpoint, 'Where to connect. Without a host: loopback.')))
+      .readonly()
+      .prefault({})
+      .meta({ description: 'Services by name; each an address, or a list of `endpoints`.' }),
+    timeouts: timeouts(form, 'Defaults for all listeners.', false),
+    record: record(form, read)
+      .optional()
+      .meta({ description: 'Records the traffic of all listeners (but those with `record: false`).' }),
+    log: log.prefault({}).meta({ description: 'What is logged, and how.' }),
+    drainTimeout: durationLeaf(form, {
+      description:
+        'How long open connections may go on once the gateway closes; then they are cut (reason `drained`). 0: at once.',
+    }).prefault(formatDuration(defaults.DEFAULT_DRAIN_TIMEOUT_MS)),
+  }).meta({
+    title: 'Tidegate config',
+    description: 'A gateway: where it listens, where connections go, and what is recorded.',
+  })
 
 type ConfigSchema = ReturnType<typeof configSchema>
 

@@ -50,7 +50,7 @@ const DURATION: Quantity = {
   units: DURATION_UNITS,
   smallest: 'a millisecond',
   max: MAX_DURATION_MS,
-  tooBig: 'is longer than 24 days; 0 means no limit',
+  tooBig: 'is longer than a timer can wait; expected at most 24d',
   expected: DURATION_EXPECTED,
 }
 
@@ -59,7 +59,7 @@ const SIZE: Quantity = {
   units: SIZE_UNITS,
   smallest: 'a byte',
   max: Number.MAX_SAFE_INTEGER,
-  tooBig: 'is more than can be counted',
+  tooBig: 'is more than can be counted; expected at most 8388607GiB',
   expected: SIZE_EXPECTED,
 }
 

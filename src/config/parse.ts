@@ -1,0 +1,131 @@
+/** From what a user wrote to a frozen {@link GatewayConfig}, or to all that is wrong with it. */
+
+import { type Address, formatAddress } from '../core/address.js'
+import type { GatewayConfig, ListenerConfig, TimeoutsConfig, UpstreamConfig } from './config.js'
+import {
+  DEFAULT_CONNECT_TIMEOUT_MS,
+  DEFAULT_HALF_CLOSE_TIMEOUT_MS,
+  DEFAULT_IDLE_TIMEOUT_MS,
+} from './defaults.js'
+import { expectation, problemsOf } from './issues.js'
+import type { Form } from './leaves.js'
+import { type PlacedReaders, readersFrom } from './paths.js'
+import { ConfigError } from './problems.js'
+import { isAddressText, referenceProblems } from './references.js'
+import { type CheckedInput, configSchema } from './schema.js'
+
+export interface ParseOptions {
+  /** A listener may leave `upstream` out, since the caller chooses it per connection. Default false. */
+  readonly upstreamOptional?: boolean
+  /** `text`: a duration or size needs its unit. `object` (default): a plain number is milliseconds or bytes. */
+  readonly form?: Form
+  /** Where relative paths (`record.file`, `unix:` addresses) start. Default: they are left relative, to the working directory. */
+  readonly folder?: string
+}
+
+type CheckedListener = CheckedInput['listeners'][number]
+type CheckedTimeouts = NonNullable<CheckedInput['timeouts']>
+
+const BUILT_IN_TIMEOUTS: TimeoutsConfig = {
+  connectMs: DEFAULT_CONNECT_TIMEOUT_MS,
+  idleMs: DEFAULT_IDLE_TIMEOUT_MS,
+  halfCloseMs: DEFAULT_HALF_CLOSE_TIMEOUT_MS,
+}
+
+const inherit = (own: CheckedTimeouts | undefined, from: TimeoutsConfig): TimeoutsConfig => ({
+  connectMs: own?.connect ?? from.connectMs,
+  idleMs: own?.idle ?? from.idleMs,
+  halfCloseMs: own?.halfClose ?? from.halfCloseMs,
+})
+
+/** Unnamed listeners are called by their address; several on port 0 are told apart: `127.0.0.1:0`, `127.0.0.1:0#2`. */
+const namesOf = (listeners: readonly CheckedListener[]): readonly string[] => {
+  const taken = new Set(listeners.flatMap(({ name }) => name ?? []))
+  return listeners.map(({ name, listen }) => {
+    if (name !== undefined) return name
+    const base = formatAddress(listen)
+    let free = base
+    for (let n = 2; taken.has(free); n++) free = `${base}#${n}`
+    taken.add(free)
+    return free
+  })
+}
+
+const endpointsOf = (upstream: CheckedInput['upstreams'][string]): readonly Address[] =>
+  'endpoints' in upstream ? upstream.endpoints : [upstream]
+
+/** The key of what a listener names: an upstream's name, or an address in its one spelling. */
+const keyOf = (upstream: string, read: PlacedReaders): string =>
+  isAddressText(upstream) ? formatAddress(read.endpoint(upstream)) : upstream
+
+const upstreamsOf = (checked: CheckedInput, read: PlacedReaders): Record<string, UpstreamConfig> => {
+  const upstreams: Record<string, UpstreamConfig> = Object.create(null)
+  const add = (name: string, [first, ...rest]: readonly Address[]): void => {
+    if (first !== undefined) upstreams[name] = { name, endpoints: [first, ...rest] }
+  }
+  for (const [name, upstream] of Object.entries(checked.upstreams)) add(name, endpointsOf(upstream))
+  for (const { upstream } of checked.listeners)
+    if (upstream !== undefined && isAddressText(upstream))
+      add(keyOf(upstream, read), [read.endpoint(upstream)])
+  return upstreams
+}
+
+const listenersOf = (checked: CheckedInput, read: PlacedReaders): readonly ListenerConfig[] => {
+  const timeouts = inherit(checked.timeouts, BUILT_IN_TIMEOUTS)
+  const names = namesOf(checked.listeners)
+  return checked.listeners.map((listener, index) => ({
+    name: names[index] ?? '',
+    listen: listener.listen,
+    upstream: listener.upstream === undefined ? null : keyOf(listener.upstream, read),
+    allow: listener.allow,
+    deny: listener.deny,
+    maxConnections: listener.maxConnections,
+    overflow: listener.overflow,
+    timeouts: inherit(listener.timeouts, timeouts),
+    noDelay: listener.noDelay,
+    keepAliveMs: listener.keepAlive,
+    backlog: listener.backlog,
+    ipv6Only: listener.ipv6Only,
+    bufferBytes: listener.bufferSize,
+    record: listener.record ?? checked.record !== undefined,
+  }))
+}
+
+const configOf = (checked: CheckedInput, read: PlacedReaders): GatewayConfig => ({
+  listeners: listenersOf(checked, read),
+  upstreams: upstreamsOf(checked, read),
+  record: checked.record === undefined ? null : recordOf(checked.record),
+  log: checked.log,
+  drainTimeoutMs: checked.drainTimeout,
+})
+
+const recordOf = ({ bufferSize, ...record }: NonNullable<CheckedInput['record']>) => ({
+  ...record,
+  bufferBytes: bufferSize,
+})
+
+const freeze = <T>(value: T): T => {
+  if (typeof value !== 'object' || value === null) return value
+  for (const inner of Object.values(value)) freeze(inner)
+  return Object.freeze(value)
+}
+
+/**
+ * Checks a config and fills in every default.
+ * @param source what messages call it: a file's name
+ * @throws ConfigError (TidegateError `config_invalid`) with every problem, one line each.
+ */
+export const parseConfig = (
+  input: unknown,
+  source = 'config',
+  { upstreamOptional = false, form = 'object', folder }: ParseOptions = {},
+): GatewayConfig => {
+  const read = readersFrom(folder)
+  const checked = configSchema(form, read).safeParse(input, { error: expectation })
+  const problems = [
+    ...(checked.success ? [] : problemsOf(checked.error, input)),
+    ...referenceProblems(input, { upstreamOptional, read }),
+  ]
+  if (!checked.success || problems.length > 0) throw new ConfigError(source, problems)
+  return freeze(configOf(checked.data, read))
+}

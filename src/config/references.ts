@@ -1,0 +1,163 @@
+/**
+ * What only shows across fields: names that must exist or be unique, addresses used twice, recording asked for without a
+ * place to record to.
+ *
+ * It looks at the input as written, not at what the schema made of it, so that these problems are reported together with all
+ * others. What is not of the right type is left to the schema to report.
+ */
+
+import { type Address, formatAddress } from '../core/address.js'
+import { messageOf } from '../errors.js'
+import type { PlacedReaders } from './paths.js'
+import { type ConfigProblem, closestTo, describe, type PathSegment, problemAt } from './problems.js'
+
+type Fields = Readonly<Record<string, unknown>>
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A listener as far as it can be understood. */
+interface Sketch {
+  readonly path: readonly PathSegment[]
+  readonly name: string | undefined
+  readonly listen: Address | undefined
+  readonly fields: Fields
+}
+
+const addressOf = (text: unknown, read: PlacedReaders): Address | undefined => {
+  if (typeof text !== 'string') return undefined
+  try {
+    return read.address(text)
+  } catch {
+    return undefined
+  }
+}
+
+const sketchesOf = (listeners: unknown, read: PlacedReaders): readonly Sketch[] =>
+  (Array.isArray(listeners) ? listeners : []).flatMap((fields: unknown, index) => {
+    if (!isFields(fields)) return []
+    const name = typeof fields.name === 'string' ? fields.name : undefined
+    return [{ path: ['listeners', index], name, listen: addressOf(fields.listen, read), fields }]
+  })
+
+/** Any port the kernel chooses is another one, so port 0 never clashes. */
+const isFixed = (address: Address): boolean => address.kind === 'unix' || address.port !== 0
+
+/** Host names are case-insensitive (RFC 4343), and so is the hex of IPv6. */
+const sameText = (address: Address): string =>
+  address.kind === 'unix' ? formatAddress(address) : formatAddress(address).toLowerCase()
+
+const addressProblems = (sketches: readonly Sketch[]): readonly ConfigProblem[] => {
+  const taken = new Map<string, number>()
+  return sketches.flatMap(({ listen, path }, index) => {
+    if (listen === undefined || !isFixed(listen)) return []
+    const first = taken.get(sameText(listen))
+    if (first === undefined) {
+      taken.set(sameText(listen), index)
+      return []
+    }
+    const found = `'${formatAddress(listen)}'`
+    const lead = `${found} is where listeners[${sketches[first]?.path[1]}] listens already`
+    return [problemAt([...path, 'listen'], { found, lead, expected: 'another address, or port 0' })]
+  })
+}
+
+const nameProblems = (sketches: readonly Sketch[]): readonly ConfigProblem[] => {
+  const taken = new Map<string, PathSegment | undefined>()
+  return sketches.flatMap(({ name, path }) => {
+    if (name === undefined) return []
+    if (!taken.has(name)) {
+      taken.set(name, path[1])
+      return []
+    }
+    const found = `'${name}'`
+    const lead = `${found} is the name of listeners[${taken.get(name)}] already`
+    return [problemAt([...path, 'name'], { found, lead, expected: 'a name of its own' })]
+  })
+}
+
+const EXPECTED_UPSTREAM = 'a name under upstreams, or an address (host:port, unix:/path)'
+
+/** A name cannot have a colon and an address always has one, so what was meant is never in doubt. */
+export const isAddressText = (upstream: string): boolean => upstream.includes(':')
+
+const upstreamProblem = (
+  text: string,
+  names: readonly string[],
+  path: readonly PathSegment[],
+  read: PlacedReaders,
+) => {
+  const found = describe(text)
+  if (!isAddressText(text)) {
+    const lead = `${found} is not under upstreams`
+    return problemAt(path, { found, lead, expected: EXPECTED_UPSTREAM, suggestion: closestTo(text, names) })
+  }
+  try {
+    read.endpoint(text)
+    return undefined
+  } catch (error) {
+    const [lead = ''] = messageOf(error).split('; expected ')
+    return problemAt(path, { found, lead, expected: EXPECTED_UPSTREAM })
+  }
+}
+
+const upstreamProblems = (
+  sketches: readonly Sketch[],
+  upstreams: unknown,
+  { read, upstreamOptional }: ReferenceOptions,
+): readonly ConfigProblem[] => {
+  const names = isFields(upstreams) ? Object.keys(upstreams) : []
+  return sketches.flatMap(({ fields, path }) => {
+    const { upstream } = fields
+    const at = [...path, 'upstream']
+    if (upstream === undefined)
+      return upstreamOptional
+        ? []
+        : [problemAt(at, { found: 'nothing', lead: 'missing', expected: EXPECTED_UPSTREAM })]
+    if (typeof upstream !== 'string' || upstream === '' || names.includes(upstream)) return []
+    return upstreamProblem(upstream, names, at, read) ?? []
+  })
+}
+
+const recordProblems = (sketches: readonly Sketch[], record: unknown): readonly ConfigProblem[] =>
+  record !== undefined
+    ? []
+    : sketches
+        .filter(({ fields }) => fields.record === true)
+        .map(({ path }) =>
+          problemAt([...path, 'record'], {
+            found: 'true',
+            lead: 'true, but there is no record section that says where to',
+            expected: 'a top-level record section with a file, or no record here',
+          }),
+        )
+
+/** zod's records pass `__proto__` over in silence. */
+const prototypeProblems = (upstreams: unknown): readonly ConfigProblem[] =>
+  isFields(upstreams) && Object.hasOwn(upstreams, '__proto__')
+    ? [
+        problemAt(['upstreams'], {
+          found: "'__proto__'",
+          lead: "'__proto__' is not a name",
+          expected: 'a name that JavaScript does not keep for itself',
+        }),
+      ]
+    : []
+
+export interface ReferenceOptions {
+  /** The caller chooses upstreams itself, so a listener need not name one. */
+  readonly upstreamOptional: boolean
+  readonly read: PlacedReaders
+}
+
+export const referenceProblems = (input: unknown, options: ReferenceOptions): readonly ConfigProblem[] => {
+  if (!isFields(input)) return []
+  const sketches = sketchesOf(input.listeners, options.read)
+  return [
+    ...nameProblems(sketches),
+    ...addressProblems(sketches),
+    ...upstreamProblems(sketches, input.upstreams, options),
+    ...recordProblems(sketches, input.record),
+    ...prototypeProblems(input.upstreams),
+  ]
+}
