@@ -1,0 +1,60 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { payload } from '../support/payload.js'
+import { runWell } from '../support/processes.js'
+import { expectSameStreams, expectSound, listConnections } from '../support/recording.js'
+import { blockScope, testScope } from '../support/scope.js'
+import { startNginx } from '../support/servers/nginx.js'
+import { LOOPBACK } from '../support/sockets.js'
+import { startRecorder } from '../support/tidegate.js'
+import { describeWith, toolPath } from '../support/tools.js'
+
+describeWith(['nginx', 'wrk', 'tshark'], 'nginx under wrk through a recording gateway', () => {
+  const scope = blockScope()
+
+  it('serves every request, and the recording has each of them', async () => {
+    const nginx = await startNginx(scope)
+    const page = payload(1, 1024)
+    writeFileSync(join(nginx.root, 'page.bin'), page)
+    const gateway = await startRecorder(testScope(), nginx.port)
+    const clients = 20
+    const load = ['-t', '1', '-c', String(clients), '-d', '3s']
+    const wrk = await runWell(toolPath('wrk'), [...load, `http://${LOOPBACK}:${gateway.port}/page.bin`])
+    const report = wrk.stdout.toString()
+    expect(report).not.toMatch(/Socket errors|Non-2xx/)
+    const served = Number(/(\d+) requests in/.exec(report)?.[1])
+    expect(served).toBeGreaterThan(100)
+
+    await gateway.closed(clients)
+    expect(await gateway.finish()).toBe(0)
+    await expectSound(gateway.file)
+    const listed = await listConnections(gateway.file)
+    // wrk tries the server with a connection of its own first.
+    expect(listed.length).toBeGreaterThanOrEqual(clients)
+
+    const chosen = listed.length
+    const stream = (await expectSameStreams(gateway.file, [chosen])).get(chosen)!
+    const request = stream.upstream.subarray(0, stream.upstream.indexOf('\r\n\r\n') + 4)
+    const requests = stream.upstream.length / request.length
+    expect(Buffer.concat(Array.from({ length: Math.floor(requests) }, () => request))).toEqual(
+      stream.upstream,
+    )
+    const bodies = bodiesOf(stream.downstream, page.length)
+    // The last reply may have been cut off when wrk's time was over.
+    expect(bodies.length).toBeGreaterThanOrEqual(requests - 1)
+    expect(bodies.every((body) => body.equals(page))).toBe(true)
+  }, 90_000)
+})
+
+/** The whole bodies in a stream of replies whose bodies have this length. */
+const bodiesOf = (replies: Buffer, length: number): readonly Buffer[] => {
+  const bodies: Buffer[] = []
+  for (let at = 0; ; ) {
+    const body = replies.indexOf('\r\n\r\n', at) + 4
+    if (body < 4 || body + length > replies.length) return bodies
+    expect(replies.subarray(at, body).toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    bodies.push(replies.subarray(body, body + length))
+    at = body + length
+  }
+}

@@ -1,0 +1,97 @@
+import { beforeAll, expect, it } from 'vitest'
+import { runWell } from '../support/processes.js'
+import { expectSameBytes, expectSameStreams, expectSound, listConnections } from '../support/recording.js'
+import { blockScope, testScope } from '../support/scope.js'
+import { POSTGRES_USER, startPostgres } from '../support/servers/postgres.js'
+import { LOOPBACK } from '../support/sockets.js'
+import { type RecordingGateway, startRecorder } from '../support/tidegate.js'
+import { describeWith, toolPath } from '../support/tools.js'
+
+const needed = [
+  'initdb',
+  'postgres',
+  'psql',
+  'pgbench',
+  'tshark',
+  ...(process.getuid?.() === 0 ? ['setpriv'] : []),
+]
+
+describeWith(needed, 'PostgreSQL through a recording gateway', () => {
+  const scope = blockScope()
+  let port = 0
+  beforeAll(async () => {
+    port = await startPostgres(scope)
+  }, 90_000)
+
+  /** Without encryption, so that the recording can be read. */
+  const environment = (gateway: RecordingGateway): Record<string, string> => ({
+    PGHOST: LOOPBACK,
+    PGPORT: String(gateway.port),
+    PGUSER: POSTGRES_USER,
+    PGDATABASE: 'postgres',
+    PGSSLMODE: 'disable',
+    PGGSSENCMODE: 'disable',
+  })
+
+  it('pgbench initialises and runs eight clients without an error', async () => {
+    const gateway = await startRecorder(testScope(), port)
+    const env = environment(gateway)
+    await runWell(toolPath('pgbench'), ['--initialize', '--quiet', '--scale=2'], { env })
+    const clients = 8
+    const load = [`--client=${clients}`, '--jobs=2', '--time=3']
+    const report = (await runWell(toolPath('pgbench'), load, { env })).stdout.toString()
+    expect(report).toMatch(/number of failed transactions: 0 /)
+    expect(Number(/number of transactions actually processed: (\d+)/.exec(report)?.[1])).toBeGreaterThan(
+      clients,
+    )
+
+    const listed = await allClosed(gateway)
+    // One of the initialisation, one that pgbench looks at the tables with, one for each client.
+    expect(listed).toBe(clients + 2)
+    await expectSameStreams(gateway.file, [1, 2, listed])
+  }, 120_000)
+
+  it('COPY in and out again returns every row, and the recording has them byte for byte', async () => {
+    const gateway = await startRecorder(testScope(), port)
+    const env = environment(gateway)
+    const rows = Array.from({ length: 60_000 }, (_, n) => `${n}\trow ${n} ${'é~'.repeat(n % 40)}\n`).join('')
+    const psql = (command: string, input = '') =>
+      runWell(toolPath('psql'), ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-c', command], { env, input })
+    await psql('create table copied (id int primary key, line text)')
+    await psql('copy copied from stdin', rows)
+    const { stdout } = await psql('copy (select * from copied order by id) to stdout')
+    expectSameBytes(stdout, Buffer.from(rows), 'what psql got back')
+
+    expect(await allClosed(gateway)).toBe(3)
+    const streams = await expectSameStreams(gateway.file, [2, 3])
+    expectSameBytes(
+      copyData(afterStartup(streams.get(2)!.upstream)),
+      Buffer.from(rows),
+      'rows recorded on their way in',
+    )
+    expectSameBytes(copyData(streams.get(3)!.downstream), Buffer.from(rows), 'rows recorded on their way out')
+  }, 60_000)
+})
+
+/** Ends the gateway once all its clients have left, checks the recording, and says how many they were. */
+const allClosed = async (gateway: RecordingGateway): Promise<number> => {
+  expect(await gateway.finish()).toBe(0)
+  await expectSound(gateway.file)
+  const listed = await listConnections(gateway.file)
+  expect((await gateway.closed(listed.length)).every(({ reason }) => /_fin$/.test(reason))).toBe(true)
+  return listed.length
+}
+
+/** A client's first message has no type byte, only its length. */
+const afterStartup = (messages: Buffer): Buffer => messages.subarray(messages.readUInt32BE(0))
+
+/** The contents of the CopyData messages (`d`) among PostgreSQL's messages: type, length with itself, contents. */
+const copyData = (messages: Buffer): Buffer => {
+  const found: Buffer[] = []
+  for (let at = 0; at < messages.length; ) {
+    const end = at + 1 + messages.readUInt32BE(at + 1)
+    if (messages[at] === 'd'.charCodeAt(0)) found.push(messages.subarray(at + 5, end))
+    at = end
+  }
+  return Buffer.concat(found)
+}

@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest'
+import { run, runWell } from '../support/processes.js'
+import { expectSameBytes, expectSameStreams, expectSound, listConnections } from '../support/recording.js'
+import { blockScope, testScope } from '../support/scope.js'
+import { startRedis } from '../support/servers/redis.js'
+import { LOOPBACK } from '../support/sockets.js'
+import { startRecorder } from '../support/tidegate.js'
+import { describeWith, toolPath } from '../support/tools.js'
+
+describeWith(
+  ['redis-server', 'redis-benchmark', 'redis-cli', 'tshark'],
+  'Redis through a recording gateway',
+  () => {
+    const scope = blockScope()
+    const redis = startRedis(scope)
+
+    it.each([
+      { pipeline: 1, requests: 20_000 },
+      { pipeline: 16, requests: 20_000 },
+    ])(
+      'redis-benchmark runs all its tests without an error, $pipeline requests at a time',
+      async ({ pipeline, requests }) => {
+        const gateway = await startRecorder(testScope(), await redis)
+        const load = ['-n', String(requests), '-c', '50', '-P', String(pipeline)]
+        const benchmark = await run(
+          toolPath('redis-benchmark'),
+          ['-h', LOOPBACK, '-p', String(gateway.port), ...load, '-q'],
+          { timeoutMs: 120_000 },
+        )
+        const output = benchmark.stdout.toString()
+        expect(benchmark.code, benchmark.stderr + output).toBe(0)
+        expect(benchmark.stderr + output).not.toMatch(/error/i)
+        // Redis 7 has 20 tests by default; fewer would mean that it gave up on the way.
+        expect(output.match(/requests per second/g)?.length).toBeGreaterThanOrEqual(18)
+
+        expect(await gateway.finish()).toBe(0)
+        await expectSound(gateway.file)
+        const listed = await listConnections(gateway.file)
+        const logged = await gateway.closed(listed.length)
+        expect(listed.map(({ bytes }) => bytes)).toEqual(inOrder(logged).map(({ bytes }) => bytes))
+        const chosen = [1, Math.ceil(listed.length / 2), listed.length]
+        await expectSameStreams(gateway.file, chosen)
+      },
+      240_000,
+    )
+
+    it('redis-cli --pipe, which half-closes, gets the whole reply of a mass insert', async () => {
+      const gateway = await startRecorder(testScope(), await redis)
+      const count = 100_000
+      const commands = Array.from({ length: count }, (_, n) => {
+        const key = `mass:${n}`
+        const value = `value of ${key}`
+        return `*3\r\n$3\r\nSET\r\n$${key.length}\r\n${key}\r\n$${value.length}\r\n${value}\r\n`
+      }).join('')
+      const cli = await runWell(
+        toolPath('redis-cli'),
+        ['-h', LOOPBACK, '-p', String(gateway.port), '--pipe'],
+        {
+          input: commands,
+        },
+      )
+      expect(cli.stdout.toString()).toContain(`errors: 0, replies: ${count}`)
+
+      await gateway.closed(1)
+      expect(await gateway.finish()).toBe(0)
+      await expectSound(gateway.file)
+      const stream = (await expectSameStreams(gateway.file, [1])).get(1)!
+      // redis-cli adds an ECHO of its own, whose reply tells it that everything before has been answered.
+      expectSameBytes(
+        stream.upstream.subarray(0, commands.length),
+        Buffer.from(commands),
+        'what redis-cli sent',
+      )
+      expectSameBytes(
+        stream.downstream.subarray(0, count * '+OK\r\n'.length),
+        Buffer.from('+OK\r\n'.repeat(count)),
+        'what redis replied',
+      )
+    }, 60_000)
+  },
+)
+
+/** In the order in which they were accepted, which is the order in the file. */
+const inOrder = <T extends { readonly id: number }>(lines: readonly T[]): readonly T[] =>
+  [...lines].sort((a, b) => a.id - b.id)

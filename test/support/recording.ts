@@ -1,0 +1,177 @@
+/**
+ * What a recording holds, asked of two independent readers: our own commands, and tshark.
+ *
+ * Connection N of `inspect` is TCP stream N - 1 of tshark: both count in order of appearance.
+ */
+
+import { expect } from 'vitest'
+import type { Direction, PerDirection } from '../../src/core/direction.js'
+import { type Digest, digester } from './payload.js'
+import { runWell } from './processes.js'
+import { tidegate } from './tidegate.js'
+import { toolPath } from './tools.js'
+
+/** A line of `inspect FILE --json`. */
+export interface ListedConnection {
+  readonly id: number
+  readonly client: string
+  readonly server: string
+  readonly listener: string | null
+  readonly bytes: PerDirection<number>
+  readonly reason: string | null
+  readonly [field: string]: unknown
+}
+
+/** Largest recordings take tshark and us a while on a small machine. */
+const READING_MS = 180_000
+
+const failed = (what: string, stderr: string): Error => new Error(`${what}: ${stderr}`)
+
+export const listConnections = async (file: string): Promise<readonly ListedConnection[]> => {
+  const { code, stdout, stderr } = await tidegate(['inspect', file, '--json'], { timeoutMs: READING_MS })
+  if (code !== 0) throw failed(`inspect ${file} exited with ${code}`, stderr)
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as ListedConnection)
+}
+
+/** Hands the bytes of one direction, as our own reader gives them, to `onStdout` as they come. */
+export const rawStreamTo = async (
+  file: string,
+  connection: number,
+  direction: Direction,
+  onStdout: (chunk: Buffer) => void,
+): Promise<void> => {
+  const args = ['inspect', file, '--connection', String(connection), '--as', 'raw', '--direction', direction]
+  const { code, stderr } = await tidegate(args, { onStdout, timeoutMs: READING_MS })
+  if (code !== 0) throw failed(`${args.join(' ')} exited with ${code}`, stderr)
+}
+
+/** The bytes of one direction, as our own reader gives them. */
+export const rawStream = async (file: string, connection: number, direction: Direction): Promise<Buffer> => {
+  const chunks: Buffer[] = []
+  await rawStreamTo(file, connection, direction, (chunk) => chunks.push(chunk))
+  return Buffer.concat(chunks)
+}
+
+/** A hash of the bytes of one direction, for streams too large to keep. */
+export const rawDigest = async (file: string, connection: number, direction: Direction): Promise<Digest> => {
+  const hash = digester()
+  await rawStreamTo(file, connection, direction, hash.push)
+  return hash.digest()
+}
+
+/** What tshark itself says on stderr whenever root runs it, which is no complaint about the file. */
+const ROOT_NOTICE = /^Running as user "root" and group "root"\. This could be dangerous\.\n/
+
+const tshark = async (
+  file: string,
+  args: readonly string[],
+  onStdout?: (chunk: Buffer) => void,
+): Promise<string> => {
+  // -n: no name lookups, which would leave the machine.
+  const { stdout, stderr } = await runWell(toolPath('tshark'), ['-n', '-r', file, ...args], {
+    timeoutMs: READING_MS,
+    ...(onStdout ? { onStdout } : {}),
+  })
+  expect(stderr.replace(ROOT_NOTICE, '')).toBe('')
+  return stdout.toString()
+}
+
+/** `verify` finds neither damage nor hole, and tshark neither a complaint nor anything odd in the TCP it sees. */
+export const expectSound = async (file: string): Promise<void> => {
+  const verified = await tidegate(['verify', file], { timeoutMs: READING_MS })
+  expect(`${verified.code} ${verified.stderr}`, verified.stdout.toString()).toBe('0 ')
+  // A client may come again from a port it used before; every other remark would be about packets we made up.
+  const oddities = 'tcp.analysis.flags && !tcp.analysis.reused_ports'
+  expect(await tshark(file, ['-Y', oddities])).toBe('')
+}
+
+/** One TCP stream as tshark's follow-stream shows it. */
+type Followed = PerDirection<Buffer>
+
+/**
+ * Reads what `-z follow,tcp,raw,N` prints: for each stream a header, then a line of hex for each segment, led by a tab if
+ * it is the server's.
+ */
+const followParser = () => {
+  const streams = new Map<number, { upstream: Buffer[]; downstream: Buffer[] }>()
+  let current: { upstream: Buffer[]; downstream: Buffer[] } | undefined
+  let rest = ''
+  const line = (text: string): void => {
+    const header = /^Filter: tcp\.stream eq (\d+)$/.exec(text)
+    if (header) {
+      current = { upstream: [], downstream: [] }
+      streams.set(Number(header[1]), current)
+    } else if (/^\t?(?:[0-9a-f]{2})+$/.test(text)) {
+      const fromServer = text.startsWith('\t')
+      current?.[fromServer ? 'downstream' : 'upstream'].push(
+        Buffer.from(fromServer ? text.slice(1) : text, 'hex'),
+      )
+    }
+  }
+  return {
+    push: (chunk: Buffer): void => {
+      const lines = (rest + chunk.toString('latin1')).split('\n')
+      rest = lines.pop() ?? ''
+      for (const text of lines) line(text)
+    },
+    end: (): ReadonlyMap<number, Followed> =>
+      new Map(
+        [...streams].map(([stream, { upstream, downstream }]) => [
+          stream,
+          { upstream: Buffer.concat(upstream), downstream: Buffer.concat(downstream) },
+        ]),
+      ),
+  }
+}
+
+/** These connections (counted from 1) as tshark follows them, in one pass over the file. */
+export const followStreams = async (
+  file: string,
+  connections: readonly number[],
+): Promise<ReadonlyMap<number, Followed>> => {
+  const parser = followParser()
+  await tshark(file, ['-q', ...connections.flatMap((n) => ['-z', `follow,tcp,raw,${n - 1}`])], parser.push)
+  return new Map([...parser.end()].map(([stream, followed]) => [stream + 1, followed]))
+}
+
+const firstDifference = (a: Buffer, b: Buffer): number => {
+  const shorter = Math.min(a.length, b.length)
+  for (let at = 0; at < shorter; at++) if (a[at] !== b[at]) return at
+  return shorter
+}
+
+/** Equal, or an error that says where they part, instead of a diff of megabytes. */
+export const expectSameBytes = (found: Buffer, expected: Buffer, what: string): void => {
+  if (found.equals(expected)) return
+  const at = firstDifference(found, expected)
+  const around = (bytes: Buffer): string => JSON.stringify(bytes.subarray(at, at + 32).toString('latin1'))
+  throw new Error(
+    `${what}: ${found.length} bytes instead of ${expected.length}, different from ${at} on: ${around(found)} instead of ${around(expected)}`,
+  )
+}
+
+/**
+ * tshark's follow-stream of these connections equals what `inspect` gives, in each direction.
+ * @returns the streams, for comparison with what was sent
+ */
+export const expectSameStreams = async (
+  file: string,
+  connections: readonly number[],
+): Promise<ReadonlyMap<number, Followed>> => {
+  const followed = await followStreams(file, connections)
+  for (const connection of connections) {
+    const stream = followed.get(connection)
+    if (stream === undefined) throw new Error(`tshark has no stream for connection ${connection}`)
+    for (const direction of ['upstream', 'downstream'] as const)
+      expectSameBytes(
+        await rawStream(file, connection, direction),
+        stream[direction],
+        `inspect of connection ${connection} ${direction}, against tshark`,
+      )
+  }
+  return followed
+}
