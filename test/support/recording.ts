@@ -80,6 +80,11 @@ const tshark = async (
   return stdout.toString()
 }
 
+/** tshark reads the whole file, exits with 0 and has nothing to say about it. */
+export const expectReadByTshark = async (file: string): Promise<void> => {
+  await tshark(file, [], () => {})
+}
+
 /** `verify` finds neither damage nor hole, and tshark neither a complaint nor anything odd in the TCP it sees. */
 export const expectSound = async (file: string): Promise<void> => {
   const verified = await tidegate(['verify', file], { timeoutMs: READING_MS })

@@ -104,3 +104,7 @@ export const exchange = async (socket: Socket, bytes: Uint8Array, deadlineMs = 3
   socket.end(bytes)
   return reply
 }
+
+/** Resolves once a client's connection has arrived at the server. */
+export const firstSocket = (server: TestServer): Promise<Socket> =>
+  eventually('a connection to the server', () => [...server.sockets][0])

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { payload } from '../support/payload.js'
+import { expectSameBytes, expectSound, rawStream } from '../support/recording.js'
+import { testScope, within } from '../support/scope.js'
+import { dial, firstSocket, readAll, startServer } from '../support/sockets.js'
+import { type ListeningGateway, startRecorder, startRelay } from '../support/tidegate.js'
+import { describeWith } from '../support/tools.js'
+
+const FIRST = payload(40, 1024 ** 2)
+const REST = payload(41, 16 * 1024 ** 2)
+
+const expectRefused = async (gateway: ListeningGateway): Promise<void> => {
+  await expect(dial(testScope(), gateway.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+}
+
+/** Sends SIGTERM, and resolves once the gateway accepts nobody any more. */
+const beginDrain = async (gateway: ListeningGateway): Promise<void> => {
+  gateway.daemon.child.kill('SIGTERM')
+  await gateway.lines('that it drains', ({ msg }) => /drain/.test(msg))
+}
+
+describeWith(['tshark'], 'SIGTERM to a recording gateway', () => {
+  it('lets an open transfer finish, accepts nobody new, and ends with exit code 0', async () => {
+    const ends = testScope()
+    const server = await startServer(ends, (socket) => socket.write(FIRST))
+    const gateway = await startRecorder(ends, server.port)
+    const client = await dial(ends, gateway.port)
+    const everything = readAll(client)
+    await once(client, 'data')
+
+    await beginDrain(gateway)
+    await expectRefused(gateway)
+    const upstream = await firstSocket(server)
+    upstream.end(REST)
+    expectSameBytes(await everything, Buffer.concat([FIRST, REST]), 'what the client got')
+    client.end()
+    expect((await within(10_000, 'the gateway to end', gateway.daemon.exited)).code).toBe(0)
+    await expectSound(gateway.file)
+    expectSameBytes(
+      await rawStream(gateway.file, 1, 'downstream'),
+      Buffer.concat([FIRST, REST]),
+      'what was recorded',
+    )
+  }, 60_000)
+})
+
+describe('SIGTERM to a gateway with a connection that stays', () => {
+  it('cuts it when the drain timeout is over, and ends with exit code 0', async () => {
+    const ends = testScope()
+    const server = await startServer(ends, (socket) => socket.resume())
+    const gateway = await startRelay(ends, server.port, ['--drain-timeout', '300ms'])
+    const client = await dial(ends, gateway.port)
+    client.on('error', () => {})
+    const gone = once(client, 'close')
+    await firstSocket(server)
+    client.resume()
+    expect(await gateway.finish()).toBe(0)
+    expect(await gateway.closed(1)).toMatchObject([{ reason: 'drained' }])
+    await gone
+  })
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('a second signal, %s, ends it at once', async (second) => {
+    const ends = testScope()
+    const server = await startServer(ends, (socket) => socket.resume())
+    const gateway = await startRelay(ends, server.port, ['--drain-timeout', '10m'])
+    const client = await dial(ends, gateway.port)
+    client.on('error', () => {})
+    await firstSocket(server)
+    await beginDrain(gateway)
+    expect(gateway.daemon.isRunning()).toBe(true)
+    gateway.daemon.child.kill(second)
+    await within(5000, 'the gateway to end', gateway.daemon.exited)
+  })
+})

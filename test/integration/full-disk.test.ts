@@ -1,0 +1,112 @@
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { payload } from '../support/payload.js'
+import { run, runWell } from '../support/processes.js'
+import { expectReadByTshark, expectSameBytes, listConnections, rawStream } from '../support/recording.js'
+import { blockScope, type Scope, testScope } from '../support/scope.js'
+import { dial, exchange, startServer } from '../support/sockets.js'
+import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
+import { describeWith, findTool, toolPath } from '../support/tools.js'
+
+const DISK_BYTES = 4 * 1024 ** 2
+/** Several times what the disk and the recorder's own buffer hold. */
+const BEFORE = payload(30, 48 * 1024 ** 2)
+const AFTER = payload(31, 100_000)
+
+/** A place to record to that is soon full, and how to make room there. */
+interface SmallDisk {
+  readonly file: string
+  readonly launcher?: readonly string[]
+  readonly errno: string
+  makeRoom(gateway: RecordingGateway): Promise<void>
+}
+
+/** A file system of its own, half of it taken by something that can be deleted. Needs the right to mount. */
+const mountSmallDisk = async (scope: Scope): Promise<SmallDisk> => {
+  const directory = join(scope.tempDir(), 'disk')
+  mkdirSync(directory)
+  await runWell(toolPath('mount'), ['-t', 'tmpfs', '-o', `size=${2 * DISK_BYTES}`, 'tmpfs', directory])
+  scope.defer(() => runWell(toolPath('umount'), [directory]))
+  const ballast = join(directory, 'ballast')
+  writeFileSync(ballast, Buffer.alloc(DISK_BYTES))
+  return {
+    file: join(directory, 'recording.pcapng'),
+    errno: 'ENOSPC',
+    makeRoom: async () => rmSync(ballast),
+  }
+}
+
+/** A process that may not write files beyond a size, until it is allowed to. Anybody can do that to their own. */
+const limitFileSize = (scope: Scope): SmallDisk => ({
+  file: join(scope.tempDir(), 'recording.pcapng'),
+  launcher: [toolPath('prlimit'), `--fsize=${DISK_BYTES}:`],
+  errno: 'EFBIG',
+  makeRoom: async ({ daemon }) => {
+    await runWell(toolPath('prlimit'), [`--pid=${daemon.pid}`, '--fsize=unlimited:'])
+  },
+})
+
+const mayMount = async (): Promise<boolean> => {
+  if (process.getuid?.() !== 0 || findTool('mount') === undefined) return false
+  const scratch = join('/tmp', `tidegate-mount-${process.pid}`)
+  mkdirSync(scratch)
+  const mounted = await run(toolPath('mount'), ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', scratch])
+  if (mounted.code === 0) await runWell(toolPath('umount'), [scratch])
+  rmSync(scratch, { recursive: true })
+  return mounted.code === 0
+}
+
+describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', async () => {
+  const scope = blockScope()
+  const canMount = await mayMount()
+  if (!canMount) process.stderr.write('SKIPPED a full file system: this user may not mount one\n')
+
+  describe.each([
+    { name: 'a file size limit', disk: async (ends: Scope) => limitFileSize(ends), possible: true },
+    { name: 'a full file system', disk: mountSmallDisk, possible: canMount },
+  ])('$name', ({ disk, possible }) => {
+    it.skipIf(!possible)(
+      'relays every byte, says once that the recording has a hole, and goes on recording when there is room',
+      async () => {
+        const ends = testScope()
+        const echo = await startServer(scope, (socket) => socket.pipe(socket))
+        const small = await disk(ends)
+        const gateway = await startRecorder(ends, echo.port, small)
+
+        const reply = await exchange(await dial(ends, gateway.port), BEFORE)
+        expectSameBytes(reply, BEFORE, 'the reply while the disk fills up')
+        await gateway.closed(1)
+        expect(gateway.daemon.isRunning()).toBe(true)
+        const warnings = gateway.log.filter(({ level }) => level >= 40)
+        expect(warnings).toHaveLength(1)
+        expect(JSON.stringify(warnings[0])).toContain(small.errno)
+        expect(statSync(small.file).mode & 0o777).toBe(0o600)
+
+        await small.makeRoom(gateway)
+        const second = await exchange(await dial(ends, gateway.port), AFTER)
+        expectSameBytes(second, AFTER, 'the reply after that')
+        await gateway.closed(2)
+        expect(await gateway.finish()).toBe(0)
+
+        const verified = await tidegate(['verify', small.file])
+        expect(verified.code, verified.stderr).toBe(1)
+        expect(verified.stdout.toString() + verified.stderr).toContain(small.errno)
+        await expectReadByTshark(small.file)
+        const listed = await listConnections(small.file)
+        const last = listed.length
+        expectSameBytes(
+          await rawStream(small.file, last, 'upstream'),
+          AFTER,
+          'recorded upstream once there was room',
+        )
+        expectSameBytes(
+          await rawStream(small.file, last, 'downstream'),
+          AFTER,
+          'recorded downstream once there was room',
+        )
+      },
+      60_000,
+    )
+  })
+})

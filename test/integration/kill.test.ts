@@ -1,0 +1,151 @@
+import type { Socket } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { payload, seededRandom } from '../support/payload.js'
+import {
+  expectReadByTshark,
+  expectSameBytes,
+  followStreams,
+  listConnections,
+  rawStream,
+} from '../support/recording.js'
+import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
+import { dial, startServer, type TestServer } from '../support/sockets.js'
+import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
+import { describeWith } from '../support/tools.js'
+
+/** What was relayed this long before the kill has to be in the file; the recorder holds nothing back for longer. */
+const STORED_WITHIN_MS = 1000
+
+const CLIENTS = 3
+/** More than any round moves. */
+const STREAM_BYTES = 64 * 1024 ** 2
+/** Paces each client, so that 20 recordings can be checked byte by byte in reasonable time. */
+const BURST_BYTES = 64 * 1024
+const BURST_EVERY_MS = 5
+
+const QUESTIONS = Array.from({ length: CLIENTS }, (_, n) => payload(20 + n, STREAM_BYTES))
+
+/** Mostly early, where the file's beginning is still being written; some late enough for bytes to have grown old. */
+const random = seededRandom(9)
+const KILL_AFTER_MS = [
+  ...Array.from({ length: 16 }, () => Math.round(5 + random() * 395)),
+  ...Array.from({ length: 4 }, () => Math.round(1100 + random() * 600)),
+]
+
+interface Sample {
+  readonly at: number
+  readonly bytes: number
+}
+
+/** How much had arrived at the far end of one direction, and when. */
+class Arrivals {
+  readonly #samples: Sample[] = []
+  #total = 0
+
+  add(bytes: number): void {
+    this.#total += bytes
+    this.#samples.push({ at: Date.now(), bytes: this.#total })
+  }
+
+  by(time: number): number {
+    return this.#samples.findLast(({ at }) => at <= time)?.bytes ?? 0
+  }
+}
+
+/** One client's traffic: its question goes up in bursts, and an echo server sends it back. */
+interface Traffic {
+  readonly up: Arrivals
+  readonly down: Arrivals
+  readonly localPort: number
+}
+
+const startTraffic = async (
+  scope: Scope,
+  gateway: RecordingGateway,
+  arrivedUp: Map<number, Arrivals>,
+  n: number,
+): Promise<Traffic> => {
+  const socket = await dial(scope, gateway.port)
+  socket.on('error', () => {})
+  const down = new Arrivals()
+  socket.on('data', (chunk) => down.add(chunk.length))
+  const question = QUESTIONS[n]!
+  let sent = 0
+  const timer = setInterval(() => {
+    if (socket.writableNeedDrain || socket.destroyed) return
+    // The first 4 bytes tell the echo server whose stream it is counting.
+    socket.write(question.subarray(sent, sent + BURST_BYTES))
+    sent += BURST_BYTES
+  }, BURST_EVERY_MS)
+  scope.defer(() => clearInterval(timer))
+  socket.once('close', () => clearInterval(timer))
+  const up = new Arrivals()
+  arrivedUp.set(question.readUInt32LE(0), up)
+  return { up, down, localPort: socket.localPort ?? 0 }
+}
+
+const startCountingEcho = (scope: Scope, arrivedUp: Map<number, Arrivals>): Promise<TestServer> =>
+  startServer(scope, (socket: Socket) => {
+    let arrivals: Arrivals | undefined
+    socket.on('data', (chunk) => {
+      arrivals ??= arrivedUp.get(chunk.readUInt32LE(0))
+      arrivals?.add(chunk.length)
+    })
+    socket.pipe(socket)
+  })
+
+describeWith(['tshark'], 'a recording gateway that is killed in the middle of traffic', () => {
+  const scope = blockScope()
+
+  describe.each(KILL_AFTER_MS.map((delayMs, round) => ({ round: round + 1, delayMs })))(
+    'round $round, $delayMs ms in',
+    ({ delayMs }) => {
+      it('leaves a file that repair makes whole, and nothing of it is lost', async () => {
+        const ends = testScope()
+        const arrivedUp = new Map<number, Arrivals>()
+        const echo = await startCountingEcho(scope, arrivedUp)
+        const gateway = await startRecorder(ends, echo.port)
+        const traffic = await Promise.all(QUESTIONS.map((_, n) => startTraffic(ends, gateway, arrivedUp, n)))
+        await eventually('the first bytes to be back', () =>
+          traffic.every(({ down }) => down.by(Date.now()) > 0),
+        )
+        // Not a wait for something to happen: the moment of the kill is what the rounds differ in.
+        await new Promise((resolve) => setTimeout(resolve, delayMs))
+        const killedAt = Date.now()
+        gateway.daemon.child.kill('SIGKILL')
+        await gateway.daemon.exited
+        await echo.close()
+
+        const repaired = await tidegate(['verify', '--repair', gateway.file])
+        expect(repaired.code, repaired.stderr).toBe(0)
+        await expectReadByTshark(gateway.file)
+        const again = await tidegate(['verify', gateway.file])
+        expect(again.code, again.stderr).toBe(0)
+
+        const listed = await listConnections(gateway.file)
+        const followed = await followStreams(
+          gateway.file,
+          listed.map((_, n) => n + 1),
+        )
+        const settled = killedAt - STORED_WITHIN_MS
+        for (const [n, { up, down, localPort }] of traffic.entries()) {
+          const index = listed.findIndex(({ client }) => client.endsWith(`:${localPort}`))
+          if (index === -1) {
+            expect(down.by(settled), `connection ${n} is missing`).toBe(0)
+            continue
+          }
+          for (const [direction, arrivals] of [
+            ['upstream', up],
+            ['downstream', down],
+          ] as const) {
+            const what = `${direction} of connection ${index + 1}`
+            const stored = await rawStream(gateway.file, index + 1, direction)
+            expectSameBytes(stored, QUESTIONS[n]!.subarray(0, stored.length), what)
+            expectSameBytes(followed.get(index + 1)![direction], stored, `${what} in tshark`)
+            expect(stored.length, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
+          }
+        }
+      }, 60_000)
+    },
+  )
+})
