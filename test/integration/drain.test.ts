@@ -60,7 +60,10 @@ describe('SIGTERM to a gateway with a connection that stays', () => {
     await gone
   })
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('a second signal, %s, ends it at once', async (second) => {
+  it.each([
+    { second: 'SIGTERM', code: 143 },
+    { second: 'SIGINT', code: 130 },
+  ] as const)('a second signal, $second, ends it at once', async ({ second, code }) => {
     const ends = testScope()
     const server = await startServer(ends, (socket) => socket.resume())
     const gateway = await startRelay(ends, server.port, ['--drain-timeout', '10m'])
@@ -70,6 +73,6 @@ describe('SIGTERM to a gateway with a connection that stays', () => {
     await beginDrain(gateway)
     expect(gateway.daemon.isRunning()).toBe(true)
     gateway.daemon.child.kill(second)
-    await within(5000, 'the gateway to end', gateway.daemon.exited)
+    expect((await within(5000, 'the gateway to end', gateway.daemon.exited)).code).toBe(code)
   })
 })

@@ -18,9 +18,9 @@ const STORED_WITHIN_MS = 1000
 
 const CLIENTS = 3
 /** More than any round moves. */
-const STREAM_BYTES = 64 * 1024 ** 2
+const STREAM_BYTES = 32 * 1024 ** 2
 /** Paces each client, so that 20 recordings can be checked byte by byte in reasonable time. */
-const BURST_BYTES = 64 * 1024
+const BURST_BYTES = 32 * 1024
 const BURST_EVERY_MS = 5
 
 const QUESTIONS = Array.from({ length: CLIENTS }, (_, n) => payload(20 + n, STREAM_BYTES))

@@ -12,6 +12,10 @@ import { type Daemon, type Finished, type RunOptions, run, startDaemon } from '.
 import { type Scope, within } from './scope.js'
 import { LOOPBACK } from './sockets.js'
 
+// What the person who runs the tests has set for their own gateways is not for these.
+for (const name of Object.keys(process.env)) if (name.startsWith('TIDEGATE_')) delete process.env[name]
+
+/** `TEST_CLI` runs the suite against another build, e.g. an installed package. */
 const CLI = process.env.TEST_CLI ?? join(import.meta.dirname, '../../dist/cli/main.js')
 
 const builtCli = (): string => {
@@ -25,7 +29,8 @@ export const tidegate = (args: readonly string[], options?: RunOptions): Promise
 
 /** A line of the JSON log. */
 export interface LogLine {
-  readonly level: number
+  /** `info`, `warn`, `error`, … */
+  readonly level: string
   readonly msg: string
   readonly [field: string]: unknown
 }
