@@ -63,12 +63,18 @@ export interface Gateway {
   destroy(): Promise<void>
 }
 
+/** A gateway as the command line runs it: with configs that are parsed already. */
+export interface ManagedGateway extends Gateway {
+  /** As `reload`. */
+  apply(config: GatewayConfig): Promise<void>
+}
+
 interface RunningListener {
   readonly settings: ListenerSettings
   readonly address: Address
 }
 
-class RunningGateway implements Gateway {
+class RunningGateway implements ManagedGateway {
   readonly #engine = createPortableEngine()
   readonly #desk: ControlDesk
   readonly #plane: DataPlane
@@ -113,7 +119,10 @@ class RunningGateway implements Gateway {
   }
 
   async reload(input: GatewayConfigInput): Promise<void> {
-    const config = parseConfig(input, { upstreamOptional: this.#upstreamOptional })
+    await this.apply(parseConfig(input, 'config', { upstreamOptional: this.#upstreamOptional }))
+  }
+
+  async apply(config: GatewayConfig): Promise<void> {
     if (!isDeepStrictEqual(config.record, this.#config.record))
       this.#logger.warn({}, "what the config now says about 'record' takes effect at the next start")
     this.#config = config
@@ -121,7 +130,7 @@ class RunningGateway implements Gateway {
     for (const name of [...this.#running.keys()]) if (!wanted.has(name)) await this.#shut(name)
     const failures: unknown[] = []
     for (const listener of config.listeners)
-      await this.#apply(listener).catch((thrown: unknown) => failures.push(thrown))
+      await this.#replace(listener).catch((thrown: unknown) => failures.push(thrown))
     if (failures.length > 0) throw failures[0]
     this.#logger.info({ listeners: this.#running.size }, 'config reloaded')
   }
@@ -163,7 +172,7 @@ class RunningGateway implements Gateway {
     })
   }
 
-  async #apply(listener: ListenerConfig): Promise<void> {
+  async #replace(listener: ListenerConfig): Promise<void> {
     const before = this.#running.get(listener.name)
     if (before === undefined) return this.#open(listener)
     const settings = listenerSettings(listener)
@@ -228,12 +237,15 @@ export const createGateway = async (
   config: GatewayConfigInput,
   options: GatewayOptions = {},
 ): Promise<Gateway> => {
-  const parsed = parseConfig(config, { upstreamOptional: options.connectTarget !== undefined })
+  const parsed = parseConfig(config, 'config', { upstreamOptional: options.connectTarget !== undefined })
   return startGateway(parsed, options)
 }
 
 /** As {@link createGateway}, for a config that is parsed already. */
-export const startGateway = async (config: GatewayConfig, options: GatewayOptions = {}): Promise<Gateway> => {
+export const startGateway = async (
+  config: GatewayConfig,
+  options: GatewayOptions = {},
+): Promise<ManagedGateway> => {
   const recording = await openRecording(config, options.logger ?? SILENT)
   const gateway = new RunningGateway(config, options, recording)
   try {

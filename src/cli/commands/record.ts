@@ -1,0 +1,35 @@
+import { Command } from 'commander'
+import { parseConfig } from '../../config/parse.js'
+import {
+  addRecordOptions,
+  addRelayOptions,
+  addressArgument,
+  addressListArgument,
+  configOfFlags,
+  type RecordFlags,
+  type RelayFlags,
+} from '../options.js'
+import { runGateway } from '../run.js'
+
+const HELP = `
+Relays as 'tidegate relay' does, and writes every byte to a pcapng file that Wireshark opens, no root needed.
+Read it with 'tidegate inspect', check it with 'tidegate verify'.
+
+Examples:
+  tidegate record :6380 127.0.0.1:6379 --out redis.pcapng
+  tidegate record :15432 db.internal:5432 --out db.pcapng --overload drop
+`
+
+export const recordCommand = (): Command =>
+  addRelayOptions(
+    addRecordOptions(
+      new Command('record')
+        .description('relay from LISTEN to TARGET, and record every byte')
+        .argument('<LISTEN>', 'where to accept clients', addressArgument('LISTEN'))
+        .argument('<TARGET...>', 'where to connect them to', addressListArgument('TARGET')),
+    ),
+  )
+    .addHelpText('after', HELP)
+    .action(async (listen: string, targets: readonly string[], flags: RelayFlags & RecordFlags) => {
+      await runGateway(parseConfig(configOfFlags(listen, targets, flags), 'tidegate record'))
+    })

@@ -1,0 +1,32 @@
+import { Command } from 'commander'
+import { parseConfig } from '../../config/parse.js'
+import {
+  addRelayOptions,
+  addressArgument,
+  addressListArgument,
+  configOfFlags,
+  type RelayFlags,
+} from '../options.js'
+import { runGateway } from '../run.js'
+
+const HELP = `
+LISTEN and TARGET are addresses: host:port, :port, [ipv6]:port or unix:/path. Port 0 takes any free port and
+prints it. Further targets are tried in order when the first cannot be reached.
+
+Examples:
+  tidegate relay :6380 127.0.0.1:6379
+  tidegate relay 127.0.0.1:8080 10.0.0.7:80 10.0.0.8:80 --connect-timeout 500ms
+  tidegate relay unix:/run/db.sock db.internal:5432 --max-connections 50 --overflow refuse
+`
+
+export const relayCommand = (): Command =>
+  addRelayOptions(
+    new Command('relay')
+      .description('accept connections at LISTEN and relay them to TARGET')
+      .argument('<LISTEN>', 'where to accept clients', addressArgument('LISTEN'))
+      .argument('<TARGET...>', 'where to connect them to', addressListArgument('TARGET')),
+  )
+    .addHelpText('after', HELP)
+    .action(async (listen: string, targets: readonly string[], flags: RelayFlags) => {
+      await runGateway(parseConfig(configOfFlags(listen, targets, flags), 'tidegate relay'))
+    })

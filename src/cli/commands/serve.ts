@@ -1,0 +1,36 @@
+import { Command } from 'commander'
+import type { GatewayConfig } from '../../config/config.js'
+import { loadConfig } from '../../config/load.js'
+import { addLogOptions, type RelayFlags } from '../options.js'
+import { runGateway } from '../run.js'
+
+const HELP = `
+CONFIG is YAML or JSON; 'tidegate check CONFIG' tells what is wrong with it without starting anything, and
+docs/config.md describes every key. SIGHUP reads it again: open connections stay, and if it has a mistake
+everything stays as it was.
+
+Examples:
+  tidegate serve tidegate.yaml
+  TIDEGATE_LOG_FORMAT=json tidegate serve tidegate.yaml
+`
+
+type LogFlags = Pick<RelayFlags, 'logLevel' | 'logFormat'>
+
+const withFlags = (config: GatewayConfig, { logLevel, logFormat }: LogFlags): GatewayConfig => ({
+  ...config,
+  log: { level: logLevel ?? config.log.level, format: logFormat ?? config.log.format },
+})
+
+export const serveCommand = (): Command =>
+  addLogOptions(
+    new Command('serve')
+      .description('run the gateway that a config file describes')
+      .argument('<CONFIG>', 'the config file'),
+  )
+    .addHelpText('after', HELP)
+    .action(async (path: string, flags: LogFlags) => {
+      const config = withFlags(await loadConfig(path), flags)
+      await runGateway(config, {
+        reload: async (gateway) => gateway.apply(withFlags(await loadConfig(path), flags)),
+      })
+    })

@@ -1,0 +1,64 @@
+/** The log of a running gateway, on stderr: JSON lines for programs, pretty lines for people. */
+
+import colors from 'picocolors'
+import { pino } from 'pino'
+import { build, type PrettyOptions } from 'pino-pretty'
+import type { LogConfig } from '../config/config.js'
+import { CLOSED_MESSAGE, type ClosedFields } from '../control/connection-log.js'
+import type { Logger } from '../ports/logger.js'
+import { humanBytes, humanDuration } from './human.js'
+
+const STDERR = 2
+
+/** Who → where, how long, how much each way, why. */
+const closedLine = ({
+  id,
+  listener,
+  client,
+  upstream,
+  durationMs,
+  bytes,
+  reason,
+  error,
+}: ClosedFields): string => {
+  const route = upstream === null ? client : `${client} → ${upstream}`
+  const figures = `${humanDuration(durationMs)}  ↑ ${humanBytes(bytes.upstream)}  ↓ ${humanBytes(bytes.downstream)}`
+  const why = error === undefined ? reason : `${reason}: ${error}`
+  return `${colors.dim(`#${id}`)} ${listener}  ${route}  ${figures}  ${colors.bold(why)}`
+}
+
+const HEADER_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'pid', 'hostname', 'msg'])
+
+const otherLine = (fields: Readonly<Record<string, unknown>>): string => {
+  const rest = Object.entries(fields)
+    .filter(([name]) => !HEADER_FIELDS.has(name))
+    .map(
+      ([name, value]) =>
+        `${colors.dim(`${name}=`)}${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    )
+  return [String(fields.msg ?? ''), ...rest].join('  ')
+}
+
+const isClosed = (fields: Readonly<Record<string, unknown>>): boolean => fields.msg === CLOSED_MESSAGE
+
+const prettyOptions = (): PrettyOptions => ({
+  destination: STDERR,
+  sync: true,
+  colorize: colors.isColorSupported,
+  translateTime: 'SYS:HH:MM:ss.l',
+  hideObject: true,
+  ignore: 'pid,hostname',
+  // What is logged under CLOSED_MESSAGE are ClosedFields: connection-log.ts is their only writer.
+  messageFormat: (fields) =>
+    isClosed(fields) ? closedLine(fields as unknown as ClosedFields) : otherLine(fields),
+})
+
+export const createLogger = ({ level, format }: LogConfig): Logger => {
+  const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY)
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  if (pretty) return pino(options, build(prettyOptions()))
+  return pino(
+    { ...options, formatters: { level: (label) => ({ level: label }) } },
+    pino.destination({ dest: STDERR, sync: true }),
+  )
+}

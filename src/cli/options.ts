@@ -1,0 +1,219 @@
+/**
+ * The options that commands share. Each can also be given in the environment, as `TIDEGATE_` and its name; a flag wins.
+ */
+
+import { type Command, Option } from 'commander'
+import type { GatewayConfigInput } from '../config/config.js'
+import * as defaults from '../config/defaults.js'
+import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
+import { parseAddress } from '../core/address.js'
+import { checkCidr } from '../core/route/cidr.js'
+import { messageOf } from '../errors.js'
+import { usageError } from './failure.js'
+
+type Check = (text: string) => unknown
+
+/** Runs a check of ours over a value, so that its message names the option it came from. */
+const named =
+  (name: string, check: Check) =>
+  (text: string): string => {
+    try {
+      check(text)
+      return text
+    } catch (thrown) {
+      throw usageError(`${name}: ${messageOf(thrown)}`)
+    }
+  }
+
+const namedList =
+  (name: string, check: Check) =>
+  (text: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
+    ...text.split(',').map((part) => named(name, check)(part.trim())),
+  ]
+
+const flagOf = (flags: string): string => /--[\w-]+/.exec(flags)?.[0] ?? flags
+
+const environmentOf = (flags: string): string =>
+  `TIDEGATE_${flagOf(flags).slice(2).replaceAll('-', '_').toUpperCase()}`
+
+const option = (flags: string, description: string): Option =>
+  new Option(flags, description).env(environmentOf(flags))
+
+const checked = (flags: string, description: string, check: Check): Option =>
+  option(flags, description).argParser(named(flagOf(flags), check))
+
+const count: Check = (text) => {
+  if (!/^\d{1,9}$/.test(text))
+    throw new Error(`'${text}' is not a number; expected a whole number, 0 for no limit`)
+}
+
+const inherit = (ms: number): string => `(default: ${formatDuration(ms)})`
+
+/** `name: check` for a positional argument. */
+export const addressArgument = (name: string) => named(name, parseAddress)
+
+export const addressListArgument =
+  (name: string) =>
+  (text: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
+    named(name, parseAddress)(text),
+  ]
+
+export interface RelayFlags {
+  readonly name?: string
+  readonly connectTimeout?: string
+  readonly idleTimeout?: string
+  readonly halfCloseTimeout?: string
+  readonly drainTimeout?: string
+  readonly maxConnections?: string
+  readonly overflow?: 'wait' | 'refuse'
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
+  readonly logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly logFormat?: 'auto' | 'pretty' | 'json'
+}
+
+export interface RecordFlags {
+  readonly out: string
+  readonly overload?: 'block' | 'drop' | 'disconnect'
+  readonly onFailure?: 'continue' | 'disconnect'
+  readonly buffer?: string
+}
+
+export const addLogOptions = (command: Command): Command =>
+  command
+    .addOption(
+      option('--log-level <level>', 'least serious message that is logged (default: info)').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+        'silent',
+      ]),
+    )
+    .addOption(
+      option('--log-format <format>', 'auto: pretty on a terminal, else json (default: auto)').choices([
+        'auto',
+        'pretty',
+        'json',
+      ]),
+    )
+
+export const addRelayOptions = (command: Command): Command =>
+  addLogOptions(
+    command
+      .addOption(option('--name <name>', 'what logs and recordings call this listener (default: LISTEN)'))
+      .addOption(
+        checked(
+          '--connect-timeout <duration>',
+          `longest wait for one target ${inherit(defaults.DEFAULT_CONNECT_TIMEOUT_MS)}`,
+          parseDuration,
+        ),
+      )
+      .addOption(
+        checked(
+          '--idle-timeout <duration>',
+          `end a connection on which nothing moves ${inherit(defaults.DEFAULT_IDLE_TIMEOUT_MS)}`,
+          parseDuration,
+        ),
+      )
+      .addOption(
+        checked(
+          '--half-close-timeout <duration>',
+          `end a silent connection that one side has ended ${inherit(defaults.DEFAULT_HALF_CLOSE_TIMEOUT_MS)}`,
+          parseDuration,
+        ),
+      )
+      .addOption(
+        checked(
+          '--drain-timeout <duration>',
+          `longest wait for open connections on SIGTERM ${inherit(defaults.DEFAULT_DRAIN_TIMEOUT_MS)}`,
+          parseDuration,
+        ),
+      )
+      .addOption(checked('--max-connections <n>', 'open at once; 0: no limit (default: 0)', count))
+      .addOption(
+        option(
+          '--overflow <what>',
+          'beyond --max-connections: wait in the backlog, or refuse (default: wait)',
+        ).choices(['wait', 'refuse']),
+      )
+      .addOption(
+        option('--allow <cidr>', 'only these clients; repeat it or separate by commas').argParser(
+          namedList('--allow', checkCidr),
+        ),
+      )
+      .addOption(
+        option('--deny <cidr>', 'not these clients; wins over --allow').argParser(
+          namedList('--deny', checkCidr),
+        ),
+      ),
+  )
+
+export const addRecordOptions = (command: Command): Command =>
+  command
+    .addOption(
+      option('-o, --out <file>', 'the pcapng file to write (continued if it exists)').makeOptionMandatory(),
+    )
+    .addOption(
+      option(
+        '--overload <policy>',
+        'when the disk is too slow: block the traffic, drop (mark a gap), or disconnect (default: block)',
+      ).choices(['block', 'drop', 'disconnect']),
+    )
+    .addOption(
+      option(
+        '--on-failure <policy>',
+        'when a write fails: continue (mark the loss) or disconnect (default: continue)',
+      ).choices(['continue', 'disconnect']),
+    )
+    .addOption(
+      checked(
+        '--buffer <size>',
+        `most memory for what waits to be written (default: ${formatSize(defaults.DEFAULT_RECORD_BUFFER_BYTES)})`,
+        parseSize,
+      ),
+    )
+
+const present = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } => {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
+}
+
+/** The config that a command line stands for: one listener, one upstream. */
+export const configOfFlags = (
+  listen: string,
+  targets: readonly string[],
+  flags: RelayFlags & Partial<RecordFlags>,
+): GatewayConfigInput => ({
+  listeners: [
+    {
+      listen,
+      upstream: 'target',
+      ...present({
+        name: flags.name,
+        allow: flags.allow,
+        deny: flags.deny,
+        overflow: flags.overflow,
+        maxConnections: flags.maxConnections === undefined ? undefined : Number(flags.maxConnections),
+      }),
+    },
+  ],
+  upstreams: { target: { endpoints: [...targets] } },
+  timeouts: present({
+    connect: flags.connectTimeout,
+    idle: flags.idleTimeout,
+    halfClose: flags.halfCloseTimeout,
+  }),
+  log: present({ level: flags.logLevel, format: flags.logFormat }),
+  ...present({ drainTimeout: flags.drainTimeout }),
+  ...(flags.out === undefined
+    ? {}
+    : {
+        record: {
+          file: flags.out,
+          ...present({ overload: flags.overload, onFailure: flags.onFailure, bufferSize: flags.buffer }),
+        },
+      }),
+})

@@ -1,0 +1,58 @@
+/**
+ * A gateway in the foreground. SIGTERM or SIGINT drains and exits 0; a second one exits at once (with 128 + its
+ * number, as shells have it); SIGHUP reloads where there is something to reload.
+ */
+
+import { constants } from 'node:os'
+import type { GatewayConfig } from '../config/config.js'
+import { type ManagedGateway, startGateway } from '../control/gateway.js'
+import { messageOf } from '../errors.js'
+import type { Logger } from '../ports/logger.js'
+import { createLogger } from './logging.js'
+
+type StopSignal = 'SIGTERM' | 'SIGINT'
+
+const STOP_SIGNALS: readonly StopSignal[] = ['SIGTERM', 'SIGINT']
+
+export interface RunOptions {
+  /** What SIGHUP does; without it SIGHUP is logged and ignored, so that a closed terminal does not end a gateway. */
+  readonly reload?: (gateway: ManagedGateway) => Promise<void>
+}
+
+const stopSignal = (gateway: ManagedGateway, logger: Logger): Promise<void> =>
+  new Promise((resolve, reject) => {
+    let stopping = false
+    const stop = (signal: StopSignal): void => {
+      if (stopping) process.exit(128 + constants.signals[signal])
+      stopping = true
+      const open = gateway.connections().length
+      logger.info({ signal, connections: open }, open === 0 ? 'closing' : 'draining; again to exit at once')
+      gateway.close().then(resolve, reject)
+    }
+    for (const signal of STOP_SIGNALS) process.on(signal, stop)
+  })
+
+const reloadOnHangup = (gateway: ManagedGateway, logger: Logger, reload: RunOptions['reload']): void => {
+  process.on('SIGHUP', () => {
+    if (reload === undefined) return logger.info({}, 'there is no config file to reload')
+    reload(gateway).catch((thrown: unknown) =>
+      logger.error({ error: messageOf(thrown) }, 'not reloaded: the gateway runs on as it was'),
+    )
+  })
+}
+
+const summarise = (gateway: ManagedGateway, logger: Logger): void => {
+  const { listeners, recording } = gateway.counters()
+  const accepted = Object.values(listeners).reduce((sum, counters) => sum + counters.accepted, 0)
+  logger.info({ connections: accepted, ...(recording === null ? {} : { recording }) }, 'closed')
+}
+
+/** Resolves when the gateway was asked to stop and has closed. @throws what `startGateway` throws. */
+export const runGateway = async (config: GatewayConfig, options: RunOptions = {}): Promise<void> => {
+  const logger = createLogger(config.log)
+  const gateway = await startGateway(config, { logger })
+  const stopped = stopSignal(gateway, logger)
+  reloadOnHangup(gateway, logger, options.reload)
+  await stopped
+  summarise(gateway, logger)
+}

@@ -1,0 +1,51 @@
+/**
+ * Tidegate as a library: a gateway inside your own program.
+ *
+ * @example
+ * import { createGateway } from 'tidegate'
+ *
+ * const gateway = await createGateway({
+ *   listeners: [{ name: 'redis', listen: '127.0.0.1:0', upstream: '127.0.0.1:6379' }],
+ *   record: { file: 'redis.pcapng' },
+ * })
+ * console.log(gateway.listeners)
+ */
+
+export type { GatewayConfigInput } from './config/config.js'
+export { ConfigError, type ConfigProblem } from './config/problems.js'
+export {
+  createGateway,
+  type Gateway,
+  type GatewayCounters,
+  type GatewayListener,
+  type GatewayOptions,
+} from './control/gateway.js'
+export type {
+  ConnectionObserver,
+  ConnectTarget,
+  ConnectTargetAnswer,
+  Inspect,
+  InspectAnswer,
+  InspectContext,
+} from './control/hooks.js'
+export type { RecordingCounters } from './control/recording.js'
+export {
+  type Address,
+  formatAddress,
+  parseAddress,
+  type TcpAddress,
+  type UnixAddress,
+} from './core/address.js'
+export { CLOSE_REASONS, type CloseReason } from './core/close-reason.js'
+export type { Direction, PerDirection } from './core/direction.js'
+export type { SessionStateName } from './core/session/machine.js'
+export type {
+  ConnectionCounters,
+  ConnectionIdentity,
+  ConnectionRecord,
+  ConnectionTimes,
+  LiveConnection,
+} from './core/session/record.js'
+export { type ErrorCode, type ErrorDetails, type Fault, TidegateError } from './errors.js'
+export type { LinkedConnection } from './ports/control.js'
+export type { Logger } from './ports/logger.js'

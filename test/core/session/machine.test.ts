@@ -1,0 +1,167 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Address } from '../../../src/core/address.js'
+import {
+  NEW_SESSION,
+  type SessionCommand,
+  type SessionEvent,
+  type SessionState,
+  transition,
+} from '../../../src/core/session/machine.js'
+
+const endpoint = (port: number): Address => ({ kind: 'tcp', host: '127.0.0.1', port })
+const ONE = endpoint(1)
+const TWO = endpoint(2)
+
+/** Plays events from a new session; returns the last state and all commands in order. */
+const play = (...events: readonly SessionEvent[]) => {
+  let state: SessionState = NEW_SESSION
+  const commands: SessionCommand[] = []
+  for (const event of events) {
+    const step = transition(state, event)
+    state = step.state
+    commands.push(...step.commands)
+  }
+  return { state, types: commands.map(({ type }) => type), commands }
+}
+
+const ADMITTED: SessionEvent = { type: 'admitted' }
+const ROUTED: SessionEvent = { type: 'routed', endpoints: [ONE] }
+const REFUSED_DIAL: SessionEvent = { type: 'dial_failed', timedOut: false }
+
+describe('a session', () => {
+  it('is routed, dialled, linked and closed with the reason of its link', () => {
+    const { state, types } = play(
+      ADMITTED,
+      ROUTED,
+      { type: 'dialled' },
+      { type: 'link_ended', reason: 'upstream_fin' },
+    )
+    expect(types).toEqual(['route', 'dial', 'link', 'finish'])
+    expect(state).toEqual({ at: 'closed', reason: 'upstream_fin' })
+  })
+
+  it('that a guard refuses is reset, with the reason of the guard', () => {
+    const { state, types } = play({ type: 'refused', reason: 'denied' })
+    expect(types).toEqual(['reset_client', 'finish'])
+    expect(state).toEqual({ at: 'closed', reason: 'denied' })
+  })
+
+  it('tries the next endpoint when a dial fails, in order', () => {
+    const { commands } = play(ADMITTED, { type: 'routed', endpoints: [ONE, TWO] }, REFUSED_DIAL, {
+      type: 'dialled',
+    })
+    expect(commands).toEqual([
+      { type: 'route' },
+      { type: 'dial', endpoint: ONE },
+      { type: 'dial', endpoint: TWO },
+      { type: 'link' },
+    ])
+  })
+
+  it('whose last endpoint fails is reset with the reason of that failure', () => {
+    const events: SessionEvent[] = [ADMITTED, { type: 'routed', endpoints: [ONE, TWO] }, REFUSED_DIAL]
+    expect(play(...events, { type: 'dial_failed', timedOut: true }).state).toEqual({
+      at: 'closed',
+      reason: 'dial_timeout',
+    })
+    expect(play(...events, REFUSED_DIAL).state).toEqual({ at: 'closed', reason: 'dial_failed' })
+  })
+
+  it('cancels its dial when the client resets', () => {
+    const { state, types } = play(ADMITTED, ROUTED, { type: 'client_left', how: 'reset' })
+    expect(types).toEqual(['route', 'dial', 'cancel_dial', 'reset_client', 'finish'])
+    expect(state).toEqual({ at: 'closed', reason: 'client_reset' })
+  })
+
+  it('gives a dial some grace when a silent client ends, then cancels it', () => {
+    const waiting = play(ADMITTED, ROUTED, { type: 'client_left', how: 'fin' })
+    expect(waiting.types).toEqual(['route', 'dial', 'arm_abandon'])
+    const { state, types } = play(
+      ADMITTED,
+      ROUTED,
+      { type: 'client_left', how: 'fin' },
+      { type: 'abandon_due' },
+    )
+    expect(types.slice(3)).toEqual(['cancel_dial', 'reset_client', 'finish'])
+    expect(state).toEqual({ at: 'closed', reason: 'client_fin' })
+  })
+
+  it('is linked when the dial succeeds within the grace, so that a half-close is relayed', () => {
+    const { state, types } = play(
+      ADMITTED,
+      ROUTED,
+      { type: 'client_left', how: 'fin' },
+      { type: 'dialled' },
+      {
+        type: 'abandon_due',
+      },
+    )
+    expect(types).toEqual(['route', 'dial', 'arm_abandon', 'link'])
+    expect(state).toEqual({ at: 'linked' })
+  })
+
+  it('keeps the grace running over routing and further endpoints', () => {
+    const { types } = play(
+      ADMITTED,
+      { type: 'client_left', how: 'fin' },
+      { type: 'routed', endpoints: [ONE, TWO] },
+      REFUSED_DIAL,
+      { type: 'abandon_due' },
+    )
+    expect(types).toEqual(['route', 'arm_abandon', 'dial', 'dial', 'cancel_dial', 'reset_client', 'finish'])
+  })
+
+  it('discards an upstream that arrives after its end', () => {
+    const cut: SessionEvent = { type: 'cut', reason: 'killed' }
+    expect(play(ADMITTED, cut, { type: 'supplied' }).types).toEqual([
+      'route',
+      'reset_client',
+      'finish',
+      'discard_upstream',
+    ])
+    expect(play(ADMITTED, ROUTED, cut, { type: 'dialled' }).types.at(-1)).toBe('discard_upstream')
+  })
+
+  it('that is linked is cut through its link, which reports the end', () => {
+    const { state, commands } = play(ADMITTED, { type: 'supplied' }, { type: 'cut', reason: 'drained' })
+    expect(state).toEqual({ at: 'linked' })
+    expect(commands.at(-1)).toEqual({ type: 'cut_link', reason: 'drained' })
+  })
+})
+
+const anyEvent: fc.Arbitrary<SessionEvent> = fc.oneof(
+  fc.constantFrom<SessionEvent>(
+    ADMITTED,
+    { type: 'refused', reason: 'limit' },
+    ROUTED,
+    { type: 'routed', endpoints: [ONE, TWO] },
+    { type: 'supplied' },
+    { type: 'route_failed', reason: 'error' },
+    { type: 'dialled' },
+    REFUSED_DIAL,
+    { type: 'dial_failed', timedOut: true },
+    { type: 'client_left', how: 'fin' },
+    { type: 'client_left', how: 'reset' },
+    { type: 'abandon_due' },
+    { type: 'link_ended', reason: 'client_fin' },
+    { type: 'cut', reason: 'killed' },
+  ),
+)
+
+describe('whatever happens in whatever order', () => {
+  it('a session finishes at most once, exactly when it is closed, and never dials or links afterwards', () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 30 }), (events) => {
+        const { state, types } = play(...events)
+        const finished = types.filter((type) => type === 'finish').length
+        expect(finished).toBe(state.at === 'closed' ? 1 : 0)
+        if (finished === 1) {
+          const after = types.slice(types.indexOf('finish') + 1)
+          expect(after.every((type) => type === 'discard_upstream')).toBe(true)
+        }
+        expect(types.filter((type) => type === 'link').length).toBeLessThanOrEqual(1)
+      }),
+    )
+  })
+})
