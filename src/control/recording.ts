@@ -7,6 +7,7 @@ import type { CloseReason } from '../core/close-reason.js'
 import type { Direction } from '../core/direction.js'
 import type { Logger } from '../ports/logger.js'
 import type { Sink } from '../ports/sink.js'
+import { SinkRecording } from './recording/sink-recording.js'
 
 export interface RecordingOptions {
   readonly sink: Sink
@@ -85,4 +86,5 @@ export interface Recording {
   close(timeoutMs?: number): Promise<RecordingCounters>
 }
 
-export declare const startRecording: (options: RecordingOptions) => Recording
+/** Starts a recording into `sink`, which belongs to it from then on. */
+export const startRecording = (options: RecordingOptions): Recording => new SinkRecording(options)

@@ -1,0 +1,459 @@
+/**
+ * The recorder: connections, chunks and the sink's answers go in; slabs of pcapng for the sink come out. Pure: time is
+ * an argument, and what it wants done to the world it asks its host for.
+ *
+ *     open, data, endOfStream, close  →  packets in a slab  →  take  →  (the sink)  →  settle  →  ledger
+ *
+ * Invariants:
+ * - a byte is entered as stored when the sink has taken the slab it is in, as lost when the sink has refused it or there
+ *   was no room; nothing is entered twice, so `seen = stored + lost` once a connection is settled
+ * - a connection's close, which carries the ledger, is written when all its earlier packets are settled
+ * - what a lost slab said besides data (the section's start, `open`, `gap`, FIN, `close`) is said again
+ */
+
+import type { CloseReason } from '../close-reason.js'
+import { beginPacket, endPacket, NO_COMMENTS, packetBlockLength } from '../codec/pcapng/writer.js'
+import type { Direction } from '../direction.js'
+import type { Note, Slab } from './slab.js'
+import { SlabPool } from './slab-pool.js'
+import { FLAGS, headerLength, writePacket } from './tcp-packet.js'
+import { type ConnectionSpec, ConnectionTrack, gapComment, type StreamTrack } from './track.js'
+
+export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
+
+export interface RecorderOptions {
+  /** From `encodeSectionStart`. */
+  readonly sectionStart: Uint8Array
+  /** Interface index of each listener; others are 0. */
+  readonly interfaces: ReadonlyMap<string, number>
+  readonly overload: OverloadPolicy
+  readonly onFailure: 'continue' | 'disconnect'
+  readonly maxBufferedBytes: number
+}
+
+/** Something a person should know, once per episode. */
+export type RecorderReport =
+  | { readonly kind: 'write_failing'; readonly why: string }
+  | { readonly kind: 'write_recovered'; readonly lostBytes: number }
+  | { readonly kind: 'overload'; readonly policy: OverloadPolicy }
+  | { readonly kind: 'overload_over'; readonly policy: OverloadPolicy; readonly lostBytes: number }
+
+export interface RecorderHost {
+  /** Hold every recorded link, and those opened from now on, until {@link releaseAll}. */
+  holdAll(): void
+  releaseAll(): void
+  disconnect(connection: ConnectionTrack, why: string): void
+  report(report: RecorderReport): void
+}
+
+/** A direction that only receives still acknowledges, so that readers need not remember every packet of the other. */
+const PACKETS_PER_ACK = 1000
+
+/**
+ * Closed connections whose close waits for the sink to work again. Beyond it the oldest close is given up: a
+ * sink that failed for so long must not fill the memory.
+ */
+export const MAX_WAITING_CLOSES = 4096
+
+/** An overload that comes back within this time is the same one, ms: a slow sink goes over and under the mark many times a second. */
+const OVERLOAD_QUIET_MS = 1000
+
+export const OVERLOAD_DROPPED = 'overload: dropped'
+export const OVERLOAD_DISCONNECTED = 'overload: disconnected'
+export const RECORDING_CLOSED = 'recording closed'
+
+const NOTHING = new Uint8Array(0)
+
+export class Recorder {
+  readonly #options: RecorderOptions
+  readonly #host: RecorderHost
+  readonly #pool: SlabPool
+  readonly #highSlabs: number
+  readonly #lowSlabs: number
+  /** Ended connections whose close could not be written, oldest first. */
+  readonly #waiting = new Set<ConnectionTrack>()
+  #sectionStored = false
+  #holding = false
+  #finished = false
+  #abandoned = false
+  /** While writes fail: what was lost before. */
+  #failing: { readonly lostBefore: number } | null = null
+  #overloaded: { readonly lostBefore: number; lastMs: number } | null = null
+  #connections = 0
+  #seenBytes = 0
+  #storedBytes = 0
+  #lostBytes = 0
+  #bufferedBytes = 0
+  #writes = 0
+  #writeFailures = 0
+  #holds = 0
+  #unclosed = 0
+
+  constructor(options: RecorderOptions, host: RecorderHost) {
+    this.#options = options
+    this.#host = host
+    this.#pool = new SlabPool(options.sectionStart, options.maxBufferedBytes)
+    this.#highSlabs = Math.ceil((this.#pool.maxSlabs * 3) / 4)
+    this.#lowSlabs = Math.floor(this.#pool.maxSlabs / 2)
+  }
+
+  /** A full slab waits to be taken. */
+  get hasFull(): boolean {
+    return this.#pool.hasFull
+  }
+
+  get bufferedBytes(): number {
+    return this.#bufferedBytes
+  }
+
+  get holding(): boolean {
+    return this.#holding
+  }
+
+  get waitingCloses(): number {
+    return this.#waiting.size
+  }
+
+  counters() {
+    return {
+      connections: this.#connections,
+      seenBytes: this.#seenBytes,
+      storedBytes: this.#storedBytes,
+      lostBytes: this.#lostBytes,
+      bufferedBytes: this.#bufferedBytes,
+      writes: this.#writes,
+      writeFailures: this.#writeFailures,
+      holds: this.#holds,
+      unclosed: this.#unclosed + this.#waiting.size,
+    }
+  }
+
+  open(spec: ConnectionSpec, nowMs: number): ConnectionTrack {
+    const connection = new ConnectionTrack(spec, this.#options.interfaces.get(spec.listener) ?? 0)
+    this.#connections++
+    if (this.#finished) return connection
+    const { upstream, downstream } = connection
+    const { syn, ack } = FLAGS
+    const [client, server] = [upstream.synSequence, downstream.synSequence]
+    if (this.#emit(upstream, syn, client, 0, nowMs, null)) {
+      this.#emit(downstream, syn | ack, server, client + 1, nowMs, null)
+      this.#emit(upstream, ack, client + 1, server + 1, nowMs, null)
+    }
+    return connection
+  }
+
+  data(connection: ConnectionTrack, chunk: Uint8Array, direction: Direction, nowMs: number): void {
+    if (chunk.length === 0) return
+    const stream = direction === 'upstream' ? connection.upstream : connection.downstream
+    const start = stream.ledger.seen
+    stream.ledger.see(chunk.length)
+    this.#seenBytes += chunk.length
+    let from = 0
+    while (from < chunk.length) {
+      const to = Math.min(chunk.length, from + stream.route.maxPayload)
+      if (this.#finished || !this.#emitData(stream, chunk, from, to, start + from, nowMs)) break
+      from = to
+    }
+    if (from < chunk.length) this.#refuse(stream, start + from, chunk.length - from, nowMs)
+    else if (stream.unacknowledged >= PACKETS_PER_ACK) this.#acknowledge(stream, nowMs)
+  }
+
+  endOfStream(connection: ConnectionTrack, direction: Direction, nowMs: number): void {
+    const stream = direction === 'upstream' ? connection.upstream : connection.downstream
+    if (stream.fin !== 'none' || connection.ending !== null || this.#finished) return
+    stream.fin = 'due'
+    connection.lastFin = stream
+    this.#emitFin(stream, nowMs)
+  }
+
+  /** The connection is over. Its close is written when everything before it is settled. */
+  close(connection: ConnectionTrack, reason: CloseReason, nowMs: number): void {
+    if (connection.ending !== null) return
+    connection.ending = { reason, timeMs: nowMs }
+    if (this.#finished) this.#wait(connection)
+    else if (connection.unsettled === 0) this.#finish(connection)
+  }
+
+  /**
+   * The next bytes for the sink, which must be answered by {@link settle} before there are more. With `partial` also what
+   * is not a full slab. Null: nothing to write, or not yet.
+   */
+  take(partial: boolean): Uint8Array | null {
+    return this.#pool.take(partial)?.contents(!this.#sectionStored) ?? null
+  }
+
+  /** The sink's answer to the last {@link take}: null, or why it took nothing (`write failed: ENOSPC`). */
+  settle(failure: string | null, nowMs: number): void {
+    const slab = this.#pool.writing
+    if (slab === null) return
+    const ended = new Set<ConnectionTrack>()
+    const harmed = new Set<ConnectionTrack>()
+    this.#writes++
+    if (failure === null) this.#sectionStored = true
+    else this.#fail(failure)
+    this.#settleRuns(slab, failure, ended, harmed)
+    for (const note of slab.notes) this.#settleNote(note, failure === null, ended)
+    this.#bufferedBytes -= slab.blockBytes
+    this.#pool.recycle(slab)
+    if (failure === null) this.#recover()
+    for (const connection of ended) this.#finish(connection)
+    if (failure === null) this.retryCloses()
+    this.#relax(nowMs)
+    if (failure !== null && this.#options.onFailure === 'disconnect')
+      for (const connection of harmed) this.#disconnect(connection, failure)
+  }
+
+  /** Writes the closes that wait, as far as there is room, though the last write may have failed. */
+  retryCloses(): void {
+    for (const connection of this.#waiting) {
+      if (connection.unsettled > 0) continue
+      if (!this.#emitClose(connection)) return
+      this.#waiting.delete(connection)
+    }
+  }
+
+  /** No more is recorded: what is still seen is lost. What is buffered can still be taken and settled. */
+  finish(): void {
+    this.#finished = true
+    this.#release()
+  }
+
+  /** Gives up what is buffered: it is lost, because of `why`. After {@link finish}. */
+  abandon(why: string, nowMs: number): void {
+    this.#abandoned = true
+    while (this.#pool.writing !== null || this.#pool.take(true) !== null) this.settle(why, nowMs)
+  }
+
+  #emitData(
+    stream: StreamTrack,
+    chunk: Uint8Array,
+    from: number,
+    to: number,
+    at: number,
+    nowMs: number,
+  ): boolean {
+    const { opposite } = stream
+    const flags = FLAGS.psh | FLAGS.ack
+    const seq = stream.sequenceAt(at)
+    const slab = this.#write(stream, flags, seq, opposite.nextSequence, nowMs, null, chunk, from, to)
+    if (slab === null) return false
+    slab.addRun(stream, at, to - from)
+    stream.unacknowledged++
+    opposite.unacknowledged = 0
+    return true
+  }
+
+  #acknowledge(stream: StreamTrack, nowMs: number): void {
+    stream.unacknowledged = 0
+    this.#emit(stream.opposite, FLAGS.ack, stream.opposite.nextSequence, stream.nextSequence, nowMs, null)
+  }
+
+  #emitFin(stream: StreamTrack, nowMs: number): boolean {
+    const { connection, opposite, ledger } = stream
+    const flags = FLAGS.fin | FLAGS.ack
+    const slab = this.#emit(stream, flags, stream.sequenceAt(ledger.seen), opposite.nextSequence, nowMs, null)
+    if (slab === null) return false
+    stream.fin = 'written'
+    slab.notes.push({ kind: 'fin', stream })
+    connection.unsettled++
+    return true
+  }
+
+  /** The connection's last packet, with its FINs before it if they are still due. */
+  #emitClose(connection: ConnectionTrack): boolean {
+    const { ending, upstream, downstream } = connection
+    if (ending === null) return true
+    for (const stream of [upstream, downstream])
+      if (stream.fin === 'due' && !this.#emitFin(stream, ending.timeMs)) return false
+    const { stream, reset } = connection.lastWord(ending.reason)
+    const flags = reset ? FLAGS.rst | FLAGS.ack : FLAGS.ack
+    const comment = connection.closeComment(ending.reason)
+    const { nextSequence, opposite } = stream
+    const slab = this.#emit(stream, flags, nextSequence, opposite.nextSequence, ending.timeMs, comment)
+    if (slab === null) return false
+    slab.notes.push({ kind: 'close', connection })
+    connection.unsettled++
+    return true
+  }
+
+  #emit(
+    stream: StreamTrack,
+    flags: number,
+    seq: number,
+    ack: number,
+    timeMs: number,
+    comment: Uint8Array | null,
+  ): Slab | null {
+    return this.#write(stream, flags, seq, ack, timeMs, comment, NOTHING, 0, 0)
+  }
+
+  /** One packet, with the comments that are due. Null if there is no room. */
+  #write(
+    stream: StreamTrack,
+    flags: number,
+    seq: number,
+    ack: number,
+    timeMs: number,
+    comment: Uint8Array | null,
+    payload: Uint8Array,
+    from: number,
+    to: number,
+  ): Slab | null {
+    const { connection, route } = stream
+    const plain = comment === null && !connection.openDue && !stream.hasUntold
+    const comments = plain ? NO_COMMENTS : this.#comments(stream, comment)
+    const dataLength = headerLength(route, flags) + to - from
+    const length = packetBlockLength(dataLength, comments)
+    const slab = this.#room(length, timeMs)
+    if (slab === null) return null
+    const block = slab.used
+    const data = beginPacket(slab.view, block, connection.interfaceIndex, timeMs, dataLength)
+    writePacket(slab, data, route, flags, seq, ack, payload, from, to)
+    slab.used = endPacket(slab.view, block, dataLength, comments)
+    this.#bufferedBytes += length
+    if (!plain) this.#noteComments(slab, stream)
+    return slab
+  }
+
+  #comments(stream: StreamTrack, comment: Uint8Array | null): readonly Uint8Array[] {
+    return [
+      ...(stream.connection.openDue ? [stream.connection.openComment()] : []),
+      ...stream.untold.map((range) => gapComment(stream.direction, range)),
+      ...(comment === null ? [] : [comment]),
+    ]
+  }
+
+  #noteComments(slab: Slab, stream: StreamTrack): void {
+    const { connection } = stream
+    if (connection.openDue) {
+      connection.openDue = false
+      connection.unsettled++
+      slab.notes.push({ kind: 'open', connection })
+    }
+    if (!stream.hasUntold) return
+    connection.unsettled++
+    slab.notes.push({ kind: 'gap', stream, ranges: stream.takeUntold() })
+  }
+
+  #room(length: number, nowMs: number): Slab | null {
+    const before = this.#pool.inUse
+    const slab = this.#pool.room(length, this.#options.overload === 'block' || this.#finished)
+    if (this.#pool.inUse === before || this.#options.overload !== 'block') return slab
+    if (this.#pool.inUse >= this.#highSlabs && !this.#holding && !this.#finished) this.#hold(nowMs)
+    return slab
+  }
+
+  /** There was no room, or the recording is over: these bytes are lost at once. */
+  #refuse(stream: StreamTrack, at: number, length: number, nowMs: number): void {
+    const disconnecting = this.#options.overload === 'disconnect'
+    const why = disconnecting ? OVERLOAD_DISCONNECTED : OVERLOAD_DROPPED
+    if (!this.#finished) this.#strain(nowMs)
+    this.#lostBytes += length
+    stream.lose(at, length, this.#finished ? RECORDING_CLOSED : why)
+    if (!this.#finished && disconnecting) this.#disconnect(stream.connection, why)
+  }
+
+  #settleRuns(
+    slab: Slab,
+    failure: string | null,
+    ended: Set<ConnectionTrack>,
+    harmed: Set<ConnectionTrack>,
+  ): void {
+    for (let run = 0; run < slab.runs; run++) {
+      const stream = slab.streams[run]
+      if (stream === null || stream === undefined) continue
+      const length = slab.lengths[run] ?? 0
+      if (stream.lastSlab === slab) stream.lastSlab = null
+      if (failure === null) {
+        this.#storedBytes += length
+        stream.ledger.store(length)
+      } else {
+        this.#lostBytes += length
+        stream.lose(slab.ats[run] ?? 0, length, failure)
+        harmed.add(stream.connection)
+      }
+      this.#settled(stream.connection, ended)
+    }
+  }
+
+  #settleNote(note: Note, stored: boolean, ended: Set<ConnectionTrack>): void {
+    const connection = 'stream' in note ? note.stream.connection : note.connection
+    if (stored && note.kind === 'close') connection.ending = null
+    if (!stored && note.kind === 'open') connection.openDue = true
+    if (!stored && note.kind === 'gap') for (const range of note.ranges) note.stream.tell(range)
+    if (!stored && note.kind === 'fin') note.stream.fin = 'due'
+    this.#settled(connection, ended)
+  }
+
+  #settled(connection: ConnectionTrack, ended: Set<ConnectionTrack>): void {
+    connection.unsettled--
+    if (connection.unsettled === 0 && connection.ending !== null) ended.add(connection)
+  }
+
+  #finish(connection: ConnectionTrack): void {
+    if (this.#failing !== null || this.#waiting.size > 0 || !this.#emitClose(connection))
+      this.#wait(connection)
+  }
+
+  #wait(connection: ConnectionTrack): void {
+    this.#waiting.add(connection)
+    if (this.#waiting.size <= MAX_WAITING_CLOSES) return
+    for (const oldest of this.#waiting) {
+      this.#waiting.delete(oldest)
+      break
+    }
+    this.#unclosed++
+  }
+
+  #disconnect(connection: ConnectionTrack, why: string): void {
+    if (connection.disconnected || connection.ending !== null) return
+    connection.disconnected = true
+    this.#host.disconnect(connection, why)
+  }
+
+  #fail(why: string): void {
+    if (!this.#abandoned) this.#writeFailures++
+    if (this.#failing !== null) return
+    this.#failing = { lostBefore: this.#lostBytes }
+    if (!this.#abandoned) this.#host.report({ kind: 'write_failing', why })
+  }
+
+  #recover(): void {
+    if (this.#failing === null) return
+    const lostBytes = this.#lostBytes - this.#failing.lostBefore
+    this.#failing = null
+    this.#host.report({ kind: 'write_recovered', lostBytes })
+  }
+
+  #strain(nowMs: number): void {
+    if (this.#overloaded !== null) {
+      this.#overloaded.lastMs = nowMs
+      return
+    }
+    this.#overloaded = { lostBefore: this.#lostBytes, lastMs: nowMs }
+    this.#host.report({ kind: 'overload', policy: this.#options.overload })
+  }
+
+  #hold(nowMs: number): void {
+    this.#holding = true
+    this.#holds++
+    this.#strain(nowMs)
+    this.#host.holdAll()
+  }
+
+  #release(): void {
+    if (!this.#holding) return
+    this.#holding = false
+    this.#host.releaseAll()
+  }
+
+  /** A slab is free again: lets the traffic go on, and ends an overload that has not come back. */
+  #relax(nowMs: number): void {
+    if (this.#pool.inUse > this.#lowSlabs) return
+    this.#release()
+    if (this.#overloaded === null || nowMs - this.#overloaded.lastMs < OVERLOAD_QUIET_MS) return
+    const lostBytes = this.#lostBytes - this.#overloaded.lostBefore
+    this.#overloaded = null
+    this.#host.report({ kind: 'overload_over', policy: this.#options.overload, lostBytes })
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The slabs of one recorder: the one being filled, those that are full and wait for the sink, the one the sink has,
+ * and those that are free. Their number is the recorder's memory bound.
+ *
+ *     free → current → full (in order) → writing → free
+ */
+
+import { Slab } from './slab.js'
+
+/**
+ * What one write takes: large enough that the calls do not count (four thousand a second at 1 GB/s), small
+ * enough to stay in a core's own cache while it is filled and summed.
+ */
+export const SLAB_BYTES = 256 * 1024
+
+/** One filled, one full, one written, and one over: fewer would make filling wait for writing. */
+export const MIN_SLABS = 4
+
+export class SlabPool {
+  readonly maxSlabs: number
+  readonly #sectionStart: Uint8Array
+  readonly #free: Slab[] = []
+  readonly #full: Slab[] = []
+  #current: Slab | null = null
+  #writing: Slab | null = null
+  #inUse = 0
+
+  constructor(sectionStart: Uint8Array, maxBytes: number) {
+    this.#sectionStart = sectionStart
+    this.maxSlabs = Math.max(MIN_SLABS, Math.floor(maxBytes / SLAB_BYTES))
+  }
+
+  /** All that are not free. */
+  get inUse(): number {
+    return this.#inUse
+  }
+
+  get hasFull(): boolean {
+    return this.#full.length > 0
+  }
+
+  get writing(): Slab | null {
+    return this.#writing
+  }
+
+  /** A slab with room for this block. Null if that takes another slab and there may be no more, unless `beyond` the bound. */
+  room(length: number, beyond: boolean): Slab | null {
+    if (this.#current?.hasRoom(length) === true) return this.#current
+    if (this.#current !== null) this.#full.push(this.#current)
+    this.#current = null
+    if (this.#inUse >= this.maxSlabs && !beyond) return null
+    this.#inUse++
+    this.#current = this.#free.pop() ?? new Slab(this.#sectionStart, SLAB_BYTES)
+    return this.#current
+  }
+
+  /** The next slab to write: the oldest full one, or with `partial` the current one. */
+  take(partial: boolean): Slab | null {
+    if (this.#writing !== null) return null
+    this.#writing = this.#full.shift() ?? (partial ? this.#current : null)
+    if (this.#writing === this.#current) this.#current = null
+    return this.#writing
+  }
+
+  /** The written slab may be used again. */
+  recycle(slab: Slab): void {
+    slab.reset()
+    this.#writing = null
+    this.#inUse--
+    if (this.#inUse + this.#free.length < this.maxSlabs) this.#free.push(slab)
+  }
+}

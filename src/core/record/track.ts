@@ -1,0 +1,160 @@
+/**
+ * What the recorder knows of one connection and of its two streams.
+ */
+
+import { type Address, formatAddress } from '../address.js'
+import type { CloseReason } from '../close-reason.js'
+import { encodeText } from '../codec/pcapng/writer.js'
+import type { Direction } from '../direction.js'
+import { encodeAnnotation, type LostRange } from './annotation.js'
+import { packetEnds } from './endpoints.js'
+import { insertRange, Ledger } from './ledger.js'
+import type { Slab } from './slab.js'
+import { type PacketRoute, packetRoutes } from './tcp-packet.js'
+
+export interface ConnectionSpec {
+  /** The gateway's own number. */
+  readonly id: number
+  readonly listener: string
+  readonly client: Address
+  readonly server: Address
+}
+
+/** Losses that wait to be told on their direction's next packet. More are left to the ledger. */
+const MAX_UNTOLD = 16
+
+/** Spreads initial sequence numbers over the whole range, so that a reused address and port begins visibly anew. */
+const initialSequence = (id: number, salt: number): number => {
+  let value = Math.imul(id ^ salt, 0x9e3779b1)
+  value = Math.imul(value ^ (value >>> 15), 0x85ebca6b)
+  return (value ^ (value >>> 13)) >>> 0
+}
+
+export class StreamTrack {
+  readonly connection: ConnectionTrack
+  readonly direction: Direction
+  readonly route: PacketRoute
+  readonly ledger = new Ledger()
+  /** The source's FIN: not seen; seen and to be written; in a slab. */
+  fin: 'none' | 'due' | 'written' = 'none'
+  /** Packets since the other direction last acknowledged this one. */
+  unacknowledged = 0
+  /** Where its latest run of data is; see {@link Slab.addRun}. */
+  lastSlab: Slab | null = null
+  lastRun = 0
+  readonly #isn: number
+  #untold: LostRange[] = []
+
+  constructor(connection: ConnectionTrack, direction: Direction, route: PacketRoute) {
+    this.connection = connection
+    this.direction = direction
+    this.route = route
+    this.#isn = initialSequence(connection.spec.id, direction === 'upstream' ? 0 : 0x5bd1e995)
+  }
+
+  get opposite(): StreamTrack {
+    return this.direction === 'upstream' ? this.connection.downstream : this.connection.upstream
+  }
+
+  get synSequence(): number {
+    return this.#isn
+  }
+
+  /** Of the byte at this position; the SYN took one number. */
+  sequenceAt(at: number): number {
+    return this.#isn + 1 + at
+  }
+
+  /** After everything said so far. */
+  get nextSequence(): number {
+    return this.sequenceAt(this.ledger.seen) + (this.fin === 'none' ? 0 : 1)
+  }
+
+  lose(at: number, length: number, why: string): void {
+    this.tell(this.ledger.lose(at, length, why))
+  }
+
+  tell(range: LostRange): void {
+    insertRange(this.#untold, range)
+    if (this.#untold.length > MAX_UNTOLD) this.#untold.shift()
+  }
+
+  get hasUntold(): boolean {
+    return this.#untold.length > 0
+  }
+
+  takeUntold(): readonly LostRange[] {
+    const untold = this.#untold
+    this.#untold = []
+    return untold
+  }
+
+  get untold(): readonly LostRange[] {
+    return this.#untold
+  }
+}
+
+export interface Ending {
+  readonly reason: CloseReason
+  readonly timeMs: number
+}
+
+export class ConnectionTrack {
+  readonly spec: ConnectionSpec
+  readonly interfaceIndex: number
+  readonly upstream: StreamTrack
+  readonly downstream: StreamTrack
+  /** The `open` annotation is not on its way: it goes on the next packet. */
+  openDue = true
+  /** Runs and notes in slabs whose fate is not known yet. */
+  unsettled = 0
+  /** Which direction ended last, if both did: the other acknowledges it with the connection's last packet. */
+  lastFin: StreamTrack | null = null
+  /** Set once the connection is over, until its close has been stored. */
+  ending: Ending | null = null
+  /** The recorder asked for its end; once is enough. */
+  disconnected = false
+
+  constructor(spec: ConnectionSpec, interfaceIndex: number) {
+    this.spec = spec
+    this.interfaceIndex = interfaceIndex
+    const routes = packetRoutes(packetEnds(spec.client, spec.server, spec.id))
+    this.upstream = new StreamTrack(this, 'upstream', routes.upstream)
+    this.downstream = new StreamTrack(this, 'downstream', routes.downstream)
+  }
+
+  /** The stream whose source sends the connection's last packet, and whether that packet breaks it. */
+  lastWord(reason: CloseReason): { readonly stream: StreamTrack; readonly reset: boolean } {
+    if (this.lastFin !== null && this.lastFin.opposite.fin !== 'none')
+      return { stream: this.lastFin.opposite, reset: false }
+    return { stream: reason === 'client_reset' ? this.upstream : this.downstream, reset: true }
+  }
+
+  openComment(): Uint8Array {
+    const { id, listener, client, server } = this.spec
+    return encodeText(
+      encodeAnnotation({
+        kind: 'open',
+        id,
+        listener,
+        client: formatAddress(client),
+        server: formatAddress(server),
+      }),
+    )
+  }
+
+  closeComment(reason: CloseReason): Uint8Array {
+    return encodeText(
+      encodeAnnotation({
+        kind: 'close',
+        id: this.spec.id,
+        reason,
+        upstream: this.upstream.ledger.entry(),
+        downstream: this.downstream.ledger.entry(),
+      }),
+    )
+  }
+}
+
+export const gapComment = (direction: Direction, { at, length, why }: LostRange): Uint8Array =>
+  encodeText(encodeAnnotation({ kind: 'gap', direction, at, length, why }))
