@@ -96,8 +96,8 @@ const problemsOfIssue = (issue: Issue, input: unknown, base: Path): ConfigProble
       ]
     }
     case 'custom': {
-      const [lead = issue.message] = issue.message.split(`; ${EXPECTED}`)
-      return [problemAt(path, { found, expected, lead })]
+      const [lead = ''] = issue.message.split(`; ${EXPECTED}`)
+      return [problemAt(path, lead.startsWith(EXPECTED) ? { found, expected } : { found, expected, lead })]
     }
     case 'invalid_value': {
       const words = issue.values.map(String)

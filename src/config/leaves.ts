@@ -26,6 +26,8 @@ export interface FieldMeta {
   readonly typeName?: string
   /** The default in words, where it is not a value. */
   readonly fallback?: string
+  /** The default as a value, where the schema does not fill it in itself. */
+  readonly builtIn?: string
   /** Optional to the schema, since the library may leave it out, but not in a file. */
   readonly required?: boolean
 }
@@ -67,7 +69,7 @@ export const section = <Shape extends z.core.$ZodShape>(shape: Shape) => {
 interface QuantityMeta {
   readonly description: string
   readonly fallback?: string
-  readonly default?: string
+  readonly builtIn?: string
 }
 
 interface Bounds {
@@ -95,12 +97,13 @@ const quantityLeaf = (
     return value
   }
   const { pattern, expected, ...rest } = meta
+  const text = { type: 'string', pattern }
   const number = form === 'object' ? { type: 'integer', minimum: 0 } : { const: 0 }
   const schema = z.custom<string | number>(
     (found) => typeof found === 'string' || typeof found === 'number',
     expected,
   )
-  return parsed(schema, bounded).meta({ ...rest, anyOf: [{ type: 'string', pattern }, number] })
+  return parsed(schema, bounded).meta({ ...rest, ...(bounds ? text : { anyOf: [text, number] }) })
 }
 
 /** Becomes milliseconds. */
@@ -112,10 +115,16 @@ export const durationLeaf = (form: Form, meta: QuantityMeta) =>
   )
 
 /** Becomes bytes, at least `min` and at most `max`. */
-export const sizeLeaf = (form: Form, { min, max, ...meta }: QuantityMeta & Bounds) =>
+export const sizeLeaf = (form: Form, { min, max, description, ...meta }: QuantityMeta & Bounds) =>
   quantityLeaf(
     form,
     { text: parseSize, count: checkBytes },
-    { ...meta, expected: SIZE_EXPECTED, typeName: 'size', pattern: SIZE_PATTERN },
+    {
+      ...meta,
+      description: `${description} ${formatSize(min)} to ${formatSize(max)}.`,
+      expected: SIZE_EXPECTED,
+      typeName: 'size',
+      pattern: SIZE_PATTERN,
+    },
     { min, max },
   )

@@ -5,7 +5,7 @@
 
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { Lexer, LineCounter, Parser, parseDocument, type YAMLError } from 'yaml'
 import { errnoOf, messageOf, TidegateError } from '../errors.js'
 import type { GatewayConfig } from './config.js'
 import { MAX_CONFIG_BYTES } from './defaults.js'
@@ -17,29 +17,61 @@ import { formatSize } from './units.js'
 const MAX_SYNTAX_ERRORS = 5
 
 /** A config repeats a section now and then; a bomb repeats one that repeats one. */
-const MAX_ALIASES = 100
+const MAX_ALIASES = 1000
+
+/** The schema is five levels deep. Far beyond that the YAML library, being recursive, would exhaust the stack and the process. */
+const MAX_DEPTH = 64
 
 const unusable = (filename: string, found: string, expected: string): ConfigError =>
   new ConfigError(filename, [{ path: '', found, expected, message: `${found}; expected ${expected}` }])
 
-const syntaxError = (filename: string, errors: readonly YAMLError[], lines: LineCounter): ConfigError =>
+const UNQUOTED_IPV6 = /[\s:-]\[[\da-f.]*:[\da-f:.]*\]:\d/i
+
+/** The parser's words, or ours where its are for programmers. */
+const explain = (error: YAMLError, text: string): string => {
+  const rest = text.slice(error.pos[0]).split('\n', 1)[0] ?? ''
+  if (error.code === 'DUPLICATE_KEY') return `the key ${rest.split(/[\s:]/, 1)[0]} stands here a second time`
+  if (error.code === 'MULTIPLE_DOCS') return 'a second document begins; expected one'
+  const lineStart = text.lastIndexOf('\n', error.pos[0] - 1) + 1
+  const line = text.slice(lineStart, error.pos[0]) + rest
+  return UNQUOTED_IPV6.test(line)
+    ? `${error.message}; an IPv6 address is written in quotes: '[::1]:80'`
+    : error.message
+}
+
+const syntaxError = (
+  filename: string,
+  text: string,
+  errors: readonly YAMLError[],
+  lines: LineCounter,
+): ConfigError =>
   new ConfigError(
     filename,
     errors.slice(0, MAX_SYNTAX_ERRORS).map((error) => {
       const { line, col } = lines.linePos(error.pos[0])
-      const found = oneLine(error.message)
+      const found = oneLine(explain(error, text))
       return { path: '', found, expected: 'YAML or JSON', message: `line ${line}, column ${col}: ${found}` }
     }),
   )
+
+const isTooDeep = (text: string): boolean => {
+  const parser = new Parser()
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _ of parser.next(lexeme));
+    if (parser.stack.length > MAX_DEPTH) return true
+  }
+  return false
+}
 
 const EXPECTED_SHAPE = 'a mapping with listeners'
 
 /** The value that the text means, not yet checked. */
 const readDocument = (text: string, filename: string): unknown => {
+  if (isTooDeep(text)) throw unusable(filename, 'it is nested too deeply', EXPECTED_SHAPE)
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true })
   const errors = [...document.errors, ...document.warnings]
-  if (errors.length > 0) throw syntaxError(filename, errors, lineCounter)
+  if (errors.length > 0) throw syntaxError(filename, text, errors, lineCounter)
   const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
   if (value === null || value === undefined) throw unusable(filename, 'the file is empty', EXPECTED_SHAPE)
   return value

@@ -10,7 +10,7 @@ import {
 import { expectation, problemsOf } from './issues.js'
 import type { Form } from './leaves.js'
 import { type PlacedReaders, readersFrom } from './paths.js'
-import { ConfigError } from './problems.js'
+import { ConfigError, type ConfigProblem } from './problems.js'
 import { isAddressText, referenceProblems } from './references.js'
 import { type CheckedInput, configSchema } from './schema.js'
 
@@ -110,6 +110,10 @@ const freeze = <T>(value: T): T => {
   return Object.freeze(value)
 }
 
+/** What is wrong with one listener stands together, whoever found it. */
+const byPath = (a: ConfigProblem, b: ConfigProblem): number =>
+  a.path.localeCompare(b.path, 'en', { numeric: true })
+
 /**
  * Checks a config and fills in every default.
  * @param source what messages call it: a file's name
@@ -125,7 +129,7 @@ export const parseConfig = (
   const problems = [
     ...(checked.success ? [] : problemsOf(checked.error, input)),
     ...referenceProblems(input, { upstreamOptional, read }),
-  ]
+  ].sort(byPath)
   if (!checked.success || problems.length > 0) throw new ConfigError(source, problems)
   return freeze(configOf(checked.data, read))
 }

@@ -39,7 +39,7 @@ export const readersFrom = (folder: string | undefined): PlacedReaders => {
     if (read.kind === 'tcp' && read.port === 0)
       throw new TidegateError(
         'address_invalid',
-        `'${text}' cannot be connected to; expected a port from 1 to 65535`,
+        `'${text}' is nowhere to connect to: port 0; expected a port from 1 to 65535`,
         {
           fault: 'usage',
           where: text,

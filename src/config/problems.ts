@@ -76,12 +76,12 @@ export const alternatives = (words: readonly string[]): string =>
 /** Case and separators are what people get wrong without noticing: `max_connections`. */
 const bare = (word: string): string => word.toLowerCase().replace(/[-_ ]/g, '')
 
-/** More typing errors than this in one word make it another word. */
+/** More typing errors than these make it another word; two swapped letters count as two. */
 const MAX_TYPOS = 3
 
 /** The candidate that `word` is most likely a misspelling of. */
 export const closestTo = (word: string, candidates: readonly string[]): string | undefined => {
-  const typos = Math.min(MAX_TYPOS, Math.ceil(word.length / 2))
+  const typos = Math.min(MAX_TYPOS, Math.floor(word.length / 2))
   const close = candidates
     .map((candidate) => ({ candidate, far: distance(bare(word), bare(candidate)) }))
     .filter(({ far, candidate }) => far <= typos && far < bare(candidate).length)

@@ -50,7 +50,7 @@ const timeouts = (form: Form, description: string, inherited: boolean) => {
   const field = (text: string, fallback: number) => {
     const from = inherited
       ? { fallback: 'as in the top-level `timeouts`' }
-      : { default: formatDuration(fallback) }
+      : { builtIn: formatDuration(fallback) }
     return durationLeaf(form, { description: text, ...from }).optional()
   }
   return section({
@@ -172,6 +172,10 @@ const log = section({
 /** The whole config, in one of its two forms; `read` places the paths in it. */
 export const configSchema = (form: Form, read = readersFrom(undefined)) =>
   section({
+    $schema: z
+      .string()
+      .optional()
+      .meta({ description: 'Names the JSON Schema, for editors; otherwise ignored.' }),
     listeners: z
       .array(listener(form, read))
       .min(1)
