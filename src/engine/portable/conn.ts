@@ -1,0 +1,305 @@
+/**
+ * One open socket. It reads all the time, so that a FIN, a reset or an early byte is known at once: what arrives
+ * goes to the consumer (a link's pump) while there is one and it flows, else it is kept, in order and bounded, as
+ * unread. Whoever reads next, a pump or `read`, gets the unread bytes first.
+ */
+
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Address } from '../../core/address.js'
+import type { Conn } from '../../ports/engine.js'
+import type { Ends } from './addresses.js'
+import { abortedError, brokenError, misuse, warnOfThrow } from './errors.js'
+import { libuvQueue } from './libuv-queue.js'
+import { PendingRead } from './pending-read.js'
+import { Unread } from './unread.js'
+
+/** Who takes the bytes of a linked conn. */
+export interface Consumer {
+  take(chunk: Uint8Array): void
+  /** The other side's FIN, after everything before it has been taken. */
+  sourceEnded(): void
+  /** The socket is broken: reset, or torn down by someone else. */
+  broken(error: Error | null): void
+}
+
+export type Life =
+  | { readonly kind: 'open' }
+  /** Both directions ended in order. */
+  | { readonly kind: 'finished' }
+  /** The other side, or the way to it, failed. */
+  | { readonly kind: 'broken'; readonly error: Error | null }
+  | { readonly kind: 'closed_here' }
+
+const OPEN: Life = { kind: 'open' }
+const FINISHED: Life = { kind: 'finished' }
+const CLOSED_HERE: Life = { kind: 'closed_here' }
+
+/** While nobody reads, a conn stops reading beyond this: enough for any first request, little enough to wait with. */
+const UNREAD_LIMIT_BYTES = 64 * 1024
+
+type OnLeave = (how: 'fin' | 'reset') => void
+
+let lastId = 0
+
+export class PortableConn implements Conn {
+  readonly id = ++lastId
+  readonly local: Address
+  readonly remote: Address
+  readonly #stream: Duplex
+  readonly #onClosed: (conn: PortableConn) => void
+  readonly #unread = new Unread()
+  #life: Life = OPEN
+  #ended = false
+  #consumer: Consumer | null = null
+  #flowing = false
+  #onLeave: OnLeave | null = null
+  #reader: PendingRead | null = null
+
+  constructor(stream: Duplex, ends: Ends, onClosed: (conn: PortableConn) => void) {
+    this.#stream = stream
+    this.local = ends.local
+    this.remote = ends.remote
+    this.#onClosed = onClosed
+    this.#ended = stream.readableEnded
+    stream.on('error', (error: Error) => this.#broken(error))
+    stream.on('close', () => this.#closed())
+    stream.on('end', () => this.#sourceEnded())
+    stream.on('data', (chunk: Uint8Array) => this.#arrived(chunk))
+    if (stream.destroyed) process.nextTick(() => this.#closed())
+    else stream.resume()
+  }
+
+  get life(): Life {
+    return this.#life
+  }
+
+  /** Bytes of {@link backlog} as libuv counts them, which also falls while one chunk is written bit by bit. */
+  get queued(): number {
+    return libuvQueue(this.#stream) ?? this.backlog
+  }
+
+  get isOpen(): boolean {
+    return this.#life === OPEN
+  }
+
+  get isLinked(): boolean {
+    return this.#consumer !== null
+  }
+
+  /** One of the directions has ended, from either side. */
+  get isHalfClosed(): boolean {
+    return this.#ended || this.#stream.writableEnded
+  }
+
+  get hasUnread(): boolean {
+    return this.#unread.bytes > 0 || this.#stream.readableLength > 0
+  }
+
+  /** Bytes handed to {@link send} that the kernel does not have yet. */
+  get backlog(): number {
+    return this.#stream.writableLength
+  }
+
+  isIdleAndAlive(): boolean {
+    return (
+      this.#life === OPEN && !this.isLinked && !this.isHalfClosed && !this.hasUnread && this.backlog === 0
+    )
+  }
+
+  watch(onLeave: OnLeave | null): void {
+    this.#onLeave = this.isLinked ? null : onLeave
+    // What has happened already is told as well, but never before `watch` returns.
+    if (this.#onLeave !== null) process.nextTick(() => this.#tellLeave())
+  }
+
+  read(maxBytes: number, timeoutMs: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.#refusal()
+      if (refusal !== null) reject(refusal)
+      else if (this.#reader !== null) reject(misuse('one read at a time'))
+      else if (!(maxBytes >= 1)) reject(misuse(`read of ${maxBytes} bytes: at least 1 was expected`))
+      else {
+        this.#reader = new PendingRead(this.remote, maxBytes, timeoutMs, resolve, reject, () => {
+          this.#reader = null
+        })
+        this.#serveReader()
+      }
+    })
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.#refusal()
+      if (refusal !== null) reject(refusal)
+      else if (this.#stream.writableEnded) reject(misuse('write after end'))
+      else {
+        this.#stream.write(bytes, (error) => {
+          if (error) reject(this.#refusal() ?? brokenError(this.remote, error))
+          else resolve()
+        })
+      }
+    })
+  }
+
+  end(): void {
+    if (this.#life === OPEN && !this.#stream.writableEnded) this.#stream.end()
+  }
+
+  destroy(): void {
+    if (this.#leaveOpen()) this.#stream.destroy()
+  }
+
+  reset(): void {
+    if (!this.#leaveOpen()) return
+    const stream = this.#stream
+    if (!(stream instanceof Socket) || this.local.kind !== 'tcp' || 'encrypted' in stream) {
+      stream.destroy()
+    } else if (stream.writableEnded && !stream.writableFinished && stream.writableLength === 0) {
+      // libuv refuses to reset while a shutdown is under way, and Node then forgets the descriptor open. The
+      // shutdown takes one turn of the loop.
+      stream.once('finish', () => stream.resetAndDestroy())
+    } else {
+      stream.resetAndDestroy()
+    }
+  }
+
+  /** From here on `consumer` gets what arrives, once {@link flow} lets it. */
+  attach(consumer: Consumer): void {
+    this.#onLeave = null
+    this.#reader?.fail(misuse('the connection was linked during a read'))
+    this.#consumer = consumer
+    this.#flowing = false
+    this.#stream.pause()
+  }
+
+  /** Back to nobody's: what arrives is kept unread. A conn that is another consumer's by now is left alone. */
+  detach(consumer: Consumer): void {
+    if (this.#consumer !== consumer) return
+    this.#consumer = null
+    this.#flowing = false
+    this.#readOn()
+  }
+
+  flow(on: boolean): void {
+    if (this.#consumer === null) return
+    this.#flowing = on
+    if (!on) this.#stream.pause()
+    else this.#drainUnread()
+  }
+
+  /** Gives back bytes that were taken but reached nobody. */
+  giveBack(chunk: Uint8Array): void {
+    this.#unread.prepend(chunk)
+  }
+
+  send(bytes: Uint8Array, onWritten: () => void): void {
+    this.#stream.write(bytes, onWritten)
+  }
+
+  /** FIN after what is pending; `onEnded` once the kernel has it, and not at all if that fails. */
+  sendEnd(onEnded: () => void): void {
+    if (this.#stream.writableFinished) onEnded()
+    else if (this.#stream.writableEnded) this.#stream.once('finish', onEnded)
+    else {
+      this.#stream.end((error?: Error | null) => {
+        if (error === undefined || error === null) onEnded()
+      })
+    }
+  }
+
+  #arrived(chunk: Uint8Array): void {
+    if (this.#life !== OPEN) return
+    if (this.#consumer !== null && this.#flowing && this.#unread.bytes === 0) {
+      this.#consumer.take(chunk)
+      return
+    }
+    this.#unread.append(chunk)
+    if (this.#consumer !== null) return
+    if (this.#reader !== null) this.#serveReader()
+    if (this.#unread.bytes >= UNREAD_LIMIT_BYTES) this.#stream.pause()
+  }
+
+  #sourceEnded(): void {
+    if (this.#life !== OPEN || this.#ended) return
+    this.#ended = true
+    if (this.#consumer !== null) this.#drainUnread()
+    else {
+      this.#serveReader()
+      this.#tellLeave()
+    }
+  }
+
+  #drainUnread(): void {
+    while (this.#flowing && this.#unread.bytes > 0) this.#consumer?.take(this.#unread.shift())
+    if (!this.#flowing) return
+    if (this.#ended) {
+      this.#flowing = false
+      this.#consumer?.sourceEnded()
+    } else this.#stream.resume()
+  }
+
+  #readOn(): void {
+    if (
+      this.#life === OPEN &&
+      this.#consumer === null &&
+      !this.#ended &&
+      this.#unread.bytes < UNREAD_LIMIT_BYTES
+    )
+      this.#stream.resume()
+  }
+
+  #serveReader(): void {
+    const reader = this.#reader
+    if (reader === null || (this.#unread.bytes === 0 && !this.#ended)) return
+    reader.succeed(this.#unread.take(reader.maxBytes))
+    this.#readOn()
+    if (this.#ended) process.nextTick(() => this.#tellLeave())
+  }
+
+  #broken(error: Error | null): void {
+    if (this.#life !== OPEN) return
+    this.#life = { kind: 'broken', error }
+    this.#stream.destroy()
+    this.#reader?.fail(brokenError(this.remote, error))
+    this.#tellLeave()
+    this.#consumer?.broken(error)
+  }
+
+  #closed(): void {
+    if (this.#life === OPEN) {
+      if (this.#ended && this.#stream.writableFinished) this.#life = FINISHED
+      else this.#broken(null)
+    }
+    this.#onClosed(this)
+  }
+
+  /** False when the conn was not open any more. */
+  #leaveOpen(): boolean {
+    if (this.#life !== OPEN) return false
+    this.#life = CLOSED_HERE
+    this.#onLeave = null
+    this.#unread.clear()
+    this.#reader?.fail(abortedError(this.remote))
+    return true
+  }
+
+  #tellLeave(): void {
+    const onLeave = this.#onLeave
+    if (onLeave === null) return
+    const isBroken = this.#life.kind === 'broken'
+    if (!isBroken && !(this.#ended && this.#unread.bytes === 0)) return
+    this.#onLeave = null
+    try {
+      onLeave(isBroken ? 'reset' : 'fin')
+    } catch (thrown) {
+      warnOfThrow('a watcher', thrown)
+    }
+  }
+
+  #refusal(): Error | null {
+    if (this.isLinked) return misuse('the connection is linked')
+    if (this.#life.kind === 'broken') return brokenError(this.remote, this.#life.error)
+    return this.#life.kind === 'closed_here' ? abortedError(this.remote) : null
+  }
+}

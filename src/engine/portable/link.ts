@@ -1,0 +1,219 @@
+/**
+ * Two conns joined: a pump each way, a clock, and one end. A FIN is forwarded when its direction has drained; the link
+ * is over when both have been, or on the first of: reset, timeout, failed observer, `destroy`, `interrupt`.
+ */
+
+import type { CloseReason } from '../../core/close-reason.js'
+import type { Direction, PerDirection } from '../../core/direction.js'
+import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
+import type { PortableConn } from './conn.js'
+import { detailOf, isPeerGone, warnOfThrow } from './errors.js'
+import { LinkClock } from './link-clock.js'
+import { Pump, type PumpHost } from './pump.js'
+import { READ_BYTES } from './socket-options.js'
+
+/** One full read: enough to keep both sockets busy, little enough to have ten thousand links. */
+const DEFAULT_BUFFER_BYTES = 64 * 1024
+
+/** Whoever waits for one of these must not take it for an orderly end. */
+const ENDS_WITH_RESET: ReadonlySet<CloseReason> = new Set([
+  'client_reset',
+  'upstream_reset',
+  'denied',
+  'killed',
+  'error',
+])
+
+interface Interruption {
+  readonly result: Promise<UpstreamLeft>
+  readonly resolve: (left: UpstreamLeft) => void
+  timer: NodeJS.Timeout | undefined
+}
+
+type State =
+  | { readonly kind: 'moving' }
+  | { readonly kind: 'interrupting'; readonly interruption: Interruption }
+  | { readonly kind: 'over'; readonly interruption: Interruption | null }
+
+export class PortableLink implements Link, PumpHost {
+  readonly #client: PortableConn
+  readonly #upstream: PortableConn
+  readonly #observer: LinkObserver
+  readonly #onOver: (link: PortableLink) => void
+  readonly #up: Pump
+  readonly #down: Pump
+  readonly #clock: LinkClock
+  #state: State = { kind: 'moving' }
+  #endedFirst: Direction | null = null
+
+  constructor(
+    client: PortableConn,
+    upstream: PortableConn,
+    observer: LinkObserver,
+    options: LinkOptions,
+    onOver: (link: PortableLink) => void,
+  ) {
+    this.#client = client
+    this.#upstream = upstream
+    this.#observer = observer
+    this.#onOver = onOver
+    const bufferBytes = Math.max(options.bufferBytes ?? DEFAULT_BUFFER_BYTES, READ_BYTES)
+    this.#up = new Pump('upstream', client, upstream, observer, this, bufferBytes)
+    this.#down = new Pump('downstream', upstream, client, observer, this, bufferBytes)
+    this.#clock = new LinkClock({
+      idleTimeoutMs: options.idleTimeoutMs,
+      halfCloseTimeoutMs: options.halfCloseTimeoutMs,
+      queued: () => client.queued + upstream.queued,
+      onExpired: (reason) => this.destroy(reason),
+    })
+    client.attach(this.#up)
+    upstream.attach(this.#down)
+    // No callback may come before `link` has returned.
+    process.nextTick(() => this.#start())
+  }
+
+  get totals(): PerDirection<number> {
+    return { upstream: this.#up.passed, downstream: this.#down.passed }
+  }
+
+  hold(): void {
+    if (this.#state.kind !== 'moving') return
+    this.#clock.hold()
+    this.#up.hold()
+    this.#down.hold()
+  }
+
+  release(): void {
+    if (this.#state.kind !== 'moving') return
+    this.#clock.release()
+    this.#up.release()
+    this.#down.release()
+  }
+
+  interrupt(timeoutMs: number): Promise<UpstreamLeft> {
+    if (this.#state.kind === 'interrupting') return this.#state.interruption.result
+    if (this.#state.kind === 'over') return this.#state.interruption?.result ?? Promise.resolve('failed')
+    const { promise: result, resolve } = withResolver<UpstreamLeft>()
+    const interruption: Interruption = { result, resolve, timer: undefined }
+    this.hold()
+    this.#state = { kind: 'interrupting', interruption }
+    if (timeoutMs > 0) interruption.timer = setTimeout(() => this.#interruptTimedOut(), timeoutMs)
+    // The chunk whose observer called us is still on its way to the other side.
+    process.nextTick(() => this.#takeApart())
+    return result
+  }
+
+  destroy(reason: CloseReason, error: Error | null = null): void {
+    const state = this.#state
+    if (state.kind === 'over') return
+    const close = ENDS_WITH_RESET.has(reason) ? 'reset' : 'destroy'
+    this.#client[close]()
+    this.#upstream[close]()
+    const interruption = state.kind === 'interrupting' ? state.interruption : null
+    this.#over(interruption)
+    process.nextTick(() => {
+      this.#tellEnd(reason, error)
+      interruption?.resolve('failed')
+    })
+  }
+
+  moved(): void {
+    this.#clock.moved()
+  }
+
+  sourceEnded(pump: Pump): void {
+    if (this.#state.kind !== 'moving') return
+    this.#endedFirst ??= pump.direction
+    this.#clock.halfClosed()
+    pump.forwardEnd()
+  }
+
+  finished(): void {
+    if (this.#up.phase === 'over' && this.#down.phase === 'over')
+      this.destroy(this.#endedFirst === 'upstream' ? 'client_fin' : 'upstream_fin')
+  }
+
+  broken(pump: Pump, error: Error | null): void {
+    const reset = pump.direction === 'upstream' ? 'client_reset' : 'upstream_reset'
+    this.destroy(isPeerGone(error) ? reset : 'error', detailOf(error))
+  }
+
+  hookFailed(error: Error): void {
+    this.destroy('error', error)
+  }
+
+  settled(): void {
+    if (this.#state.kind !== 'interrupting') return
+    clearTimeout(this.#state.interruption.timer)
+    // What the kernel has for the upstream now is unread too: one whole poll of the loop brings it in.
+    setImmediate(() => setImmediate(() => this.#conclude()))
+  }
+
+  #start(): void {
+    if (this.#state.kind !== 'moving') return
+    if (!this.#client.isOpen) this.broken(this.#up, brokenBy(this.#client))
+    else if (!this.#upstream.isOpen) this.broken(this.#down, brokenBy(this.#upstream))
+    else {
+      this.#up.start()
+      this.#down.start()
+    }
+  }
+
+  #takeApart(): void {
+    if (this.#state.kind !== 'interrupting') return
+    this.#down.stop()
+    this.#client.detach(this.#up)
+    this.#upstream.detach(this.#down)
+    this.#up.settle()
+  }
+
+  #interruptTimedOut(): void {
+    this.#upstream.destroy()
+    this.#conclude()
+  }
+
+  #conclude(): void {
+    if (this.#state.kind !== 'interrupting') return
+    const { interruption } = this.#state
+    const left = whatIsLeft(this.#upstream)
+    this.#over(interruption)
+    this.#tellEnd(null, null)
+    interruption.resolve(left)
+  }
+
+  #over(interruption: Interruption | null): void {
+    this.#state = { kind: 'over', interruption }
+    clearTimeout(interruption?.timer)
+    this.#clock.stop()
+    this.#up.stop()
+    this.#down.stop()
+    this.#client.detach(this.#up)
+    this.#upstream.detach(this.#down)
+    this.#onOver(this)
+  }
+
+  #tellEnd(reason: CloseReason | null, error: Error | null): void {
+    try {
+      this.#observer.onEnd({ reason, error, totals: this.totals })
+    } catch (thrown) {
+      warnOfThrow("a link's onEnd", thrown)
+    }
+  }
+}
+
+const whatIsLeft = (upstream: PortableConn): UpstreamLeft => {
+  if (!upstream.isOpen) return 'failed'
+  if (upstream.isHalfClosed) return 'half_closed'
+  return upstream.hasUnread ? 'unread' : 'clean'
+}
+
+const brokenBy = (conn: PortableConn): Error | null => (conn.life.kind === 'broken' ? conn.life.error : null)
+
+/** `Promise.withResolvers`, which Node 20 does not have yet. */
+const withResolver = <T>(): { promise: Promise<T>; resolve: (value: T) => void } => {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}

@@ -1,0 +1,171 @@
+/**
+ * One listening socket. `node:net` cannot leave a connection in the kernel's backlog, so while paused it accepts and
+ * holds: unread, in order, at most `backlog` of them.
+ */
+
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Address } from '../../core/address.js'
+import { errnoOf, TidegateError } from '../../errors.js'
+import type { Listening, ListenSpec } from '../../ports/engine.js'
+import { fromAddressInfo } from './addresses.js'
+import { listenError } from './errors.js'
+import { STREAM_HIGH_WATER_MARK, tcpOptions } from './socket-options.js'
+import { reclaimPath } from './unix-path.js'
+
+/** As HAProxy and nginx have it in common practice: a burst waits, a flood does not. The kernel caps it (somaxconn). */
+const DEFAULT_BACKLOG = 4096
+
+const ignore = (): void => {}
+
+export class PortableListening implements Listening {
+  readonly address: Address
+  readonly #server: Server
+  readonly #backlog: number
+  readonly #onSocket: (socket: Socket) => void
+  readonly #onClosed: (listening: PortableListening) => void
+  #state: 'accepting' | 'paused' | 'closed' = 'accepting'
+  readonly #held: Socket[] = []
+
+  constructor(
+    server: Server,
+    address: Address,
+    backlog: number,
+    onSocket: (socket: Socket) => void,
+    onClosed: (listening: PortableListening) => void,
+  ) {
+    this.#server = server
+    this.address = address
+    this.#backlog = backlog
+    this.#onSocket = onSocket
+    this.#onClosed = onClosed
+    server.on('connection', (socket) => this.#accepted(socket))
+  }
+
+  pause(): void {
+    if (this.#state === 'accepting') this.#state = 'paused'
+  }
+
+  resume(): void {
+    if (this.#state !== 'paused') return
+    this.#state = 'accepting'
+    // Whoever is handed a connection may pause again.
+    while (this.#isAccepting()) {
+      const socket = this.#held.shift()
+      if (socket === undefined) return
+      this.#onSocket(socket)
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.#state !== 'closed') {
+      this.#state = 'closed'
+      // The descriptor is closed in this call; the callback would wait for every connection's end.
+      this.#server.close()
+      for (const socket of this.#held.splice(0)) resetSocket(socket)
+      this.#onClosed(this)
+    }
+    return Promise.resolve()
+  }
+
+  #isAccepting(): boolean {
+    return this.#state === 'accepting'
+  }
+
+  #accepted(socket: Socket): void {
+    if (this.#state === 'accepting') {
+      this.#onSocket(socket)
+      return
+    }
+    socket.on('error', ignore)
+    if (this.#state === 'closed' || this.#held.length >= this.#backlog) resetSocket(socket)
+    else this.#held.push(socket)
+  }
+}
+
+/** RST where there is such a thing. */
+const resetSocket = (socket: Socket): void => {
+  if (socket.localAddress === undefined) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+export type OnSocket = (socket: Socket, listeningAt: Address) => void
+
+/** @throws TidegateError as `Engine.listen`. */
+export const listen = async (
+  spec: ListenSpec,
+  onSocket: OnSocket,
+  onClosed: (listening: PortableListening) => void,
+): Promise<PortableListening> => {
+  const server = await bind(spec)
+  const address = boundAddress(server, spec.address)
+  const deliver = (socket: Socket): void => onSocket(socket, address)
+  return new PortableListening(server, address, spec.backlog ?? DEFAULT_BACKLOG, deliver, onClosed)
+}
+
+const bind = async (spec: ListenSpec): Promise<Server> => {
+  try {
+    return await bindOnce(spec)
+  } catch (thrown) {
+    if (spec.address.kind !== 'unix' || errnoOf(thrown) !== 'EADDRINUSE')
+      throw listenError(spec.address, thrown)
+    await makeRoom(spec.address, spec.address.path, thrown)
+  }
+  try {
+    return await bindOnce(spec)
+  } catch (thrown) {
+    throw listenError(spec.address, thrown)
+  }
+}
+
+const makeRoom = async (address: Address, path: string, taken: unknown): Promise<void> => {
+  let state: string
+  try {
+    state = await reclaimPath(path)
+  } catch (thrown) {
+    throw listenError(address, thrown)
+  }
+  if (state === 'live') throw listenError(address, taken)
+  if (state === 'not_a_socket') {
+    throw new TidegateError(
+      'address_in_use',
+      `cannot listen on unix:${path}: something that is not a socket is there (EADDRINUSE)`,
+      { fault: 'usage', where: `unix:${path}`, errno: 'EADDRINUSE', cause: taken },
+    )
+  }
+}
+
+const bindOnce = (spec: ListenSpec): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    const server = createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      highWaterMark: STREAM_HIGH_WATER_MARK,
+      ...(spec.address.kind === 'tcp' ? tcpOptions(spec) : {}),
+    })
+    server.once('error', reject)
+    server.once('listening', () => {
+      server.off('error', reject)
+      // From here on an error is a failed accept (no descriptor left, a client that left in the queue): the next goes on.
+      server.on('error', ignore)
+      resolve(server)
+    })
+    server.listen(listenOptions(spec))
+  })
+
+const listenOptions = (spec: ListenSpec): Parameters<Server['listen']>[0] & object => {
+  const backlog = spec.backlog ?? DEFAULT_BACKLOG
+  if (spec.address.kind === 'unix') return { path: spec.address.path, backlog }
+  return {
+    ...(spec.address.host === '' ? {} : { host: spec.address.host }),
+    port: spec.address.port,
+    backlog,
+    ipv6Only: spec.ipv6Only ?? false,
+    // In a cluster worker too: the engine's sockets are its own.
+    exclusive: true,
+  }
+}
+
+const boundAddress = (server: Server, asked: Address): Address => {
+  const info = server.address()
+  return info === null || typeof info === 'string' ? asked : fromAddressInfo(info)
+}
