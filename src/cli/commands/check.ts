@@ -1,0 +1,114 @@
+import { Command } from 'commander'
+import type { GatewayConfig, ListenerConfig, TimeoutsConfig } from '../../config/config.js'
+import { loadConfig } from '../../config/load.js'
+import { ConfigError } from '../../config/problems.js'
+import { formatDuration, formatSize } from '../../config/units.js'
+import { formatAddress } from '../../core/address.js'
+import { type CommandIo, type Output, processIo, withStdout } from '../output.js'
+import { type Column, coloursFor, createPagedTable } from '../table.js'
+
+const HELP = `
+Says what 'tidegate serve CONFIG' would run, or everything that is wrong with CONFIG, and starts nothing. Whether
+the addresses can be bound and reached is not tried. Exit codes: 0 fine, 2 mistakes in the config, 1 cannot read it.
+
+With --json: { "valid": true, "config": … } with every default filled in (times in ms, sizes in bytes), or
+{ "valid": false, "problems": [{ path, found, expected, message, suggestion? }] }.
+
+Examples:
+  tidegate check tidegate.yaml
+  tidegate check tidegate.yaml --json | jq '.problems[].path'
+`
+
+/** The config as JSON has it: addresses as they are written. */
+const toJson = (config: GatewayConfig): object => ({
+  ...config,
+  listeners: config.listeners.map((listener) => ({ ...listener, listen: formatAddress(listener.listen) })),
+  upstreams: Object.fromEntries(
+    Object.entries(config.upstreams).map(([name, { endpoints }]) => [
+      name,
+      { name, endpoints: endpoints.map(formatAddress) },
+    ]),
+  ),
+})
+
+const COLUMNS: readonly Column[] = [
+  { title: 'LISTENER' },
+  { title: 'LISTENS ON' },
+  { title: 'UPSTREAM' },
+  { title: 'CLIENTS' },
+  { title: 'TIMEOUTS' },
+  { title: 'RECORDED' },
+]
+
+const upstreamText = ({ upstream }: ListenerConfig, { upstreams }: GatewayConfig): string => {
+  const endpoints = upstream === null ? undefined : upstreams[upstream]?.endpoints.map(formatAddress)
+  if (upstream === null || endpoints === undefined) return '-'
+  const only = endpoints.length === 1 ? endpoints[0] : undefined
+  return only === upstream ? only : `${upstream} (${endpoints.join(', ')})`
+}
+
+const guardText = ({ allow, deny, maxConnections, overflow }: ListenerConfig): string => {
+  const guards = [
+    ...(allow.length === 0 ? [] : [`only ${allow.join(' ')}`]),
+    ...(deny.length === 0 ? [] : [`not ${deny.join(' ')}`]),
+    ...(maxConnections === 0
+      ? []
+      : [`at most ${maxConnections}, more ${overflow === 'wait' ? 'wait' : 'refused'}`]),
+  ]
+  return guards.length === 0 ? 'all' : guards.join('; ')
+}
+
+const limitText = (ms: number): string => (ms === 0 ? 'none' : formatDuration(ms))
+
+const timeoutText = ({ connectMs, idleMs, halfCloseMs }: TimeoutsConfig): string =>
+  `connect ${limitText(connectMs)}, idle ${limitText(idleMs)}, half-close ${limitText(halfCloseMs)}`
+
+const recordText = ({ record }: GatewayConfig): string =>
+  record === null
+    ? 'Nothing is recorded.'
+    : `Records to ${record.file} (buffer ${formatSize(record.bufferBytes)}; too slow: ${record.overload}; failed: ${record.onFailure}).`
+
+const summarise = async (config: GatewayConfig, { stdout }: CommandIo, output: Output): Promise<void> => {
+  const table = createPagedTable(COLUMNS, coloursFor(stdout))
+  for (const listener of config.listeners) {
+    const page = table.add([
+      listener.name,
+      formatAddress(listener.listen),
+      upstreamText(listener, config),
+      guardText(listener),
+      timeoutText(listener.timeouts),
+      listener.record ? 'yes' : 'no',
+    ])
+    if (page !== null) await output.write(page)
+  }
+  await output.write(table.end() ?? '')
+  await output.write(
+    `\n${recordText(config)} Drains for ${formatDuration(config.drainTimeoutMs)} when it closes.\n`,
+  )
+}
+
+const printJson = (value: object, output: Output): Promise<void> | undefined =>
+  output.write(`${JSON.stringify(value, null, 2)}\n`)
+
+const check = async (path: string, json: boolean, io: CommandIo, output: Output): Promise<void> => {
+  try {
+    const config = await loadConfig(path)
+    await (json ? printJson({ valid: true, config: toJson(config) }, output) : summarise(config, io, output))
+  } catch (thrown) {
+    if (json && thrown instanceof ConfigError) {
+      await printJson({ valid: false, problems: thrown.problems }, output)
+      await output.flush()
+    }
+    throw thrown
+  }
+}
+
+export const checkCommand = (io: CommandIo = processIo()): Command =>
+  new Command('check')
+    .description('say what a config would run, or all that is wrong with it')
+    .argument('<CONFIG>', 'the config file, YAML or JSON')
+    .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
+    .action((path: string, { json = false }: { readonly json?: boolean }) =>
+      withStdout(io, (output) => check(path, json, io, output)),
+    )
