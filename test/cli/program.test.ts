@@ -1,0 +1,88 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { runProgram } from '../../src/cli/program.js'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+  process.exitCode = undefined
+})
+
+/** Runs a command line in this process and returns what it printed. */
+const run = async (...argv: readonly string[]) => {
+  const out = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      out[name] += String(text)
+      return true
+    })
+  const code = await runProgram(argv)
+  vi.restoreAllMocks()
+  return { ...out, code }
+}
+
+const COMMANDS = ['relay', 'record', 'serve', 'check', 'inspect', 'export', 'verify', 'demo']
+
+describe('help', () => {
+  it.each(COMMANDS)('of %s says what it does and has an example', async (command) => {
+    const { stdout, stderr, code } = await run(command, '--help')
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
+    expect(stdout).toContain(`tidegate ${command}`)
+    expect(stdout).toMatch(/Examples?:\n +(\S+=\S+ )?tidegate /)
+  })
+
+  it('lists every command', async () => {
+    const { stdout, code } = await run('--help')
+    expect(code).toBe(0)
+    for (const command of COMMANDS) expect(stdout).toContain(`  ${command}`)
+  })
+
+  it('is what a bare command line gets, as wrong usage', async () => {
+    const { stdout, stderr, code } = await run()
+    expect(stdout + stderr).toContain('Usage: tidegate')
+    expect(code).toBe(2)
+  })
+
+  it('prints the version', async () => {
+    expect(await run('--version')).toMatchObject({
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+      code: 0,
+    })
+  })
+})
+
+describe('wrong usage is one line on stderr and exit code 2', () => {
+  it.each([
+    [['rleay', ':1', ':2'], "unknown command 'rleay'"],
+    [
+      ['relay', ':1', ':2', '--idle-timeut', '1s'],
+      "unknown option '--idle-timeut' (Did you mean --idle-timeout?)",
+    ],
+    [['relay', ':1'], "missing required argument 'TARGET'"],
+    [['record', ':1', ':2'], "required option '-o, --out <file>' not specified"],
+    [['relay', 'nowhere', ':2'], "LISTEN: 'nowhere' is not an address: the port is missing"],
+    [['relay', ':1', '::1:80'], "TARGET: '::1:80' is not an address: an IPv6 address is written in brackets"],
+    [['relay', ':1', '127.0.0.1:0'], 'port 0'],
+    [
+      ['relay', ':1', ':2', '--idle-timeout', '5x'],
+      "--idle-timeout: '5x' is not a duration; expected e.g. 500ms",
+    ],
+    [['relay', ':1', ':2', '--max-connections', 'many'], "--max-connections: 'many' is not a number"],
+    [['relay', ':1', ':2', '--allow', '10.0.0.0/33'], '--allow: '],
+    [['relay', ':1', ':2', '--overflow', 'queue'], 'Allowed choices are wait, refuse'],
+    [['record', ':1', ':2', '--out', 'x', '--buffer', '1KB'], "--buffer: '1KB' is not a size"],
+    [['record', ':1', ':2', '--out', 'x', '--buffer', '1B'], '1MiB'],
+  ] as const)('%j', async (argv, message) => {
+    const { stdout, stderr, code } = await run(...argv)
+    expect(stderr).toContain(message)
+    expect(stderr).toMatch(/^tidegate: [^\n]+\n$/)
+    expect({ stdout, code }).toEqual({ stdout: '', code: 2 })
+  })
+
+  it('also in the environment, named as such', async () => {
+    vi.stubEnv('TIDEGATE_IDLE_TIMEOUT', 'soon')
+    const { stderr, code } = await run('relay', ':1', ':2')
+    expect(stderr).toContain("'soon' is not a duration")
+    expect(stderr).toMatch(/^tidegate: [^\n]+\n$/)
+    expect(code).toBe(2)
+  })
+})

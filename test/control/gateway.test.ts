@@ -1,0 +1,583 @@
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Duplex } from 'node:stream'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { GatewayConfigInput } from '../../src/config/config.js'
+import { createGateway, type Gateway, type GatewayOptions } from '../../src/control/gateway.js'
+import type { Address } from '../../src/core/address.js'
+import type { ConnectionRecord } from '../../src/core/session/record.js'
+
+const cleanups: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const portOf = (address: Address | undefined): number => {
+  if (address?.kind !== 'tcp') throw new Error('expected a TCP address')
+  return address.port
+}
+
+/** A service on loopback. Returns its address as text. */
+const serve = async (onClient: (socket: Socket) => void): Promise<string> => {
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {})
+    cleanups.push(() => socket.destroy())
+    onClient(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  cleanups.push(() => server.close())
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new Error('no address')
+  return `127.0.0.1:${address.port}`
+}
+
+const echo = (): Promise<string> => serve((socket) => socket.pipe(socket))
+
+/** An address on which nobody listens. */
+const closedPort = async (): Promise<string> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (typeof address !== 'object' || address === null) throw new Error('no address')
+  return `127.0.0.1:${address.port}`
+}
+
+/** Accounts of ended connections, in order; `next` waits for one. */
+const accounts = () => {
+  const records: ConnectionRecord[] = []
+  const waiting: ((record: ConnectionRecord) => void)[] = []
+  return {
+    observer: {
+      onClose: (record: ConnectionRecord) => {
+        const waiter = waiting.shift()
+        if (waiter === undefined) records.push(record)
+        else waiter(record)
+      },
+    },
+    next: (): Promise<ConnectionRecord> => {
+      const record = records.shift()
+      return record === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(record)
+    },
+  }
+}
+
+const start = async (config: GatewayConfigInput, options: GatewayOptions = {}) => {
+  const closed = accounts()
+  const gateway = await createGateway(config, {
+    ...options,
+    observers: [...(options.observers ?? []), closed.observer],
+  })
+  cleanups.push(() => gateway.destroy())
+  return { gateway, nextClosed: closed.next, port: portOf(gateway.listeners[0]?.address) }
+}
+
+const listenerTo = (upstream: string, more: object = {}): GatewayConfigInput => ({
+  listeners: [{ name: 'test', listen: '127.0.0.1:0', upstream, ...more }],
+})
+
+const client = async (port: number): Promise<Socket> => {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.on('error', () => {})
+  cleanups.push(() => socket.destroy())
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Everything the socket receives until its end, or the error that cut it. */
+const received = async (socket: Socket): Promise<string> => {
+  let text = ''
+  for await (const chunk of socket) text += String(chunk)
+  return text
+}
+
+const exchange = async (port: number, text: string): Promise<string> => {
+  const socket = await client(port)
+  socket.end(text)
+  return received(socket)
+}
+
+const errorCode = async (socket: Socket): Promise<string | undefined> => {
+  const [error] = await once(socket, 'error')
+  return error.code
+}
+
+const until = async (condition: () => boolean): Promise<void> => {
+  const deadline = performance.now() + 5000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error('the condition did not come true within 5 s')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+describe('a gateway', () => {
+  it('relays both ways and accounts for each connection', async () => {
+    const upstream = await echo()
+    const { gateway, nextClosed, port } = await start(listenerTo(upstream))
+    expect(await exchange(port, 'hello')).toBe('hello')
+    const record = await nextClosed()
+    expect(record).toMatchObject({
+      id: 1,
+      listener: 'test',
+      reason: 'client_fin',
+      error: null,
+      attempts: 1,
+      bytes: { upstream: 5, downstream: 5 },
+    })
+    expect(record.times.total).toBeGreaterThanOrEqual(record.times.dialled ?? Number.NaN)
+    expect(gateway.counters().listeners.test).toEqual({
+      accepted: 1,
+      active: 0,
+      closed: { client_fin: 1 },
+      bytes: { upstream: 5, downstream: 5 },
+    })
+  })
+
+  it('tries the next endpoint when one cannot be reached', async () => {
+    const config = listenerTo('pair')
+    const { nextClosed, port } = await start({
+      ...config,
+      upstreams: { pair: { endpoints: [await closedPort(), await echo()] } },
+    })
+    expect(await exchange(port, 'hello')).toBe('hello')
+    expect(await nextClosed()).toMatchObject({ reason: 'client_fin', attempts: 2, error: null })
+  })
+
+  it('resets the client when no endpoint can be reached, says why, and serves the next', async () => {
+    const { nextClosed, port } = await start(listenerTo(await closedPort()))
+    await client(port).catch(() => null)
+    const record = await nextClosed()
+    expect(record.reason).toBe('dial_failed')
+    expect(record.error?.message).toContain('connection refused')
+    await client(port).catch(() => null)
+    expect((await nextClosed()).id).toBe(2)
+  })
+
+  it('lists live connections with state, age and bytes, and kills one by its id', async () => {
+    const { gateway, nextClosed, port } = await start(listenerTo(await echo()))
+    const [first, second] = [await client(port), await client(port)]
+    first.write('12345')
+    await once(first, 'data')
+    await until(
+      () =>
+        gateway.connections().every(({ state }) => state === 'linked') && gateway.connections().length === 2,
+    )
+    const [live] = gateway.connections()
+    expect(live).toMatchObject({ id: 1, state: 'linked', bytes: { upstream: 5, downstream: 5 } })
+    expect(live?.ageMs).toBeGreaterThan(0)
+    const broken = errorCode(first)
+    expect(gateway.kill(1)).toBe(true)
+    expect(await broken).toBe('ECONNRESET')
+    expect(await nextClosed()).toMatchObject({ id: 1, reason: 'killed' })
+    expect(gateway.kill(1)).toBe(false)
+    second.write('still here')
+    expect(String((await once(second, 'data'))[0])).toBe('still here')
+  })
+
+  it('refuses whom its rules do not allow', async () => {
+    const { nextClosed, port } = await start(listenerTo(await echo(), { deny: ['127.0.0.0/8'] }))
+    await client(port).catch(() => null)
+    expect(await nextClosed()).toMatchObject({ reason: 'denied', upstream: null, attempts: 0 })
+  })
+
+  it('resets the client beyond the maximum when it is to refuse', async () => {
+    const config = listenerTo(await echo(), { maxConnections: 1, overflow: 'refuse' })
+    const { gateway, nextClosed, port } = await start(config)
+    await client(port)
+    await until(() => gateway.connections()[0]?.state === 'linked')
+    await client(port).catch(() => null)
+    expect(await nextClosed()).toMatchObject({ id: 2, reason: 'limit' })
+  })
+
+  it('lets the client beyond the maximum wait, and serves it when there is room', async () => {
+    const { gateway, port } = await start(listenerTo(await echo(), { maxConnections: 1, overflow: 'wait' }))
+    const first = await client(port)
+    first.write('1')
+    await once(first, 'data')
+    const second = await client(port)
+    second.write('2')
+    const answer = once(second, 'data')
+    expect(gateway.connections()).toHaveLength(1)
+    first.end()
+    first.resume()
+    expect(String((await answer)[0])).toBe('2')
+  })
+
+  it('cancels the dial of a client that resets meanwhile', async () => {
+    const never = new Promise<never>(() => {})
+    const { gateway, nextClosed, port } = await start(
+      { listeners: [{ name: 'test', listen: '127.0.0.1:0' }] },
+      { connectTarget: () => never },
+    )
+    const socket = await client(port)
+    await until(() => gateway.connections().length === 1)
+    socket.resetAndDestroy()
+    expect(await nextClosed()).toMatchObject({ reason: 'client_reset' })
+  })
+
+  it('gives up on a silent client that ended while there was no upstream', async () => {
+    const never = new Promise<never>(() => {})
+    const { nextClosed, port } = await start(
+      { listeners: [{ name: 'test', listen: '127.0.0.1:0' }] },
+      { connectTarget: () => never },
+    )
+    const socket = await client(port)
+    socket.destroy()
+    const record = await nextClosed()
+    expect(record.reason).toBe('client_fin')
+    expect(record.times.total).toBeLessThan(4000)
+  })
+})
+
+describe('connectTarget', () => {
+  const anywhere: GatewayConfigInput = { listeners: [{ name: 'test', listen: '127.0.0.1:0' }] }
+
+  it('chooses the upstream by client, as an address or a list', async () => {
+    const upstream = await echo()
+    const dead = await closedPort()
+    const { nextClosed, port } = await start(anywhere, {
+      connectTarget: ({ id }) => (id === 1 ? upstream : Promise.resolve([dead, upstream])),
+    })
+    expect(await exchange(port, 'one')).toBe('one')
+    expect(await exchange(port, 'two')).toBe('two')
+    expect((await nextClosed()).attempts).toBe(1)
+    expect((await nextClosed()).attempts).toBe(2)
+  })
+
+  it('leaves the choice to the config when it answers nothing', async () => {
+    const { port } = await start(listenerTo(await echo()), { connectTarget: () => null })
+    expect(await exchange(port, 'hello')).toBe('hello')
+  })
+
+  it('may answer with a stream of its own', async () => {
+    const { nextClosed, port } = await start(anywhere, {
+      connectTarget: () => {
+        let answered = false
+        const upper = new Duplex({
+          read() {},
+          write(chunk: Buffer, _encoding, done) {
+            upper.push(chunk.toString().toUpperCase())
+            done()
+          },
+          final(done) {
+            if (!answered) upper.push(null)
+            answered = true
+            done()
+          },
+        })
+        return upper
+      },
+    })
+    expect(await exchange(port, 'hello')).toBe('HELLO')
+    expect((await nextClosed()).reason).toBe('client_fin')
+  })
+
+  it('may answer with a socket that is still connecting', async () => {
+    const upstream = await echo()
+    const { port } = await start(anywhere, {
+      connectTarget: () =>
+        connect({ port: Number(upstream.split(':')[1]), host: '127.0.0.1', allowHalfOpen: true }),
+    })
+    expect(await exchange(port, 'hello')).toBe('hello')
+  })
+
+  it('that answers with a socket that fails ends the connection as a failed dial', async () => {
+    const dead = await closedPort()
+    const { nextClosed, port } = await start(anywhere, {
+      connectTarget: () => connect(Number(dead.split(':')[1]), '127.0.0.1'),
+    })
+    await client(port).catch(() => null)
+    expect(await nextClosed()).toMatchObject({ reason: 'dial_failed' })
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no idea')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no idea'))],
+  ])('that %s ends that one connection with reason error', async (_, connectTarget) => {
+    const { nextClosed, port } = await start(anywhere, { connectTarget })
+    await client(port).catch(() => null)
+    const record = await nextClosed()
+    expect(record.reason).toBe('error')
+    expect(record.error?.message).toContain('no idea')
+  })
+
+  it('has to answer within the connect timeout, and what it brings later is put away', async () => {
+    let give: (stream: Duplex) => void = () => {}
+    const late = new Promise<Duplex>((resolve) => {
+      give = resolve
+    })
+    const { nextClosed, port } = await start(
+      { ...anywhere, timeouts: { connect: 30 } },
+      { connectTarget: () => late },
+    )
+    await client(port)
+    expect(await nextClosed()).toMatchObject({ reason: 'dial_timeout' })
+    const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+    give(stream)
+    await once(stream, 'close')
+    expect(stream.destroyed).toBe(true)
+  })
+})
+
+describe('inspect', () => {
+  it('passes, drops, replaces and terminates, also when it takes its time', async () => {
+    let dropped = false
+    const { nextClosed, port } = await start(listenerTo(await echo()), {
+      inspect: async (chunk, { direction }) => {
+        if (direction === 'downstream') return 'pass'
+        const text = Buffer.from(chunk).toString()
+        dropped = text === 'drop'
+        if (dropped) return 'drop'
+        if (text === 'swap') return Buffer.from('swapped')
+        return text === 'stop' ? 'terminate' : undefined
+      },
+    })
+    const socket = await client(port)
+    const say = async (text: string, answer: string) => {
+      socket.write(text)
+      expect(String((await once(socket, 'data'))[0])).toBe(answer)
+    }
+    await say('same', 'same')
+    await say('swap', 'swapped')
+    socket.write('drop')
+    const broken = errorCode(socket)
+    await until(() => dropped)
+    socket.write('stop')
+    expect(await broken).toBe('ECONNRESET')
+    expect(await nextClosed()).toMatchObject({ reason: 'denied', bytes: { upstream: 11, downstream: 11 } })
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('cannot read this')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('cannot read this'))],
+  ])('that %s ends that one connection with reason error', async (_, inspect) => {
+    let calls = 0
+    const { nextClosed, port } = await start(listenerTo(await echo()), {
+      inspect: () => (calls++ === 0 ? inspect() : undefined),
+    })
+    const socket = await client(port)
+    socket.write('x')
+    const record = await nextClosed()
+    expect(record.reason).toBe('error')
+    expect(record.error?.message).toContain('cannot read this')
+    expect(await exchange(port, 'next')).toBe('next')
+  })
+})
+
+describe('observers', () => {
+  it('see the connection open, its bytes, its half-closes and its end', async () => {
+    const seen: string[] = []
+    const { nextClosed, port } = await start(listenerTo(await echo()), {
+      observers: [
+        {
+          onOpen: ({ id }) => seen.push(`open ${id}`),
+          onData: (_, chunk, direction) => seen.push(`${direction} ${Buffer.from(chunk)}`),
+          onEndOfStream: (_, direction) => seen.push(`${direction} ends`),
+          onClose: ({ reason }) => seen.push(reason),
+        },
+      ],
+    })
+    await exchange(port, 'hi')
+    await nextClosed()
+    expect(seen).toEqual([
+      'open 1',
+      'upstream hi',
+      'upstream ends',
+      'downstream hi',
+      'downstream ends',
+      'client_fin',
+    ])
+  })
+
+  it.each(['onOpen', 'onData', 'onEndOfStream', 'onClose'] as const)(
+    'whose %s throws hurt their own connection at most',
+    async (method) => {
+      let faults = 0
+      const { nextClosed, port } = await start(listenerTo(await echo()), {
+        observers: [
+          {
+            [method]: () => {
+              if (faults++ === 0) throw new Error('observer fault')
+            },
+          },
+        ],
+      })
+      const socket = await client(port)
+      socket.end('x')
+      const record = await nextClosed()
+      expect(record.reason).toBe(method === 'onClose' ? 'client_fin' : 'error')
+      expect(await exchange(port, 'next')).toBe('next')
+    },
+  )
+})
+
+describe('close', () => {
+  it('waits for open connections, which end by themselves', async () => {
+    const { gateway, nextClosed, port } = await start(listenerTo(await echo()))
+    const socket = await client(port)
+    socket.write('a')
+    await once(socket, 'data')
+    const closed = gateway.close()
+    await expect(client(port)).rejects.toThrow('ECONNREFUSED')
+    socket.end('b')
+    expect(await received(socket)).toBe('b')
+    await closed
+    expect((await nextClosed()).reason).toBe('client_fin')
+  })
+
+  it('cuts what is left after the drain timeout', async () => {
+    const { gateway, nextClosed, port } = await start({ ...listenerTo(await echo()), drainTimeout: 20 })
+    const socket = await client(port)
+    socket.write('a')
+    await once(socket, 'data')
+    await gateway.close()
+    expect((await nextClosed()).reason).toBe('drained')
+    expect(gateway.connections()).toEqual([])
+  })
+
+  it('is ended early by destroy', async () => {
+    const { gateway, nextClosed, port } = await start(listenerTo(await echo()))
+    const socket = await client(port)
+    socket.write('a')
+    await once(socket, 'data')
+    const closed = gateway.close()
+    await gateway.destroy()
+    await closed
+    expect((await nextClosed()).reason).toBe('drained')
+  })
+})
+
+describe('a gateway that cannot start', () => {
+  it('says what is wrong with the config, all of it', async () => {
+    const bad = { listeners: [{ listen: 'nowhere', upstream: '127.0.0.1:0', idel: 3 }] } as unknown
+    await expect(createGateway(bad as GatewayConfigInput)).rejects.toMatchObject({ code: 'config_invalid' })
+  })
+
+  it('leaves nothing open when a listener cannot be opened', async () => {
+    const upstream = await echo()
+    const { gateway } = await start(listenerTo(upstream))
+    const taken = `127.0.0.1:${portOf(gateway.listeners[0]?.address)}`
+    const free = await closedPort()
+    const config: GatewayConfigInput = {
+      listeners: [
+        { listen: free, upstream },
+        { listen: taken, upstream },
+      ],
+    }
+    await expect(createGateway(config)).rejects.toMatchObject({ code: 'address_in_use' })
+    const { port } = await start({ listeners: [{ listen: free, upstream }] })
+    expect(await exchange(port, 'x')).toBe('x')
+  })
+})
+
+describe('reload', () => {
+  const config = (listeners: GatewayConfigInput['listeners']): GatewayConfigInput => ({ listeners })
+
+  const connected = async (gateway: Gateway, port: number): Promise<Socket> => {
+    const socket = await client(port)
+    await until(() => gateway.connections().some(({ state }) => state === 'linked'))
+    return socket
+  }
+
+  it('sends new clients where the new config says, and leaves open connections alone', async () => {
+    const [a, b] = [await serve((socket) => socket.end('a')), await serve((socket) => socket.end('b'))]
+    const slow = await echo()
+    const { gateway, port } = await start(config([{ name: 'x', listen: '127.0.0.1:0', upstream: slow }]))
+    const open = await connected(gateway, port)
+    await gateway.reload(config([{ name: 'x', listen: '127.0.0.1:0', upstream: a }]))
+    expect(await exchange(port, '')).toBe('a')
+    await gateway.reload(config([{ name: 'x', listen: '127.0.0.1:0', upstream: b }]))
+    expect(await exchange(port, '')).toBe('b')
+    open.end('still')
+    expect(await received(open)).toBe('still')
+  })
+
+  it('opens and closes listeners', async () => {
+    const upstream = await echo()
+    const { gateway, port } = await start(config([{ name: 'x', listen: '127.0.0.1:0', upstream }]))
+    await gateway.reload(config([{ name: 'y', listen: '127.0.0.1:0', upstream }]))
+    await expect(client(port)).rejects.toThrow('ECONNREFUSED')
+    expect(gateway.listeners.map(({ name }) => name)).toEqual(['y'])
+    expect(await exchange(portOf(gateway.listeners[0]?.address), 'z')).toBe('z')
+  })
+
+  it('changes nothing when the new config has a mistake', async () => {
+    const { gateway, port } = await start(listenerTo(await echo()))
+    await expect(gateway.reload({ listeners: [] })).rejects.toMatchObject({ code: 'config_invalid' })
+    expect(await exchange(port, 'z')).toBe('z')
+  })
+
+  it('keeps a listener as it was when its new address cannot be had', async () => {
+    const upstream = await echo()
+    const { gateway } = await start(config([{ name: 'x', listen: '127.0.0.1:0', upstream }]))
+    await expect(gateway.reload(config([{ name: 'x', listen: upstream, upstream }]))).rejects.toMatchObject({
+      code: 'address_in_use',
+    })
+    const now = portOf(gateway.listeners[0]?.address)
+    expect(await exchange(now, 'z')).toBe('z')
+  })
+})
+
+describe('recording', () => {
+  const folder = async (): Promise<string> => {
+    const path = await mkdtemp(join(tmpdir(), 'tidegate-test-'))
+    cleanups.push(() => rm(path, { recursive: true }))
+    return path
+  }
+
+  it('writes what was relayed, for the owner only, and counts it', async () => {
+    const file = join(await folder(), 'x.pcapng')
+    const { gateway, nextClosed, port } = await start({ ...listenerTo(await echo()), record: { file } })
+    expect(await exchange(port, 'remember me')).toBe('remember me')
+    await nextClosed()
+    await gateway.close()
+    expect(gateway.counters().recording).toMatchObject({ connections: 1, storedBytes: 22, lostBytes: 0 })
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    const bytes = await readFile(file)
+    expect(bytes.readUInt32LE(0)).toBe(0x0a0d0d0a)
+    expect(bytes.includes('remember me')).toBe(true)
+    expect(bytes.includes('tidegate close ')).toBe(true)
+  })
+
+  it('records what inspect made of it, since that is what was relayed', async () => {
+    const file = join(await folder(), 'x.pcapng')
+    const { gateway, nextClosed, port } = await start(
+      { ...listenerTo(await echo()), record: { file } },
+      { inspect: (_, { direction }) => (direction === 'upstream' ? Buffer.from('public') : undefined) },
+    )
+    expect(await exchange(port, 'secret')).toBe('public')
+    await nextClosed()
+    await gateway.close()
+    const bytes = await readFile(file)
+    expect(bytes.includes('secret')).toBe(false)
+    expect(bytes.includes('public')).toBe(true)
+  })
+
+  it('leaves out the listeners that are not to be recorded', async () => {
+    const file = join(await folder(), 'x.pcapng')
+    const { gateway, nextClosed, port } = await start({
+      ...listenerTo(await echo(), { record: false }),
+      record: { file },
+    })
+    await exchange(port, 'private')
+    await nextClosed()
+    await gateway.close()
+    expect((await readFile(file)).includes('private')).toBe(false)
+  })
+})
