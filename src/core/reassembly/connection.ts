@@ -1,0 +1,163 @@
+/**
+ * One TCP connection, as its packets tell it.
+ *
+ *     following -> closed      on RST; or once both FINs were given out and acknowledged
+ *     following -> closed      on a `close` annotation; a connection that Tidegate recorded waits for it, since it has the
+ *                              ledger, and comes on the last packet, after the FINs
+ *
+ * A closed connection is kept in mind, so that late packets (retransmitted FINs, last acknowledgments) do not
+ * look like another.
+ */
+
+import { viewOf } from '../bytes.js'
+import type { ConversationEvent } from '../conversation.js'
+import { type Direction, opposite } from '../direction.js'
+import type { CloseAnnotation, LostRange } from '../record/annotation.js'
+import { Flow, type HeldBudget } from './flow.js'
+import { lossesInOrder, type Notes } from './notes.js'
+import { type Segment, TCP_FLAG } from './segment.js'
+
+export interface ConnectionIdentity {
+  /** Counted from 1. */
+  readonly number: number
+  readonly key: string
+  /** Whether the client comes first in `key`. */
+  readonly clientIsFirst: boolean
+  readonly timeNs: bigint
+}
+
+export class Connection {
+  readonly number: number
+  readonly key: string
+  /** Number in the `open` annotation; null for a connection that Tidegate did not record, or whose start is missing. */
+  recordedId: number | null = null
+  isClosed = false
+  readonly #clientIsFirst: boolean
+  readonly #flows: Readonly<Record<Direction, Flow>>
+  #wasReset = false
+  #lastNs: bigint
+
+  constructor({ number, key, clientIsFirst, timeNs }: ConnectionIdentity, budget: HeldBudget) {
+    this.number = number
+    this.key = key
+    this.#clientIsFirst = clientIsFirst
+    this.#lastNs = timeNs
+    this.#flows = {
+      upstream: new Flow(number, 'upstream', budget),
+      downstream: new Flow(number, 'downstream', budget),
+    }
+  }
+
+  #directionOf(segment: Segment): Direction {
+    return segment.sourceIsFirst === this.#clientIsFirst ? 'upstream' : 'downstream'
+  }
+
+  /** Whether a packet between the same ends is of another connection than this one. */
+  isOver(segment: Segment, notes: Notes): boolean {
+    if (notes.open !== null && (this.isClosed || this.recordedId !== null))
+      return notes.open.id !== this.recordedId
+    if ((segment.flags & TCP_FLAG.syn) === 0) return false
+    const flow = this.#flows[this.#directionOf(segment)]
+    return flow.begun && flow.initial !== segment.sequence
+  }
+
+  /** `packet` is what `segment` was read from. */
+  take(packet: Uint8Array, segment: Segment, notes: Notes, timeNs: bigint, out: ConversationEvent[]): void {
+    if (this.isClosed) return
+    this.#lastNs = timeNs
+    if (notes.open !== null) this.recordedId = notes.open.id
+    const direction = this.#directionOf(segment)
+    this.#takeStream(direction, packet, segment, notes, timeNs, out)
+    const other = this.#flows[opposite(direction)]
+    if ((segment.flags & TCP_FLAG.ack) !== 0 && other.begun)
+      other.acknowledge(segment.acknowledgment, timeNs, out)
+    if ((segment.flags & TCP_FLAG.rst) !== 0) this.#wasReset = true
+    if (notes.close !== null) this.#closeAsRecorded(notes.close, out)
+    else if (this.recordedId === null && this.#isFinished) this.finish(out)
+  }
+
+  get #isFinished(): boolean {
+    const { upstream, downstream } = this.#flows
+    return this.#wasReset || (upstream.finAcknowledged && downstream.finAcknowledged)
+  }
+
+  #takeStream(
+    direction: Direction,
+    packet: Uint8Array,
+    segment: Segment,
+    notes: Notes,
+    timeNs: bigint,
+    out: ConversationEvent[],
+  ): void {
+    const flow = this.#flows[direction]
+    const { flags, payloadAt, captured, payloadLength } = segment
+    const isSyn = (flags & TCP_FLAG.syn) !== 0
+    const sequence = isSyn ? (segment.sequence + 1) >>> 0 : segment.sequence
+    const gaps =
+      notes.gaps.length === 0 ? notes.gaps : notes.gaps.filter((gap) => gap.direction === direction)
+    if (isSyn) this.#begin(direction, segment)
+    else if (!flow.begun && !this.#joinMidStream(flow, segment, notes, gaps)) return
+    const lastGap = gaps.at(-1)
+    const lostUntil = lastGap === undefined ? 0 : lastGap.at + lastGap.length
+    const at = flow.positionOf(sequence, lostUntil)
+    if (lostUntil > 0) flow.loseUntil(Math.min(lostUntil, at), gaps, timeNs, out)
+    // What some stacks send along with a RST is an explanation, not part of the stream.
+    if ((flags & TCP_FLAG.rst) !== 0) return
+    if (payloadLength > 0) flow.receive(at, viewOf(packet, payloadAt, captured), payloadLength, timeNs, out)
+    if ((flags & TCP_FLAG.fin) !== 0) flow.fin(at + payloadLength, timeNs, out)
+  }
+
+  #begin(direction: Direction, { sequence, acknowledgment, flags }: Segment): void {
+    const flow = this.#flows[direction]
+    const other = this.#flows[opposite(direction)]
+    if (!flow.begun) flow.beginAfterSyn(sequence)
+    if ((flags & TCP_FLAG.ack) !== 0 && !other.begun) other.beginAfterSyn((acknowledgment - 1) >>> 0)
+  }
+
+  /**
+   * The first packet of a direction whose SYN was not captured. A bare acknowledgment shows no position that
+   * could be relied on (a keep-alive probe is one byte behind), unless it is one Tidegate wrote.
+   */
+  #joinMidStream(flow: Flow, segment: Segment, notes: Notes, gaps: readonly LostRange[]): boolean {
+    const first = gaps[0]
+    const last = gaps.at(-1)
+    flow.isAbsolute = this.recordedId !== null || first !== undefined
+    if (first !== undefined && last !== undefined) {
+      flow.begin(segment.sequence - (last.at + last.length - first.at), first.at)
+      return true
+    }
+    const showsPosition =
+      segment.payloadLength > 0 || (segment.flags & TCP_FLAG.fin) !== 0 || notes.open !== null
+    if (showsPosition && (segment.flags & TCP_FLAG.rst) === 0) flow.begin(segment.sequence, 0)
+    return flow.begun
+  }
+
+  #closeAsRecorded(annotation: CloseAnnotation, out: ConversationEvent[]): void {
+    for (const direction of ['upstream', 'downstream'] as const) {
+      const flow = this.#flows[direction]
+      const { seen, lost } = annotation[direction]
+      const losses = lossesInOrder(lost)
+      const isAbsolute = flow.isAbsolute || (this.recordedId !== null && !flow.begun)
+      // Before the FIN, where it waits behind the loss.
+      if (isAbsolute && !flow.finGiven) flow.loseUntil(seen, losses, this.#lastNs, out)
+      flow.flush(this.#lastNs, out, losses)
+    }
+    this.#close(annotation, out)
+  }
+
+  /** No packet of it will be taken any more: gives out what is held back, and the close if there was one. */
+  finish(out: ConversationEvent[]): void {
+    if (this.isClosed) return
+    const { upstream, downstream } = this.#flows
+    upstream.flush(this.#lastNs, out)
+    downstream.flush(this.#lastNs, out)
+    if (this.#wasReset || (upstream.finGiven && downstream.finGiven)) this.#close(null, out)
+  }
+
+  #close(annotation: CloseAnnotation | null, out: ConversationEvent[]): void {
+    this.isClosed = true
+    const { upstream, downstream } = this.#flows
+    const how = this.#wasReset && !(upstream.finGiven && downstream.finGiven) ? 'reset' : 'fin'
+    out.push({ kind: 'close', connection: this.number, timeNs: this.#lastNs, annotation, how })
+  }
+}
