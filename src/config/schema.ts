@@ -30,7 +30,7 @@ const address = (parse: (text: string) => Address, description: string) =>
     typeName: 'address',
   })
 
-const cidrs = (description: string) =>
+const cidrs = (description: string, fallback: string) =>
   z
     .array(
       textLeaf(check(checkCidr), {
@@ -41,7 +41,7 @@ const cidrs = (description: string) =>
     )
     .readonly()
     .prefault([])
-    .meta({ description, typeName: 'list of CIDRs' })
+    .meta({ description, typeName: 'list of CIDRs', fallback })
 
 const flag = (description: string, value: boolean) => z.boolean().prefault(value).meta({ description })
 
@@ -68,7 +68,7 @@ const timeouts = (form: Form, description: string, inherited: boolean) => {
     ),
   })
     .optional()
-    .meta({ description })
+    .meta({ description, fallback: inherited ? 'the top-level `timeouts`' : 'see `timeouts`' })
 }
 
 const listener = (form: Form, read: PlacedReaders) =>
@@ -91,8 +91,9 @@ const listener = (form: Form, read: PlacedReaders) =>
       .meta({ required: true }),
     allow: cidrs(
       'If not empty, only clients from these addresses may connect (and none through a unix socket).',
+      'everybody',
     ),
-    deny: cidrs('Clients from these addresses may not connect, even if `allow` names them.'),
+    deny: cidrs('Clients from these addresses may not connect, even if `allow` names them.', 'nobody'),
     maxConnections: z
       .int()
       .min(0)
@@ -132,7 +133,7 @@ const upstream = (endpoint: ReturnType<typeof address>) =>
           description: 'Tried in this order until one accepts.',
           typeName: 'list of addresses',
         }),
-      }),
+      }).meta({ description: 'Where there is only one endpoint, `NAME: 127.0.0.1:6379` says the same.' }),
     ],
     'expected an address, or { endpoints: [address, …] }',
   )
@@ -141,7 +142,7 @@ const record = (form: Form, read: PlacedReaders) =>
   section({
     file: textLeaf(read.path, {
       description:
-        'The pcapng file to write, readable by its owner only. A relative path starts at the config file’s folder.',
+        'The pcapng file to write, readable by its owner only. A relative path starts in the folder of the config file.',
       expected: 'a path',
       typeName: 'path',
     }),
@@ -175,7 +176,7 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
     $schema: z
       .string()
       .optional()
-      .meta({ description: 'Names the JSON Schema, for editors; otherwise ignored.' }),
+      .meta({ description: 'Names the JSON Schema, for editors; otherwise ignored.', fallback: 'none' }),
     listeners: z
       .array(listener(form, read))
       .min(1)
@@ -185,12 +186,16 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
       .record(NAME, upstream(address(read.endpoint, 'Where to connect. Without a host: loopback.')))
       .readonly()
       .prefault({})
-      .meta({ description: 'Services by name; each an address, or a list of `endpoints`.' }),
+      .meta({
+        description: 'Services by name; each an address, or a list of `endpoints`.',
+        fallback: 'none',
+      }),
     timeouts: timeouts(form, 'Defaults for all listeners.', false),
-    record: record(form, read)
-      .optional()
-      .meta({ description: 'Records the traffic of all listeners (but those with `record: false`).' }),
-    log: log.prefault({}).meta({ description: 'What is logged, and how.' }),
+    record: record(form, read).optional().meta({
+      description: 'Records the traffic of all listeners (but those with `record: false`).',
+      fallback: 'nothing is recorded',
+    }),
+    log: log.prefault({}).meta({ description: 'What is logged, and how.', fallback: 'see `log`' }),
     drainTimeout: durationLeaf(form, {
       description:
         'How long open connections may go on once the gateway closes; then they are cut (reason `drained`). 0: at once.',

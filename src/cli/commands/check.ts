@@ -68,6 +68,11 @@ const recordText = ({ record }: GatewayConfig): string =>
     ? 'Nothing is recorded.'
     : `Records to ${record.file} (buffer ${formatSize(record.bufferBytes)}; too slow: ${record.overload}; failed: ${record.onFailure}).`
 
+const drainText = ({ drainTimeoutMs }: GatewayConfig): string =>
+  drainTimeoutMs === 0
+    ? 'When it closes, open connections are cut.'
+    : `When it closes, open connections have ${formatDuration(drainTimeoutMs)} to end.`
+
 const summarise = async (config: GatewayConfig, { stdout }: CommandIo, output: Output): Promise<void> => {
   const table = createPagedTable(COLUMNS, coloursFor(stdout))
   for (const listener of config.listeners) {
@@ -82,9 +87,7 @@ const summarise = async (config: GatewayConfig, { stdout }: CommandIo, output: O
     if (page !== null) await output.write(page)
   }
   await output.write(table.end() ?? '')
-  await output.write(
-    `\n${recordText(config)} Drains for ${formatDuration(config.drainTimeoutMs)} when it closes.\n`,
-  )
+  await output.write(`\n${recordText(config)} ${drainText(config)}\n`)
 }
 
 const printJson = (value: object, output: Output): Promise<void> | undefined =>
