@@ -63,7 +63,7 @@ export class Connection {
 
   /** `packet` is what `segment` was read from. */
   take(packet: Uint8Array, segment: Segment, notes: Notes, timeNs: bigint, out: ConversationEvent[]): void {
-    if (this.isClosed) return
+    if (this.isClosed || this.#isLate(notes)) return
     this.#lastNs = timeNs
     if (notes.open !== null) this.recordedId = notes.open.id
     const direction = this.#directionOf(segment)
@@ -74,6 +74,11 @@ export class Connection {
     if ((segment.flags & TCP_FLAG.rst) !== 0) this.#wasReset = true
     if (notes.close !== null) this.#closeAsRecorded(notes.close, out)
     else if (this.recordedId === null && this.#isFinished) this.finish(out)
+  }
+
+  /** The close of an earlier connection between the same ends: it may be written late, when writing failed for a while. */
+  #isLate({ close }: Notes): boolean {
+    return close !== null && this.recordedId !== null && close.id !== this.recordedId
   }
 
   get #isFinished(): boolean {
