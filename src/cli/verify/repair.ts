@@ -1,0 +1,55 @@
+/** Cutting what is left of a record that a recording ends in, so that it is whole again. */
+
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { TidegateError } from '../../errors.js'
+import { unwritable } from '../../sinks/file/failure.js'
+import { lockFile } from '../../sinks/file/lock.js'
+import type { CaptureDamage } from '../reading.js'
+
+/**
+ * A kill tears at most one record, and none that is written is longer than this (Wireshark's largest block). A longer
+ * tail is a damaged length in the middle of the file, and cutting there would throw good records away.
+ */
+const MAX_CUT_BYTES = 16 * 1024 * 1024
+
+const refuse = (path: string, why: string): TidegateError =>
+  new TidegateError('file_damaged', `'${path}' is not repaired: ${why}`, { fault: 'usage', where: path })
+
+const cut = async (handle: FileHandle, path: string, offset: number, bytesRead: number): Promise<number> => {
+  const { size, dev, ino } = await handle.stat({ bigint: true })
+  const lock = await lockFile({ dev, ino })
+  if (lock === null) throw refuse(path, 'it is being recorded to right now')
+  try {
+    if (Number(size) !== bytesRead) throw refuse(path, 'it has changed since it was read')
+    const cutBytes = bytesRead - offset
+    if (offset === 0) throw refuse(path, 'it has no whole record, so nothing of it would be left')
+    if (cutBytes > MAX_CUT_BYTES)
+      throw refuse(
+        path,
+        `${cutBytes} bytes are more than a torn record can be: a length in the middle is damaged`,
+      )
+    await handle.truncate(offset)
+    return cutBytes
+  } finally {
+    lock.release()
+  }
+}
+
+/**
+ * Cuts a torn file of `bytesRead` bytes at the damage; returns how many were cut off.
+ * @throws TidegateError (rejects) `file_damaged` when it is not simply torn, or somebody writes it; `file_unwritable`.
+ */
+export const cutTail = async (path: string, damage: CaptureDamage, bytesRead: number): Promise<number> => {
+  if (!damage.torn) throw refuse(path, 'only a file that is cut short can be, and this one is damaged inside')
+  const handle = await open(path, constants.O_RDWR).catch((error: unknown) => {
+    throw unwritable(path, error)
+  })
+  try {
+    return await cut(handle, path, damage.offset, bytesRead)
+  } catch (error) {
+    throw error instanceof TidegateError ? error : unwritable(path, error)
+  } finally {
+    await handle.close()
+  }
+}

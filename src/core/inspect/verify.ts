@@ -1,0 +1,105 @@
+/**
+ * What is wrong with a recording's conversations, found while they are read.
+ *
+ * - hole: bytes that were relayed and are not in the file
+ * - mismatch: the ledger and the file disagree; see ledger.ts
+ * - unfinished: no close record. Not a fault: a gateway that was killed, or still runs, leaves them
+ *
+ * Damage of the file itself is the capture reader's to find.
+ */
+
+import type { ConversationEvent } from '../conversation.js'
+import type { Direction } from '../direction.js'
+import { type ConnectionSummary, type ConnectionTotals, createConnectionTable } from './connections.js'
+import { checkLedger } from './ledger.js'
+
+interface About {
+  readonly connection: number
+  /** Null for a connection that was given up to keep memory bounded, before this was found. */
+  readonly client: string | null
+  readonly server: string | null
+}
+
+export interface HoleFinding extends About {
+  readonly kind: 'hole'
+  readonly direction: Direction
+  readonly at: number
+  readonly length: number
+  readonly why: string | null
+}
+
+export interface MismatchFinding extends About {
+  readonly kind: 'mismatch'
+  readonly direction: Direction
+  readonly message: string
+}
+
+export interface UnfinishedFinding extends About {
+  readonly kind: 'unfinished'
+}
+
+export type Finding = HoleFinding | MismatchFinding | UnfinishedFinding
+
+export interface VerifyTotals {
+  readonly connections: ConnectionTotals
+  readonly holes: number
+  readonly mismatches: number
+  readonly unfinished: number
+  /** Closed connections whose ledger was checked. */
+  readonly withLedger: number
+}
+
+export interface Verifier {
+  push(event: ConversationEvent): Iterable<Finding>
+  /** End of file: the unfinished connections. */
+  end(): Iterable<Finding>
+  readonly totals: VerifyTotals
+}
+
+const NONE: readonly Finding[] = []
+
+/** @param expectEnds false for a format that knows no ends: then no connection is called unfinished. */
+export const createVerifier = (expectEnds: boolean): Verifier => {
+  const table = createConnectionTable()
+  const totals = { connections: table.totals, holes: 0, mismatches: 0, unfinished: 0, withLedger: 0 }
+
+  const over = (summary: ConnectionSummary): readonly Finding[] => {
+    const { connection, client, server } = summary
+    if (summary.end.state === 'open') {
+      if (!expectEnds) return NONE
+      totals.unfinished++
+      return [{ kind: 'unfinished', connection, client, server }]
+    }
+    const verdict = checkLedger(summary)
+    if (verdict === null) return NONE
+    totals.withLedger++
+    totals.holes += verdict.untraced.length
+    totals.mismatches += verdict.mismatches.length
+    return [
+      ...verdict.untraced.map((range) => ({ kind: 'hole' as const, connection, client, server, ...range })),
+      ...verdict.mismatches.map((found) => ({
+        kind: 'mismatch' as const,
+        connection,
+        client,
+        server,
+        ...found,
+      })),
+    ]
+  }
+
+  const push = (event: ConversationEvent): readonly Finding[] => {
+    const ended = table.push(event)
+    if (ended !== null) return over(ended)
+    if (event.kind !== 'gap') return NONE
+    totals.holes++
+    const { connection, direction, at, length, why = null } = event
+    const { client = null, server = null } = table.opening(connection) ?? {}
+    return [{ kind: 'hole', connection, client, server, direction, at, length, why }]
+  }
+
+  function* end(): Generator<Finding> {
+    for (const left of table.rest()) yield* over(left)
+  }
+
+  return { push, end, totals }
+}
