@@ -8,12 +8,12 @@ import { messageOf } from '../errors.js'
 import {
   checkBytes,
   checkMilliseconds,
-  DURATION_EXPECTED,
+  DURATION_EXAMPLES,
   DURATION_PATTERN,
   formatSize,
   parseDuration,
   parseSize,
-  SIZE_EXPECTED,
+  SIZE_EXAMPLES,
   SIZE_PATTERN,
 } from './units.js'
 
@@ -81,7 +81,7 @@ interface Bounds {
 const quantityLeaf = (
   form: Form,
   read: { readonly text: (text: string) => number; readonly count: (value: number) => number },
-  meta: QuantityMeta & { readonly expected: string; readonly typeName: string; readonly pattern: string },
+  meta: QuantityMeta & { readonly examples: string; readonly typeName: string; readonly pattern: string },
   bounds?: Bounds,
 ) => {
   const parse = (found: string | number): number => {
@@ -96,12 +96,12 @@ const quantityLeaf = (
       )
     return value
   }
-  const { pattern, expected, ...rest } = meta
+  const { pattern, examples, ...rest } = meta
   const text = { type: 'string', pattern }
   const number = form === 'object' ? { type: 'integer', minimum: 0 } : { const: 0 }
   const schema = z.custom<string | number>(
     (found) => typeof found === 'string' || typeof found === 'number',
-    expected,
+    `expected a ${meta.typeName}, ${examples}`,
   )
   return parsed(schema, bounded).meta({ ...rest, ...(bounds ? text : { anyOf: [text, number] }) })
 }
@@ -111,7 +111,7 @@ export const durationLeaf = (form: Form, meta: QuantityMeta) =>
   quantityLeaf(
     form,
     { text: parseDuration, count: checkMilliseconds },
-    { ...meta, expected: DURATION_EXPECTED, typeName: 'duration', pattern: DURATION_PATTERN },
+    { ...meta, examples: DURATION_EXAMPLES, typeName: 'duration', pattern: DURATION_PATTERN },
   )
 
 /** Becomes bytes, at least `min` and at most `max`. */
@@ -122,7 +122,7 @@ export const sizeLeaf = (form: Form, { min, max, description, ...meta }: Quantit
     {
       ...meta,
       description: `${description} ${formatSize(min)} to ${formatSize(max)}.`,
-      expected: SIZE_EXPECTED,
+      examples: SIZE_EXAMPLES,
       typeName: 'size',
       pattern: SIZE_PATTERN,
     },

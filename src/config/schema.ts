@@ -178,7 +178,7 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
       .optional()
       .meta({ description: 'Names the JSON Schema, for editors; otherwise ignored.', fallback: 'none' }),
     listeners: z
-      .array(listener(form, read))
+      .array(listener(form, read), 'expected a list of listeners')
       .min(1)
       .readonly()
       .meta({ description: 'Where clients connect.' }),

@@ -11,8 +11,8 @@
 import { TidegateError } from '../errors.js'
 import { MAX_DURATION_MS } from './defaults.js'
 
-export const DURATION_EXPECTED = 'expected e.g. 500ms, 30s, 5m, 1h'
-export const SIZE_EXPECTED = 'expected e.g. 4096B, 64KiB, 256MiB, 1GiB'
+export const DURATION_EXAMPLES = 'e.g. 500ms, 30s, 5m, 1h'
+export const SIZE_EXAMPLES = 'e.g. 4096B, 64KiB, 256MiB, 1GiB'
 
 /** The same grammars for editors (JSON Schema `pattern`). */
 export const DURATION_PATTERN = '^(0|\\d+(\\.\\d+)?(ms|s|m|h|d))$'
@@ -51,7 +51,7 @@ const DURATION: Quantity = {
   smallest: 'a millisecond',
   max: MAX_DURATION_MS,
   tooBig: 'is longer than a timer can wait; expected at most 24d',
-  expected: DURATION_EXPECTED,
+  expected: `expected ${DURATION_EXAMPLES}`,
 }
 
 const SIZE: Quantity = {
@@ -60,7 +60,7 @@ const SIZE: Quantity = {
   smallest: 'a byte',
   max: Number.MAX_SAFE_INTEGER,
   tooBig: 'is more than can be counted; expected at most 8388607GiB',
-  expected: SIZE_EXPECTED,
+  expected: `expected ${SIZE_EXAMPLES}`,
 }
 
 const invalid = (text: string, why: string): TidegateError =>
