@@ -1,0 +1,38 @@
+/** What can go wrong with a file, said in words. */
+
+import { dirname } from 'node:path'
+import { errnoOf, messageOf, TidegateError } from '../../errors.js'
+
+const WORDS: Readonly<Record<string, (path: string) => string>> = {
+  EACCES: () => 'permission denied',
+  EPERM: () => 'permission denied',
+  EISDIR: () => 'it is a folder',
+  ENOENT: (path) => `the folder '${dirname(path)}' does not exist, or it is a link to nothing`,
+  ENOTDIR: (path) => `'${dirname(path)}' is not a folder`,
+  ENXIO: () => 'it is a named pipe or socket that nobody reads',
+  EROFS: () => 'its file system is read-only',
+  ENOSPC: () => 'no space left on its disk',
+  ENAMETOOLONG: () => 'its name is too long',
+}
+
+export const unwritable = (path: string, cause: unknown): TidegateError => {
+  const errno = errnoOf(cause)
+  const words = errno === undefined ? messageOf(cause) : (WORDS[errno]?.(path) ?? errno)
+  return new TidegateError('file_unwritable', `'${path}' cannot be written: ${words}`, {
+    fault: 'system',
+    where: path,
+    cause,
+    ...(errno === undefined ? {} : { errno }),
+  })
+}
+
+export const writeFailed = (path: string, cause: unknown): TidegateError => {
+  const errno = errnoOf(cause)
+  return new TidegateError('write_failed', `'${path}' could not be written: ${errno ?? messageOf(cause)}`, {
+    fault: 'system',
+    retryable: true,
+    where: path,
+    cause,
+    ...(errno === undefined ? {} : { errno }),
+  })
+}
