@@ -1,6 +1,6 @@
 /**
- * Config files. JSON is read as the YAML it is: one parser, the same messages with line and column, comments and trailing
- * commas welcome.
+ * Config files. JSON is read as the YAML it is: one parser, the same messages with line and column; a trailing comma or
+ * a `#` comment in it does no harm.
  */
 
 import { open } from 'node:fs/promises'

@@ -179,7 +179,7 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
       .meta({ description: 'Names the JSON Schema, for editors; otherwise ignored.', fallback: 'none' }),
     listeners: z
       .array(listener(form, read), 'expected a list of listeners')
-      .min(1)
+      .min(1, 'expected at least one')
       .readonly()
       .meta({ description: 'Where clients connect.' }),
     upstreams: z
