@@ -208,7 +208,7 @@ const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Rec
       { file, cutBytes: sink.repairedBytes },
       'the recording ended in a torn block, which was cut off',
     )
-  if (sink.appended) logger.info({ file }, 'the recording exists and is continued')
+  logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
   const listeners = config.listeners
     .filter(({ record }) => record)
     .map((listener) => ({

@@ -1,6 +1,6 @@
 /** The service of the demo: a small guest book over HTTP, as real as any, and as unaware of being recorded. */
 
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { TidegateError } from '../../errors.js'
 
@@ -19,17 +19,29 @@ const readBody = async (request: AsyncIterable<Buffer>): Promise<string | null> 
 }
 
 /** GET /notes lists the notes, POST /notes adds one; everything else is not found. */
+const answer = async (notes: string[], request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  if (request.url !== '/notes') {
+    response.writeHead(404).end('not found\n')
+    return
+  }
+  if (request.method !== 'POST') {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(notes)}\n`)
+    return
+  }
+  const note = await readBody(request)
+  if (note === null) {
+    response.writeHead(413).end('too long\n')
+    return
+  }
+  notes.push(note)
+  response.writeHead(201, { 'content-type': 'text/plain' }).end(`note ${notes.length} kept\n`)
+}
+
 const guestBook = (): Server => {
   const notes: string[] = []
-  return createServer(async (request, response) => {
-    if (request.url !== '/notes') return response.writeHead(404).end('not found\n')
-    if (request.method === 'POST') {
-      const note = await readBody(request)
-      if (note === null) return response.writeHead(413).end('too long\n')
-      notes.push(note)
-      return response.writeHead(201, { 'content-type': 'text/plain' }).end(`note ${notes.length} kept\n`)
-    }
-    return response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(notes)}\n`)
+  return createServer((request, response) => {
+    // A client that goes away in the middle of its request, as one of the demo's does, is no news.
+    answer(notes, request, response).catch(() => response.destroy())
   })
 }
 
