@@ -11,8 +11,8 @@
  *     to      = text                     ; without LF
  *     body    = the payload with one more LF in front of each LF that a "t" follows
  *
- * So LF "t" (the end of every magic) occurs in no body: a run of k >= 1 LFs before a "t" is written as k + 1, and
- * a run of k + 1 >= 2 is read as k. That is a bijection, so every payload comes back exactly. (gogetway's own reader drops
+ * A run of k >= 1 LFs before a "t" is written as k + 1, and a run of k + 1 >= 2 is read as k: a bijection, so every
+ * payload comes back exactly. In a body LF "t" stands only behind another LF, so no body contains a magic. (gogetway's own reader drops
  * LFs that belong to the payload, and compares the length with the restored body.)
  */
 
