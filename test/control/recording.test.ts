@@ -1,0 +1,303 @@
+import { expect, test, vi } from 'vitest'
+import {
+  type ConnectionTap,
+  type Holdable,
+  type Recording,
+  type RecordingOptions,
+  startRecording,
+} from '../../src/control/recording.js'
+import type { CloseReason } from '../../src/core/close-reason.js'
+import { decodeAnnotation } from '../../src/core/record/annotation.js'
+import { TidegateError } from '../../src/errors.js'
+import type { Logger } from '../../src/ports/logger.js'
+import type { Sink } from '../../src/ports/sink.js'
+import { concat, parseFile } from '../core/record/parse.js'
+
+/** A sink whose writes wait for the test's answer, unless it says `auto`. */
+class HandSink implements Sink {
+  readonly where = 'memory'
+  readonly stored: Uint8Array[] = []
+  closed = 0
+  auto: boolean
+  failure: Error | null = null
+  #pending: { resolve: () => void; reject: (error: Error) => void; bytes: Uint8Array } | null = null
+
+  constructor(auto: boolean) {
+    this.auto = auto
+  }
+
+  get isWriting(): boolean {
+    return this.#pending !== null
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#pending !== null) throw new Error('a second write before the first settled')
+    if (this.closed > 0) throw new Error('a write after close')
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject, bytes }
+      if (this.auto) queueMicrotask(() => this.answer())
+    })
+  }
+
+  answer(): void {
+    const pending = this.#pending
+    this.#pending = null
+    if (pending === null) return
+    if (this.failure !== null) pending.reject(this.failure)
+    else {
+      this.stored.push(pending.bytes.slice())
+      pending.resolve()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed++
+  }
+
+  packets() {
+    return parseFile(concat(this.stored)).packets
+  }
+
+  closes() {
+    return this.packets()
+      .flatMap(({ comments }) => comments.map(decodeAnnotation))
+      .filter((annotation) => annotation?.kind === 'close')
+  }
+}
+
+class FakeLink implements Holdable {
+  held = 0
+  destroyed: { reason: CloseReason; error: Error | undefined } | null = null
+  hold(): void {
+    this.held++
+  }
+  release(): void {
+    this.held--
+  }
+  destroy(reason: CloseReason, error?: Error): void {
+    this.destroyed = { reason, error }
+  }
+}
+
+const FULL = new TidegateError('write_failed', 'full', { fault: 'system', errno: 'ENOSPC' })
+
+const lines = (): { logger: Logger; said: string[] } => {
+  const said: string[] = []
+  const say = (level: string) => (_: object, message: string) => {
+    said.push(`${level} ${message}`)
+  }
+  return {
+    said,
+    logger: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
+  }
+}
+
+const start = (sink: Sink, options: Partial<RecordingOptions> = {}): Recording =>
+  startRecording({
+    sink,
+    listeners: [{ name: 'one', description: '' }],
+    application: 'tidegate test',
+    maxBufferedBytes: 1024 * 1024,
+    ...options,
+  })
+
+let nextId = 1
+const open = (recording: Recording, link: Holdable | null = null): ConnectionTap =>
+  recording.open(
+    {
+      id: nextId++,
+      listener: 'one',
+      client: { kind: 'tcp', host: '127.0.0.1', port: 40_000 },
+      server: { kind: 'tcp', host: '127.0.0.1', port: 6379 },
+    },
+    () => link,
+  )
+
+const CHUNK = new Uint8Array(64 * 1024).fill(7)
+
+const until = (condition: () => boolean): Promise<void> =>
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000, interval: 5 })
+
+test('what is recorded reaches the sink within the flush interval, without anything pushing it', async () => {
+  const sink = new HandSink(true)
+  const recording = start(sink)
+  open(recording).data(CHUNK, 'upstream')
+  await until(() => recording.counters().storedBytes === CHUNK.length)
+  expect(sink.packets().length).toBeGreaterThan(3)
+  await recording.close()
+})
+
+test('packets carry the time of day', async () => {
+  const sink = new HandSink(true)
+  const recording = start(sink)
+  const before = Date.now()
+  open(recording)
+  await recording.close()
+  const timeMs = Number((sink.packets()[0]?.timeNs ?? 0n) / 1_000_000n)
+  expect(timeMs).toBeGreaterThan(before - 50)
+  expect(timeMs).toBeLessThan(Date.now() + 50)
+})
+
+test('closing writes everything that is left, also the close of connections that just ended, and is idempotent', async () => {
+  const sink = new HandSink(true)
+  const recording = start(sink)
+  const tap = open(recording)
+  tap.data(CHUNK, 'upstream')
+  tap.data(CHUNK, 'downstream')
+  tap.close('killed')
+  const [first, second] = await Promise.all([recording.close(), recording.close()])
+  expect(second).toBe(first)
+  expect(first).toMatchObject({ storedBytes: 2 * CHUNK.length, lostBytes: 0, bufferedBytes: 0, unclosed: 0 })
+  expect(sink.closes()).toMatchObject([{ reason: 'killed', upstream: { stored: CHUNK.length } }])
+  expect(sink.closed).toBe(1)
+})
+
+test('a tap that goes on after the close of the recording only counts', async () => {
+  const sink = new HandSink(true)
+  const recording = start(sink)
+  const tap = open(recording)
+  await recording.close()
+  tap.data(CHUNK, 'upstream')
+  tap.endOfStream('upstream')
+  tap.close('killed')
+  open(recording).data(CHUNK, 'upstream')
+  expect(recording.counters()).toMatchObject({
+    seenBytes: 2 * CHUNK.length,
+    lostBytes: 2 * CHUNK.length,
+    bufferedBytes: 0,
+    connections: 2,
+  })
+})
+
+test('a sink that never answers is given up after the timeout, and what it has not taken is counted lost', async () => {
+  const sink = new HandSink(false)
+  const { logger, said } = lines()
+  const recording = start(sink, { logger })
+  const tap = open(recording)
+  tap.data(CHUNK, 'upstream')
+  tap.close('killed')
+  expect(await recording.close(50)).toMatchObject({ lostBytes: CHUNK.length, storedBytes: 0, unclosed: 1 })
+  expect(said).toEqual(["warn the recording to 'memory' was not finished in time"])
+  sink.answer()
+})
+
+test('a slow sink holds every recorded link, and those that are opened meanwhile, until it has caught up', async () => {
+  const sink = new HandSink(false)
+  const recording = start(sink)
+  const [loud, quiet, late] = [new FakeLink(), new FakeLink(), new FakeLink()]
+  open(recording, quiet)
+  const tap = open(recording, loud)
+  while (loud.held === 0) tap.data(CHUNK, 'upstream')
+  expect(quiet.held).toBe(1)
+  let made: Holdable | null = null
+  recording.open(
+    {
+      id: 99,
+      listener: 'one',
+      client: { kind: 'unix', path: '' },
+      server: { kind: 'unix', path: '/run/x' },
+    },
+    () => made,
+  )
+  made = late
+  await until(() => late.held === 1)
+  tap.data(CHUNK, 'upstream')
+  expect([quiet.held, loud.held, late.held]).toEqual([1, 1, 1])
+  sink.auto = true
+  sink.answer()
+  await until(() => loud.held === 0)
+  expect([quiet.held, loud.held, late.held]).toEqual([0, 0, 0])
+  const counters = await recording.close()
+  expect(counters).toMatchObject({ lostBytes: 0, holds: 1 })
+  expect(counters.storedBytes).toBe(counters.seenBytes)
+})
+
+test('closing lets go of the links that are held', async () => {
+  const sink = new HandSink(false)
+  const recording = start(sink)
+  const link = new FakeLink()
+  const tap = open(recording, link)
+  while (link.held === 0) tap.data(CHUNK, 'upstream')
+  const closing = recording.close()
+  expect(link.held).toBe(0)
+  sink.auto = true
+  await until(() => sink.isWriting)
+  sink.answer()
+  expect(await closing).toMatchObject({ lostBytes: 0 })
+})
+
+test('with disconnect, a slow sink ends the connection that brings too much', async () => {
+  const sink = new HandSink(false)
+  const { logger, said } = lines()
+  const recording = start(sink, { overload: 'disconnect', logger })
+  const link = new FakeLink()
+  const tap = open(recording, link)
+  while (link.destroyed === null) tap.data(CHUNK, 'upstream')
+  expect(link.destroyed).toMatchObject({ reason: 'error', error: { code: 'write_failed' } })
+  expect(link.destroyed.error?.message).toMatch(/^connection \d+ could not be recorded: overload/)
+  expect(said).toEqual(["warn the recording to 'memory' is slower than the traffic: connections are ended"])
+  await recording.close(10)
+})
+
+test('a failing sink is said once with its errno, and once more when it works again', async () => {
+  const sink = new HandSink(true)
+  sink.failure = FULL
+  const { logger, said } = lines()
+  const recording = start(sink, { logger })
+  const link = new FakeLink()
+  const tap = open(recording, link)
+  for (let failures = 1; failures <= 3; failures++) {
+    tap.data(CHUNK, 'upstream')
+    await until(() => recording.counters().writeFailures === failures)
+  }
+  expect(said).toEqual(["warn the recording to 'memory' fails, bytes are lost: write failed: ENOSPC"])
+  sink.failure = null
+  tap.data(CHUNK, 'upstream')
+  await until(() => recording.counters().storedBytes === CHUNK.length)
+  expect(said.slice(1)).toEqual([
+    `info the recording to 'memory' works again; ${3 * CHUNK.length} bytes were lost`,
+  ])
+  expect(link).toMatchObject({ held: 0, destroyed: null })
+  await recording.close()
+})
+
+test('with onFailure disconnect, a failing sink ends the connections whose bytes were lost', async () => {
+  const sink = new HandSink(true)
+  sink.failure = FULL
+  const recording = start(sink, { onFailure: 'disconnect' })
+  const [harmed, idle] = [new FakeLink(), new FakeLink()]
+  open(recording, idle)
+  open(recording, harmed).data(CHUNK, 'upstream')
+  await until(() => harmed.destroyed !== null)
+  expect(harmed.destroyed?.reason).toBe('error')
+  expect(idle.destroyed).toBeNull()
+  await recording.close()
+})
+
+test('the close of a connection is tried again without traffic, once the sink works again', async () => {
+  const sink = new HandSink(true)
+  sink.failure = FULL
+  const recording = start(sink)
+  const tap = open(recording)
+  tap.close('killed')
+  await until(() => recording.counters().writeFailures > 0)
+  sink.failure = null
+  await until(() => sink.closes().length === 1)
+  await recording.close()
+})
+
+test('a sink that fails to the very end lets the recording close, with every byte accounted for', async () => {
+  const sink = new HandSink(true)
+  sink.failure = FULL
+  const recording = start(sink)
+  const tap = open(recording)
+  tap.data(CHUNK, 'upstream')
+  tap.close('killed')
+  expect(await recording.close()).toMatchObject({
+    seenBytes: CHUNK.length,
+    lostBytes: CHUNK.length,
+    bufferedBytes: 0,
+    unclosed: 1,
+  })
+  expect(sink.closed).toBe(1)
+})
