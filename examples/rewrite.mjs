@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { createGateway } from 'tidegate'
 
-const service = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1')
+const echo = (socket) => socket.on('error', () => {}).pipe(socket)
+const service = createServer(echo).listen(0, '127.0.0.1')
 await once(service, 'listening')
 
 const gateway = await createGateway(
@@ -16,17 +17,17 @@ const gateway = await createGateway(
       if (text.includes('DROP TABLE')) return 'terminate'
       return text.includes('secret') ? Buffer.from(text.replaceAll('secret', '******')) : 'pass'
     },
-    observers: [{ onClose: ({ reason }) => console.log('ended:', reason) }],
   },
 )
 const [{ address }] = gateway.listeners
 
 const client = connect(address.port, address.host)
-client.on('error', ({ code }) => console.log('client sees', code))
 client.write('my secret word')
 console.log('the service saw:', String((await once(client, 'data'))[0]))
 client.write('DROP TABLE users')
-await once(client, 'close')
+const [{ code }] = await once(client, 'error')
+console.log('the client sees', code)
 
 await gateway.close()
 service.close()
+console.log('ended:', gateway.counters().listeners.echo.closed)

@@ -11,7 +11,7 @@ import { humanBytes, humanDuration } from './human.js'
 const STDERR = 2
 
 /** Who → where, how long, how much each way, why. */
-const closedLine = ({
+export const closedLine = ({
   id,
   listener,
   client,
@@ -29,7 +29,7 @@ const closedLine = ({
 
 const HEADER_FIELDS: ReadonlySet<string> = new Set(['level', 'time', 'pid', 'hostname', 'msg'])
 
-const otherLine = (fields: Readonly<Record<string, unknown>>): string => {
+export const otherLine = (fields: Readonly<Record<string, unknown>>): string => {
   const rest = Object.entries(fields)
     .filter(([name]) => !HEADER_FIELDS.has(name))
     .map(
@@ -45,6 +45,8 @@ const prettyOptions = (): PrettyOptions => ({
   destination: STDERR,
   sync: true,
   colorize: colors.isColorSupported,
+  // The line colours itself.
+  customColors: 'debug:blue,info:green,warn:yellow,error:red,message:reset',
   translateTime: 'SYS:HH:MM:ss.l',
   hideObject: true,
   ignore: 'pid,hostname',

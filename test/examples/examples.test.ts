@@ -1,0 +1,87 @@
+import { readdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { run } from '../support/processes.js'
+import { tidegate } from '../support/tidegate.js'
+
+const FOLDER = join(import.meta.dirname, '../../examples')
+
+const runExample = (name: string, ...args: readonly string[]) =>
+  run(process.execPath, [join(FOLDER, name), ...args], { timeoutMs: 15_000 })
+
+/** What each example prints, which is what its comments promise. */
+const PRINTS: Readonly<Record<string, string>> = {
+  'embed.mjs': `listening on 127.0.0.1:(a free port)
+answer: hello
+open connections: 1
+#1 ended: client_fin { upstream: 5, downstream: 5 }
+relayed in all: { upstream: 5, downstream: 5 }
+`,
+  'rewrite.mjs': `the service saw: my ****** word
+the client sees ECONNRESET
+ended: { denied: 1 }
+`,
+  'route-by-client.mjs': `client 1 reached blue
+client 2 reached green
+client 3 reached green
+`,
+  'read-recording.mjs': `#1 guest-book
+#1 > POST /notes HTTP/1.1
+#1 < HTTP/1.1 201 Created
+#1 client_fin
+#2 guest-book
+#2 > GET /notes HTTP/1.1
+#2 < HTTP/1.1 200 OK
+#2 client_fin
+#3 guest-book
+#3 > POST /notes HTTP/1.1
+#3 client_reset
+`,
+}
+
+it('every program in examples/ is run by a test', () => {
+  const programs = readdirSync(FOLDER).filter((name) => name.endsWith('.mjs'))
+  expect(programs.sort()).toEqual(Object.keys(PRINTS).sort())
+})
+
+it.each(Object.keys(PRINTS).filter((name) => name !== 'read-recording.mjs'))(
+  '%s does what it says',
+  async (name) => {
+    const { code, stdout, stderr } = await runExample(name)
+    expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
+  },
+)
+
+/** Closes follow when they are settled. And the service may or may not answer the client that crashes. */
+const byConnection = (text: string): string =>
+  text
+    .split(/^/m)
+    .filter((line) => !line.startsWith('#3 <'))
+    .sort((left, right) => left.slice(0, 2).localeCompare(right.slice(0, 2)))
+    .join('')
+
+it('the demo tells its story, and read-recording.mjs reads what it recorded', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-test-'))
+  try {
+    const file = join(folder, 'demo.pcapng')
+    const demo = await tidegate(['demo', '--out', file])
+    expect(demo.code).toBe(0)
+    const story = demo.stdout.toString()
+    for (const part of [
+      '$ tidegate inspect',
+      'client_reset',
+      'GET /notes',
+      'ok: 3 connections',
+      `wireshark ${file}`,
+    ])
+      expect(story).toContain(part)
+    expect(demo.stderr).toContain('guest-book')
+    const { code, stdout } = await runExample('read-recording.mjs', file)
+    expect(code).toBe(0)
+    expect(byConnection(stdout.toString())).toBe(PRINTS['read-recording.mjs'])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
