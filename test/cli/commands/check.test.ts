@@ -1,0 +1,136 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkCommand } from '../../../src/cli/commands/check.js'
+import { exitCodeOf, failureText } from '../../../src/cli/failure.js'
+
+interface Run {
+  readonly stdout: string
+  /** What the program prints of the error that the command threw. */
+  readonly stderr: string
+  readonly exitCode: number
+}
+
+const run = async (...argv: string[]): Promise<Run> => {
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  const command = checkCommand({ stdin: new PassThrough(), stdout, stderr, setExitCode: () => {} })
+  const thrown: unknown = await command.parseAsync(argv, { from: 'user' }).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  stdout.end()
+  stderr.end(thrown === undefined ? '' : failureText(thrown))
+  return {
+    stdout: await text(stdout),
+    stderr: await text(stderr),
+    exitCode: thrown === undefined ? 0 : exitCodeOf(thrown),
+  }
+}
+
+describe('tidegate check', () => {
+  let folder: string
+  let good: string
+  let bad: string
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tidegate-check-'))
+    good = join(folder, 'good.yaml')
+    bad = join(folder, 'bad.yaml')
+    await writeFile(
+      good,
+      `listeners:
+  - { name: cache, listen: '127.0.0.1:6380', upstream: redis, allow: [10.0.0.0/8], maxConnections: 5, overflow: refuse }
+  - { listen: 'unix:in.sock', upstream: '[::1]:9', record: false, timeouts: { idle: 0 } }
+upstreams: { redis: { endpoints: ['a:1', 'b:2'] } }
+record: { file: traffic.pcapng, overload: drop }
+drainTimeout: 5s
+`,
+    )
+    await writeFile(bad, "listeners: [{ listen: ':1', upstrem: x }]\nlog: { level: loud }\n")
+  })
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true })
+  })
+
+  it('says what a good config would run', async () => {
+    const { stdout, stderr, exitCode } = await run(good)
+    const [header, cache, socket, , record] = stdout.split('\n')
+    expect(header).toMatch(/^LISTENER +LISTENS ON +UPSTREAM +CLIENTS +TIMEOUTS +RECORDED$/)
+    expect(cache?.split(/ {2,}/)).toEqual([
+      'cache',
+      '127.0.0.1:6380',
+      'redis (a:1, b:2)',
+      'only 10.0.0.0/8; at most 5, more refused',
+      'connect 5s, idle 10m, half-close 30s',
+      'yes',
+    ])
+    expect(socket?.split(/ {2,}/)).toEqual([
+      `unix:${folder}/in.sock`,
+      `unix:${folder}/in.sock`,
+      '[::1]:9',
+      'all',
+      'connect 5s, idle none, half-close 30s',
+      'no',
+    ])
+    expect(record).toBe(
+      `Records to ${folder}/traffic.pcapng (buffer 16MiB; too slow: drop; failed: continue). When it closes, open connections have 5s to end.`,
+    )
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
+  })
+
+  it('prints all mistakes on stderr, one line each, and exits 2', async () => {
+    expect(await run(bad)).toEqual({
+      stdout: '',
+      stderr: [
+        `tidegate: ${bad}: listeners[0]: unknown key 'upstrem'; did you mean 'upstream'?`,
+        `tidegate: ${bad}: listeners[0].upstream: missing; expected a name under upstreams, or an address (host:port, unix:/path)`,
+        `tidegate: ${bad}: log.level: found 'loud'; expected debug, info, warn, error or silent`,
+        '',
+      ].join('\n'),
+      exitCode: 2,
+    })
+  })
+
+  it('with --json prints the config with every default filled in', async () => {
+    const { stdout, exitCode } = await run(good, '--json')
+    const { valid, config } = JSON.parse(stdout)
+    expect({ valid, exitCode }).toEqual({ valid: true, exitCode: 0 })
+    expect(config.listeners[0]).toMatchObject({
+      listen: '127.0.0.1:6380',
+      bufferBytes: 65_536,
+      backlog: 4096,
+    })
+    expect(config.upstreams).toEqual({
+      redis: { name: 'redis', endpoints: ['a:1', 'b:2'] },
+      '[::1]:9': { name: '[::1]:9', endpoints: ['[::1]:9'] },
+    })
+    expect(config.drainTimeoutMs).toBe(5000)
+  })
+
+  it('with --json prints mistakes as data, and on stderr as well', async () => {
+    const { stdout, stderr, exitCode } = await run(bad, '--json')
+    const { valid, problems } = JSON.parse(stdout)
+    expect(valid).toBe(false)
+    expect(problems.map(({ path }: { path: string }) => path)).toEqual([
+      'listeners[0]',
+      'listeners[0].upstream',
+      'log.level',
+    ])
+    expect(stderr.trim().split('\n')).toHaveLength(3)
+    expect(exitCode).toBe(2)
+  })
+
+  it('exits 1 with one line when the file cannot be read', async () => {
+    const path = join(folder, 'none.yaml')
+    expect(await run(path, '--json')).toEqual({
+      stdout: '',
+      stderr: `tidegate: ${path}: there is no such file\n`,
+      exitCode: 1,
+    })
+  })
+})
