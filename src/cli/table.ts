@@ -39,9 +39,11 @@ const NO_LINES = {
 
 export type Colours = ReturnType<typeof picocolors.createColors>
 
-/** Colours for a terminal that wants them (NO_COLOR, FORCE_COLOR and TERM are heeded), none for anything else. */
-export const coloursFor = (stream: Terminal): Colours =>
-  picocolors.createColors(stream.isTTY === true && picocolors.isColorSupported)
+/** Colours for a terminal that can show them, unless NO_COLOR (no-color.org) is set; none for anything else. */
+export const coloursFor = (stream: Terminal): Colours => {
+  const { NO_COLOR = '', TERM } = process.env
+  return picocolors.createColors(stream.isTTY === true && NO_COLOR === '' && TERM !== 'dumb')
+}
 
 export const createPagedTable = (
   columns: readonly Column[],

@@ -7,12 +7,6 @@ import { unwritable } from '../../sinks/file/failure.js'
 import { lockFile } from '../../sinks/file/lock.js'
 import type { CaptureDamage } from '../reading.js'
 
-/**
- * A kill tears at most one record, and none that is written is longer than this (Wireshark's largest block). A longer
- * tail is a damaged length in the middle of the file, and cutting there would throw good records away.
- */
-const MAX_CUT_BYTES = 16 * 1024 * 1024
-
 const refuse = (path: string, why: string): TidegateError =>
   new TidegateError('file_damaged', `'${path}' is not repaired: ${why}`, { fault: 'usage', where: path })
 
@@ -24,11 +18,6 @@ const cut = async (handle: FileHandle, path: string, offset: number, bytesRead: 
     if (Number(size) !== bytesRead) throw refuse(path, 'it has changed since it was read')
     const cutBytes = bytesRead - offset
     if (offset === 0) throw refuse(path, 'it has no whole record, so nothing of it would be left')
-    if (cutBytes > MAX_CUT_BYTES)
-      throw refuse(
-        path,
-        `${cutBytes} bytes are more than a torn record can be: a length in the middle is damaged`,
-      )
     await handle.truncate(offset)
     return cutBytes
   } finally {
