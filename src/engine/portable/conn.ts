@@ -38,6 +38,8 @@ const CLOSED_HERE: Life = { kind: 'closed_here' }
 /** While nobody reads, a conn stops reading beyond this: enough for any first request, little enough to wait with. */
 const UNREAD_LIMIT_BYTES = 64 * 1024
 
+const NOTHING = new Uint8Array(0)
+
 type OnLeave = (how: 'fin' | 'reset') => void
 
 let lastId = 0
@@ -48,6 +50,8 @@ export class PortableConn implements Conn {
   readonly remote: Address
   readonly #stream: Duplex
   readonly #onClosed: (conn: PortableConn) => void
+  /** A TCP socket of its own, not a pipe, nor TLS on top of one. */
+  readonly #canReset: boolean
   readonly #unread = new Unread()
   #life: Life = OPEN
   #ended = false
@@ -62,12 +66,15 @@ export class PortableConn implements Conn {
     this.remote = ends.remote
     this.#onClosed = onClosed
     this.#ended = stream.readableEnded
+    this.#canReset = stream instanceof Socket && ends.local.kind === 'tcp' && !('encrypted' in stream)
     stream.on('error', (error: Error) => this.#broken(error))
     stream.on('close', () => this.#closed())
-    stream.on('end', () => this.#sourceEnded())
+    stream.on('end', () => this.#confirmEnd())
     stream.on('data', (chunk: Uint8Array) => this.#arrived(chunk))
-    if (stream.destroyed) process.nextTick(() => this.#closed())
-    else stream.resume()
+    if (stream.destroyed) {
+      this.#life = { kind: 'broken', error: stream.errored }
+      process.nextTick(() => this.#closed())
+    } else stream.resume()
   }
 
   get life(): Life {
@@ -89,7 +96,7 @@ export class PortableConn implements Conn {
 
   /** One of the directions has ended, from either side. */
   get isHalfClosed(): boolean {
-    return this.#ended || this.#stream.writableEnded
+    return this.#stream.readableEnded || this.#stream.writableEnded
   }
 
   get hasUnread(): boolean {
@@ -153,7 +160,7 @@ export class PortableConn implements Conn {
   reset(): void {
     if (!this.#leaveOpen()) return
     const stream = this.#stream
-    if (!(stream instanceof Socket) || this.local.kind !== 'tcp' || 'encrypted' in stream) {
+    if (!(stream instanceof Socket) || !this.#canReset) {
       stream.destroy()
     } else if (stream.writableEnded && !stream.writableFinished && stream.writableLength === 0) {
       // libuv refuses to reset while a shutdown is under way, and Node then forgets the descriptor open. The
@@ -220,6 +227,21 @@ export class PortableConn implements Conn {
     if (this.#unread.bytes >= UNREAD_LIMIT_BYTES) this.#stream.pause()
   }
 
+  /**
+   * libuv takes a reset that comes right behind the last bytes for an end of file (it sees POLLHUP after a short
+   * read, and asks no more). A write of nothing tells: the kernel answers it with the pending error.
+   */
+  #confirmEnd(): void {
+    const stream = this.#stream
+    if (!this.#canReset || stream.writableEnded) this.#sourceEnded()
+    else if (stream.writableLength > 0) setImmediate(() => this.#sourceEnded())
+    else {
+      stream.write(NOTHING, (error) => {
+        if (!error) this.#sourceEnded()
+      })
+    }
+  }
+
   #sourceEnded(): void {
     if (this.#life !== OPEN || this.#ended) return
     this.#ended = true
@@ -281,6 +303,8 @@ export class PortableConn implements Conn {
     this.#onLeave = null
     this.#unread.clear()
     this.#reader?.fail(abortedError(this.remote))
+    // A conn that is linked belongs to the link: whoever takes it away breaks that.
+    this.#consumer?.broken(null)
     return true
   }
 

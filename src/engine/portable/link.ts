@@ -106,11 +106,11 @@ export class PortableLink implements Link, PumpHost {
   destroy(reason: CloseReason, error: Error | null = null): void {
     const state = this.#state
     if (state.kind === 'over') return
+    const interruption = state.kind === 'interrupting' ? state.interruption : null
+    this.#over(interruption)
     const close = ENDS_WITH_RESET.has(reason) ? 'reset' : 'destroy'
     this.#client[close]()
     this.#upstream[close]()
-    const interruption = state.kind === 'interrupting' ? state.interruption : null
-    this.#over(interruption)
     process.nextTick(() => {
       this.#tellEnd(reason, error)
       interruption?.resolve('failed')

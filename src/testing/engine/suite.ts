@@ -1,0 +1,39 @@
+/**
+ * The engine compliance suite: whoever writes an engine runs it, and so knows that everything above works on it.
+ *
+ *   for (const { name, run, timeoutMs } of engineCompliance(createMyEngine)) it(name, run, timeoutMs)
+ */
+
+import type { Engine } from '../../ports/engine.js'
+import { bindCase, type ComplianceCase } from './case.js'
+import { adoptCases } from './cases/adopt.js'
+import { connCases } from './cases/conn.js'
+import { dialCases } from './cases/dial.js'
+import { endingCases } from './cases/endings.js'
+import { enduranceCases } from './cases/endurance.js'
+import { flowCases } from './cases/flow.js'
+import { halfCloseCases } from './cases/half-close.js'
+import { interruptCases } from './cases/interrupt.js'
+import { listenCases } from './cases/listen.js'
+import { observerCases } from './cases/observer.js'
+import { resetCases } from './cases/reset.js'
+import { timeoutCases } from './cases/timeouts.js'
+
+/** Every case for the engine that `createEngine` makes; each run makes, and closes, one of its own. */
+export const engineCompliance = (createEngine: () => Engine): readonly ComplianceCase[] =>
+  [
+    halfCloseCases,
+    resetCases,
+    flowCases,
+    timeoutCases,
+    interruptCases,
+    dialCases,
+    listenCases,
+    connCases,
+    observerCases,
+    endingCases,
+    adoptCases,
+    enduranceCases,
+  ]
+    .flat()
+    .map((template) => bindCase(template, createEngine))
