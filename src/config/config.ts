@@ -10,17 +10,17 @@
 import type { Address } from '../core/address.js'
 
 /** What happens to a client beyond `maxConnections`: it waits in the backlog, or is reset at once (reason `limit`). */
-export type OverflowPolicy = 'wait' | 'refuse'
+type OverflowPolicy = 'wait' | 'refuse'
 
 /** What traffic does when the recording cannot keep up: slows down, goes on with a marked gap, or is cut. */
-export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
+type OverloadPolicy = 'block' | 'drop' | 'disconnect'
 
 /** What traffic does when a write of the recording fails: goes on with a marked loss, or is cut. */
-export type FailurePolicy = 'continue' | 'disconnect'
+type FailurePolicy = 'continue' | 'disconnect'
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 /** `auto`: pretty on a terminal, else JSON. */
-export type LogFormat = 'auto' | 'pretty' | 'json'
+type LogFormat = 'auto' | 'pretty' | 'json'
 
 /** Milliseconds; 0: no limit. */
 export interface TimeoutsConfig {
@@ -64,7 +64,7 @@ export interface UpstreamConfig {
   readonly endpoints: readonly [Address, ...Address[]]
 }
 
-export interface RecordConfig {
+interface RecordConfig {
   readonly file: string
   readonly overload: OverloadPolicy
   readonly onFailure: FailurePolicy

@@ -114,6 +114,18 @@ const freeze = <T>(value: T): T => {
 const byPath = (a: ConfigProblem, b: ConfigProblem): number =>
   a.path.localeCompare(b.path, 'en', { numeric: true })
 
+type Schema = ReturnType<typeof configSchema>
+
+/** Building a schema takes ten times as long as using it; a process sees few folders. */
+const schemas = new Map<string, Schema>()
+
+const schemaFor = (form: Form, folder: string | undefined, read: PlacedReaders): Schema => {
+  const key = JSON.stringify([form, folder])
+  const schema = schemas.get(key) ?? configSchema(form, read)
+  schemas.set(key, schema)
+  return schema
+}
+
 /**
  * Checks a config and fills in every default.
  * @param source what messages call it: a file's name
@@ -125,7 +137,7 @@ export const parseConfig = (
   { upstreamOptional = false, form = 'object', folder }: ParseOptions = {},
 ): GatewayConfig => {
   const read = readersFrom(folder)
-  const checked = configSchema(form, read).safeParse(input, { error: expectation })
+  const checked = schemaFor(form, folder, read).safeParse(input, { error: expectation })
   const problems = [
     ...(checked.success ? [] : problemsOf(checked.error, input)),
     ...referenceProblems(input, { upstreamOptional, read }),

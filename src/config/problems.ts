@@ -38,7 +38,7 @@ export class ConfigError extends TidegateError {
 
 const PLAIN_KEY = /^[A-Za-z_][\w-]*$/
 
-export const formatPath = (path: readonly PathSegment[]): string =>
+const formatPath = (path: readonly PathSegment[]): string =>
   path
     .map((segment, index) => {
       if (typeof segment === 'number') return `[${segment}]`

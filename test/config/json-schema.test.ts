@@ -2,13 +2,24 @@ import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { editorJsonSchema } from '../../src/config/json-schema.js'
+import { annotatedJsonSchema, editorJsonSchema } from '../../src/config/json-schema.js'
 import { parseConfig } from '../../src/config/parse.js'
 
 const schema = editorJsonSchema()
 const accepts = new Ajv({ strict: true, allowUnionTypes: true }).compile(schema)
 
 const listener = { listen: ':6380', upstream: 'redis:6379' }
+
+/** Every mapping that lists its keys. */
+const mappingsOf = (
+  node: unknown,
+): readonly { properties: Record<string, object>; required?: string[] }[] => {
+  if (typeof node !== 'object' || node === null) return []
+  const inner = Object.values(node).flatMap(mappingsOf)
+  return 'properties' in node && 'additionalProperties' in node
+    ? [node as { properties: Record<string, object> }, ...inner]
+    : inner
+}
 
 /** Every node that describes a key. */
 const fieldsOf = (node: unknown): readonly Record<string, unknown>[] => {
@@ -27,6 +38,18 @@ describe('the JSON Schema', () => {
     const fields = fieldsOf(schema)
     expect(fields.length).toBeGreaterThan(30)
     for (const field of fields) expect(field.description).toEqual(expect.stringMatching(/./))
+  })
+
+  it('says of every key for the reference page what counts when it is left out', () => {
+    const mappings = mappingsOf(annotatedJsonSchema())
+    expect(mappings).toHaveLength(7)
+    for (const { properties, required = [] } of mappings)
+      for (const [key, field] of Object.entries(properties))
+        expect(required.includes(key) || 'default' in field || 'fallback' in field, key).toBe(true)
+  })
+
+  it('has no words that only the reference page knows', () => {
+    expect(JSON.stringify(schema)).not.toMatch(/"(typeName|fallback|builtIn|readOnly)":/)
   })
 
   it('has the defaults as people would write them', () => {
