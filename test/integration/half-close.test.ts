@@ -1,7 +1,13 @@
 import { expect, it } from 'vitest'
 import { payload, seededRandom } from '../support/payload.js'
 import { runWell } from '../support/processes.js'
-import { expectSameBytes, expectSameStreams, expectSound, listConnections } from '../support/recording.js'
+import {
+  expectSameBytes,
+  expectSameStreams,
+  expectSound,
+  followStreams,
+  listConnections,
+} from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { dial, exchange, LOOPBACK, readAll, startServer } from '../support/sockets.js'
 import { startRecorder } from '../support/tidegate.js'
@@ -72,15 +78,16 @@ describeWith(['tshark'], 'known bytes through a recording gateway', () => {
     await expectSound(gateway.file)
     const listed = await listConnections(gateway.file)
     expect(listed).toHaveLength(clients.length)
-    const streams = await expectSameStreams(
+    const streams = await followStreams(
       gateway.file,
-      listed.map((_, n) => n + 1),
+      listed.map(({ connection }) => connection),
     )
-    for (const [n, { client, bytes }] of listed.entries()) {
+    for (const { connection, client, bytes } of listed) {
       const own = sent[ports.indexOf(Number(client.split(':').at(-1)))]!
       expect(bytes).toEqual({ upstream: own.length, downstream: own.length })
-      expectSameBytes(streams.get(n + 1)!.upstream, own, `${client} upstream`)
-      expectSameBytes(streams.get(n + 1)!.downstream, own, `${client} downstream`)
+      expectSameBytes(streams.get(connection)!.upstream, own, `${client} upstream`)
+      expectSameBytes(streams.get(connection)!.downstream, own, `${client} downstream`)
     }
+    await expectSameStreams(gateway.file, [1, clients.length])
   }, 120_000)
 })

@@ -1,13 +1,7 @@
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { payload, seededRandom } from '../support/payload.js'
-import {
-  expectReadByTshark,
-  expectSameBytes,
-  followStreams,
-  listConnections,
-  rawStream,
-} from '../support/recording.js'
+import { expectSameBytes, followStreams, listConnections, rawStream } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
 import { dial, startServer, type TestServer } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
@@ -16,7 +10,7 @@ import { describeWith } from '../support/tools.js'
 /** What was relayed this long before the kill has to be in the file; the recorder holds nothing back for longer. */
 const STORED_WITHIN_MS = 1000
 
-const CLIENTS = 3
+const CLIENTS = 2
 /** More than any round moves. */
 const STREAM_BYTES = 32 * 1024 ** 2
 /** Paces each client, so that 20 recordings can be checked byte by byte in reasonable time. */
@@ -118,19 +112,19 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
 
         const repaired = await tidegate(['verify', '--repair', gateway.file])
         expect(repaired.code, repaired.stderr).toBe(0)
-        await expectReadByTshark(gateway.file)
         const again = await tidegate(['verify', gateway.file])
         expect(again.code, again.stderr).toBe(0)
 
         const listed = await listConnections(gateway.file)
+        // This reads the whole file, and fails if tshark does or has anything to complain about.
         const followed = await followStreams(
           gateway.file,
-          listed.map((_, n) => n + 1),
+          listed.map(({ connection }) => connection),
         )
         const settled = killedAt - STORED_WITHIN_MS
         for (const [n, { up, down, localPort }] of traffic.entries()) {
-          const index = listed.findIndex(({ client }) => client.endsWith(`:${localPort}`))
-          if (index === -1) {
+          const found = listed.find(({ client }) => client.endsWith(`:${localPort}`))
+          if (found === undefined) {
             expect(down.by(settled), `connection ${n} is missing`).toBe(0)
             continue
           }
@@ -138,10 +132,10 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
             ['upstream', up],
             ['downstream', down],
           ] as const) {
-            const what = `${direction} of connection ${index + 1}`
-            const stored = await rawStream(gateway.file, index + 1, direction)
+            const what = `${direction} of connection ${found.connection}`
+            const stored = await rawStream(gateway.file, found.connection, direction)
             expectSameBytes(stored, QUESTIONS[n]!.subarray(0, stored.length), what)
-            expectSameBytes(followed.get(index + 1)![direction], stored, `${what} in tshark`)
+            expectSameBytes(followed.get(found.connection)![direction], stored, `${what} in tshark`)
             expect(stored.length, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
           }
         }

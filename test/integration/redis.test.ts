@@ -1,6 +1,12 @@
 import { expect, it } from 'vitest'
 import { run, runWell } from '../support/processes.js'
-import { expectSameBytes, expectSameStreams, expectSound, listConnections } from '../support/recording.js'
+import {
+  expectSameBytes,
+  expectSameStreams,
+  expectSound,
+  type ListedConnection,
+  listConnections,
+} from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { startRedis } from '../support/servers/redis.js'
 import { LOOPBACK } from '../support/sockets.js'
@@ -37,7 +43,7 @@ describeWith(
         await expectSound(gateway.file)
         const listed = await listConnections(gateway.file)
         const logged = await gateway.closed(listed.length)
-        expect(listed.map(({ bytes }) => bytes)).toEqual(inOrder(logged).map(({ bytes }) => bytes))
+        expect(accounts(listed)).toEqual(accounts(logged))
         const chosen = [1, Math.ceil(listed.length / 2), listed.length]
         await expectSameStreams(gateway.file, chosen)
       },
@@ -80,6 +86,10 @@ describeWith(
   },
 )
 
-/** In the order in which they were accepted, which is the order in the file. */
-const inOrder = <T extends { readonly id: number }>(lines: readonly T[]): readonly T[] =>
-  [...lines].sort((a, b) => a.id - b.id)
+/** What the log and the recording both say of connections, in an order that does not depend on timing. */
+const accounts = (
+  connections: readonly Pick<ListedConnection, 'client' | 'bytes' | 'reason'>[],
+): readonly string[] =>
+  connections
+    .map(({ client, bytes, reason }) => `${client} ${bytes.upstream} ${bytes.downstream} ${reason}`)
+    .sort()

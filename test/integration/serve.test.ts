@@ -101,7 +101,7 @@ drainTimeout: 5
       const { code, stderr, stdout } = await tidegate([command, config], { timeoutMs: 15_000 })
       expect(code, stderr).toBe(2)
       expect(stdout.toString()).toBe('')
-      expect(stderr).toMatch(/listeners\[0\]\.listn.*listen/)
+      expect(stderr).toMatch(/listeners\[0\]: unknown key 'listn'.*'listen'/)
       expect(stderr).toMatch(/listeners\[0\]\.timeouts\.idle/)
       expect(stderr).toMatch(/drainTimeout/)
       expect(stderr).not.toMatch(/^\s*at /m)

@@ -13,13 +13,12 @@ import { toolPath } from './tools.js'
 
 /** A line of `inspect FILE --json`. */
 export interface ListedConnection {
-  readonly id: number
+  readonly connection: number
   readonly client: string
-  readonly server: string
   readonly listener: string | null
   readonly bytes: PerDirection<number>
+  readonly lost: PerDirection<number>
   readonly reason: string | null
-  readonly [field: string]: unknown
 }
 
 /** Largest recordings take tshark and us a while on a small machine. */
@@ -27,6 +26,7 @@ const READING_MS = 180_000
 
 const failed = (what: string, stderr: string): Error => new Error(`${what}: ${stderr}`)
 
+/** All connections of a recording, in order of appearance. */
 export const listConnections = async (file: string): Promise<readonly ListedConnection[]> => {
   const { code, stdout, stderr } = await tidegate(['inspect', file, '--json'], { timeoutMs: READING_MS })
   if (code !== 0) throw failed(`inspect ${file} exited with ${code}`, stderr)
@@ -35,6 +35,7 @@ export const listConnections = async (file: string): Promise<readonly ListedConn
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as ListedConnection)
+    .sort((a, b) => a.connection - b.connection)
 }
 
 /** Hands the bytes of one direction, as our own reader gives them, to `onStdout` as they come. */
