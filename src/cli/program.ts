@@ -24,7 +24,7 @@ e.g. TIDEGATE_IDLE_TIMEOUT=5m. Exit codes: 0 fine, 1 failed, 2 wrong usage.
 
 /** Commander's own message, without its prefix, on one line, with where to find help. */
 const usageText = (error: CommanderError, command: string): string => {
-  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+  const message = error.message.replace(/^error: |\.$/g, '').replaceAll('\n', ' ')
   return `tidegate: ${message}; see '${command} --help'\n`
 }
 

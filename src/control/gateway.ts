@@ -4,18 +4,20 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { GatewayConfig, GatewayConfigInput, ListenerConfig } from '../config/config.js'
+import type { GatewayConfig, GatewayConfigInput } from '../config/config.js'
 import { parseConfig } from '../config/parse.js'
-import { type Address, formatAddress } from '../core/address.js'
+import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import { createPortableEngine } from '../engine/portable/engine.js'
+import { TidegateError } from '../errors.js'
 import { type Logger, SILENT } from '../ports/logger.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
-import { DataPlane, type ListenerSettings } from './data-plane.js'
+import { DataPlane } from './data-plane.js'
 import { ControlDesk, describeRoute } from './desk.js'
 import type { ConnectionObserver, ConnectTarget, Inspect } from './hooks.js'
+import { ListenerSet } from './listener-set.js'
 import { type Recording, type RecordingCounters, startRecording } from './recording.js'
-import { configuredRoute, listenerSettings, needsNewSocket } from './settings.js'
+import { configuredRoute } from './settings.js'
 import { VERSION } from './version.js'
 
 /** The caller's own code, and where the gateway's log goes. All optional. */
@@ -50,7 +52,7 @@ export interface Gateway {
   /**
    * Takes over another config without touching open connections: listeners come, go and change; one whose address
    * and socket options stay keeps its socket. What is recorded where stays as it was until the next start.
-   * @throws TidegateError (rejects) `config_invalid`: nothing has changed. Errors of `listen`: that listener is
+   * @throws TidegateError (rejects) `config_invalid`: nothing has changed. `misuse` after `close`. Errors of `listen`: that listener is
    * as it was, the others are as the new config says.
    */
   reload(config: GatewayConfigInput): Promise<void>
@@ -69,34 +71,34 @@ export interface ManagedGateway extends Gateway {
   apply(config: GatewayConfig): Promise<void>
 }
 
-interface RunningListener {
-  readonly settings: ListenerSettings
-  readonly address: Address
-}
-
 class RunningGateway implements ManagedGateway {
   readonly #engine = createPortableEngine()
-  readonly #desk: ControlDesk
   readonly #plane: DataPlane
+  readonly #listeners: ListenerSet
   readonly #recording: Recording | null
   readonly #logger: Logger
   readonly #upstreamOptional: boolean
-  readonly #running = new Map<string, RunningListener>()
   #config: GatewayConfig
+  #applying: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
 
   constructor(config: GatewayConfig, options: GatewayOptions, recording: Recording | null) {
     const { connectTarget, inspect, observers = [], logger = SILENT } = options
+    const desk = new ControlDesk({ connectTarget, inspect, observers, logger, recording })
     this.#config = config
     this.#recording = recording
     this.#logger = logger
     this.#upstreamOptional = connectTarget !== undefined
-    this.#desk = new ControlDesk({ connectTarget, inspect, observers, logger, recording })
-    this.#plane = new DataPlane(this.#engine, this.#desk)
+    this.#plane = new DataPlane(this.#engine, desk)
+    this.#listeners = new ListenerSet(this.#plane, desk, logger)
   }
 
   get listeners(): readonly GatewayListener[] {
-    return Array.from(this.#running, ([name, { address }]) => ({ name, address }))
+    return this.#listeners.addresses
+  }
+
+  open(): Promise<void> {
+    return this.#listeners.open(this.#config)
   }
 
   connections(): readonly LiveConnection[] {
@@ -114,33 +116,19 @@ class RunningGateway implements ManagedGateway {
     return this.#plane.kill(id)
   }
 
-  async openAll(): Promise<void> {
-    for (const listener of this.#config.listeners) await this.#open(listener)
-  }
-
   async reload(input: GatewayConfigInput): Promise<void> {
     await this.apply(parseConfig(input, 'config', { upstreamOptional: this.#upstreamOptional }))
   }
 
-  async apply(config: GatewayConfig): Promise<void> {
-    if (!isDeepStrictEqual(config.record, this.#config.record))
-      this.#logger.warn({}, "what the config now says about 'record' takes effect at the next start")
-    this.#config = config
-    const wanted = new Set(config.listeners.map(({ name }) => name))
-    for (const name of [...this.#running.keys()]) if (!wanted.has(name)) await this.#shut(name)
-    const failures: unknown[] = []
-    for (const listener of config.listeners)
-      await this.#replace(listener).catch((thrown: unknown) => failures.push(thrown))
-    if (failures.length > 0) throw failures[0]
-    this.#logger.info({ listeners: this.#running.size }, 'config reloaded')
+  apply(config: GatewayConfig): Promise<void> {
+    // One after the other: two at once would open and shut the same listeners.
+    const applied = this.#applying.then(() => this.#apply(config))
+    this.#applying = applied.catch(() => {})
+    return applied
   }
 
-  close({
-    drainTimeoutMs = this.#config.drainTimeoutMs,
-  }: {
-    readonly drainTimeoutMs?: number
-  } = {}): Promise<void> {
-    this.#closing ??= this.#close(drainTimeoutMs)
+  close({ drainTimeoutMs }: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(drainTimeoutMs ?? this.#config.drainTimeoutMs)
     return this.#closing
   }
 
@@ -150,52 +138,21 @@ class RunningGateway implements ManagedGateway {
     return closed
   }
 
+  async #apply(config: GatewayConfig): Promise<void> {
+    if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
+    if (!isDeepStrictEqual(config.record, this.#config.record))
+      this.#logger.warn({}, "what the config now says about 'record' takes effect at the next start")
+    this.#config = config
+    await this.#listeners.become(config)
+    this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
+  }
+
   async #close(drainTimeoutMs: number): Promise<void> {
+    await this.#applying
     await this.#plane.drain(drainTimeoutMs)
-    this.#running.clear()
+    this.#listeners.clear()
     await this.#recording?.close()
     await this.#engine.close()
-  }
-
-  async #open(listener: ListenerConfig): Promise<void> {
-    const settings = listenerSettings(listener)
-    this.#enter(listener)
-    const address = await this.#plane.open(settings)
-    this.#running.set(listener.name, { settings, address })
-    this.#logger.info({ listener: listener.name, address: formatAddress(address) }, 'listening')
-  }
-
-  #enter(listener: ListenerConfig): void {
-    this.#desk.enter(listener.name, {
-      route: configuredRoute(this.#config, listener),
-      recorded: listener.record,
-    })
-  }
-
-  async #replace(listener: ListenerConfig): Promise<void> {
-    const before = this.#running.get(listener.name)
-    if (before === undefined) return this.#open(listener)
-    const settings = listenerSettings(listener)
-    if (!needsNewSocket(before.settings, settings)) {
-      this.#enter(listener)
-      this.#plane.update(settings)
-      this.#running.set(listener.name, { settings, address: before.address })
-      return
-    }
-    await this.#shut(listener.name)
-    try {
-      await this.#open(listener)
-    } catch (thrown) {
-      const address = await this.#plane.open(before.settings)
-      this.#running.set(listener.name, { settings: before.settings, address })
-      throw thrown
-    }
-  }
-
-  async #shut(name: string): Promise<void> {
-    this.#running.delete(name)
-    await this.#plane.shut(name)
-    this.#logger.info({ listener: name }, 'stopped listening')
   }
 }
 
@@ -249,7 +206,7 @@ export const startGateway = async (
   const recording = await openRecording(config, options.logger ?? SILENT)
   const gateway = new RunningGateway(config, options, recording)
   try {
-    await gateway.openAll()
+    await gateway.open()
   } catch (thrown) {
     await gateway.destroy()
     throw thrown

@@ -55,6 +55,10 @@ export interface ConnectionObserver {
   onClose?(record: ConnectionRecord): void
 }
 
+/** Hooks may bring a promise of another library. */
+const isPromise = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
+  typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function'
+
 const toAddress = (target: string | Address): Address =>
   typeof target === 'string' ? parseAddress(target) : target
 
@@ -127,7 +131,7 @@ export const routeByHook = (
   configured: RouteDecision,
 ): RouteDecision | Promise<RouteDecision> => {
   const answer = hook(client)
-  if (answer instanceof Promise) return answer.then((later) => decide(later) ?? configured)
+  if (isPromise(answer)) return Promise.resolve(answer).then((later) => decide(later) ?? configured)
   return decide(answer) ?? configured
 }
 
@@ -154,6 +158,7 @@ export const transformByHook = (
   }
   return (chunk, direction) => {
     const answer = hook(chunk, contexts[direction])
-    return answer instanceof Promise ? answer.then((later) => obey(chunk, later)) : obey(chunk, answer)
+    if (!isPromise(answer)) return obey(chunk, answer)
+    return Promise.resolve(answer).then((later) => obey(chunk, later))
   }
 }

@@ -132,7 +132,7 @@ export class SessionRunner {
     try {
       const decision = control.route(this.identity)
       if (!(decision instanceof Promise)) return this.#routed(decision)
-      if (dial.timeoutMs > 0) this.#routeTimer = setTimeout(() => this.cut('dial_timeout'), dial.timeoutMs)
+      if (dial.timeoutMs > 0) this.#routeTimer = setTimeout(() => this.#routeTimedOut(), dial.timeoutMs)
       decision.then(
         (decided) => this.#routed(decided),
         (thrown: unknown) => this.#routeFailed('error', hookFailed(thrown)),
@@ -156,6 +156,12 @@ export class SessionRunner {
     this.#clearTimer('route')
     this.#error ??= error
     this.#apply({ type: 'route_failed', reason })
+  }
+
+  #routeTimedOut(): void {
+    const { timeoutMs } = this.#around.dial
+    const message = `connectTarget gave no answer within ${timeoutMs} ms`
+    this.cut('dial_timeout', new TidegateError('dial_timeout', message, { fault: 'hook' }))
   }
 
   #startDial(endpoint: Address): void {

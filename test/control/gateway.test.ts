@@ -7,7 +7,7 @@ import { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { GatewayConfigInput } from '../../src/config/config.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/control/gateway.js'
-import type { Address } from '../../src/core/address.js'
+import { type Address, formatAddress } from '../../src/core/address.js'
 import type { ConnectionRecord } from '../../src/core/session/record.js'
 
 const cleanups: (() => unknown)[] = []
@@ -521,6 +521,25 @@ describe('reload', () => {
     const { gateway, port } = await start(listenerTo(await echo()))
     await expect(gateway.reload({ listeners: [] })).rejects.toMatchObject({ code: 'config_invalid' })
     expect(await exchange(port, 'z')).toBe('z')
+  })
+
+  it('lets two listeners swap their addresses', async () => {
+    const upstream = await echo()
+    const [one, two] = [await closedPort(), await closedPort()]
+    const swap = (x: string, y: string) =>
+      config([
+        { name: 'x', listen: x, upstream },
+        { name: 'y', listen: y, upstream },
+      ])
+    const { gateway } = await start(swap(one, two))
+    await gateway.reload(swap(two, one))
+    expect(gateway.listeners.map(({ address }) => formatAddress(address))).toEqual([two, one])
+  })
+
+  it('is refused once the gateway is closed', async () => {
+    const { gateway } = await start(listenerTo(await echo()))
+    await gateway.close()
+    await expect(gateway.reload(listenerTo('127.0.0.1:1'))).rejects.toMatchObject({ code: 'misuse' })
   })
 
   it('keeps a listener as it was when its new address cannot be had', async () => {

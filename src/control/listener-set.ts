@@ -1,0 +1,108 @@
+/**
+ * The listeners of a gateway: opens what a config says, and takes over another config later without touching open
+ * connections.
+ */
+
+import type { GatewayConfig, ListenerConfig } from '../config/config.js'
+import { type Address, formatAddress } from '../core/address.js'
+import type { Logger } from '../ports/logger.js'
+import type { DataPlane, ListenerSettings } from './data-plane.js'
+import type { ControlDesk, ListenerEntry } from './desk.js'
+import { configuredRoute, listenerSettings, needsNewSocket } from './settings.js'
+
+interface RunningListener {
+  readonly settings: ListenerSettings
+  readonly entry: ListenerEntry
+  readonly address: Address
+}
+
+const entryOf = (config: GatewayConfig, listener: ListenerConfig): ListenerEntry => ({
+  route: configuredRoute(config, listener),
+  recorded: listener.record,
+})
+
+export class ListenerSet {
+  readonly #plane: DataPlane
+  readonly #desk: ControlDesk
+  readonly #logger: Logger
+  readonly #running = new Map<string, RunningListener>()
+
+  constructor(plane: DataPlane, desk: ControlDesk, logger: Logger) {
+    this.#plane = plane
+    this.#desk = desk
+    this.#logger = logger
+  }
+
+  get addresses(): readonly { readonly name: string; readonly address: Address }[] {
+    return Array.from(this.#running, ([name, { address }]) => ({ name, address }))
+  }
+
+  /** Opens all of them. @throws (rejects) the first that cannot be; those before it are open. */
+  async open(config: GatewayConfig): Promise<void> {
+    for (const listener of config.listeners) {
+      const address = await this.#start(listener.name, listenerSettings(listener), entryOf(config, listener))
+      this.#logger.info({ listener: listener.name, address: formatAddress(address) }, 'listening')
+    }
+  }
+
+  /**
+   * Closes, opens and changes listeners until they are as `config` says. @throws (rejects) the first error, when all
+   * that can be done is done; a listener whose new address cannot be had is as it was.
+   */
+  async become(config: GatewayConfig): Promise<void> {
+    const before = new Map(this.#running)
+    // All that go, go first: two listeners may be swapping their addresses.
+    for (const [name, { settings }] of before) {
+      const listener = config.listeners.find((each) => each.name === name)
+      if (listener === undefined || needsNewSocket(settings, listenerSettings(listener)))
+        await this.#shut(name)
+    }
+    const failures: unknown[] = []
+    for (const listener of config.listeners)
+      await this.#change(config, listener, before).catch((thrown: unknown) => failures.push(thrown))
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /** All are shut, by whoever drained the data plane. */
+  clear(): void {
+    this.#running.clear()
+  }
+
+  async #change(
+    config: GatewayConfig,
+    listener: ListenerConfig,
+    before: ReadonlyMap<string, RunningListener>,
+  ): Promise<void> {
+    const { name } = listener
+    const running = this.#running.get(name)
+    if (running !== undefined) {
+      const settings = listenerSettings(listener)
+      const entry = entryOf(config, listener)
+      this.#desk.enter(name, entry)
+      this.#plane.update(settings)
+      this.#running.set(name, { settings, entry, address: running.address })
+      return
+    }
+    try {
+      await this.open({ ...config, listeners: [listener] })
+    } catch (thrown) {
+      const former = before.get(name)
+      if (former !== undefined) await this.#start(name, former.settings, former.entry)
+      throw thrown
+    }
+  }
+
+  async #start(name: string, settings: ListenerSettings, entry: ListenerEntry): Promise<Address> {
+    // Before the socket is there: the first client may come at once.
+    this.#desk.enter(name, entry)
+    const address = await this.#plane.open(settings)
+    this.#running.set(name, { settings, entry, address })
+    return address
+  }
+
+  async #shut(name: string): Promise<void> {
+    this.#running.delete(name)
+    await this.#plane.shut(name)
+    this.#logger.info({ listener: name }, 'stopped listening')
+  }
+}
