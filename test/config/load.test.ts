@@ -99,7 +99,7 @@ describe('config text', () => {
           for (const line of messageOf(error).split('\n')) expect(line).toMatch(/^gate\.yaml: /)
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })
