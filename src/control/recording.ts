@@ -15,7 +15,7 @@ export interface RecordingOptions {
   readonly overload?: 'block' | 'drop' | 'disconnect'
   /** When a write failed: go on (the loss is marked), or end the connections whose bytes were lost. Default `continue`. */
   readonly onFailure?: 'continue' | 'disconnect'
-  /** Bytes that may wait for the sink, all connections together. Default 16 MiB, at least 2 MiB. */
+  /** Bytes that may wait for the sink, all connections together. Default 16 MiB, at least 1 MiB. */
   readonly maxBufferedBytes?: number
   /** One pcapng interface each. A connection of a listener that is not here goes to the first. */
   readonly listeners: readonly RecordedListener[]

@@ -71,8 +71,9 @@ const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
 /** Adds the carries back in until 16 bits are left (RFC 1071). The sum is exact: far below 2^53. */
 const fold = (sum: number): number => {
-  let rest = sum
-  while (rest > 0xffff) rest = Math.floor(rest / 0x10000) + (rest % 0x10000)
+  const low = sum >>> 0
+  let rest = (low & 0xffff) + (low >>> 16) + (sum - low) / 0x100000000
+  while (rest > 0xffff) rest = (rest & 0xffff) + (rest >>> 16)
   return rest
 }
 

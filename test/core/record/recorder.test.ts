@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseAddress } from '../../../src/core/address.js'
 import { MAX_WAITING_CLOSES, OVERLOAD_DROPPED } from '../../../src/core/record/recorder.js'
-import { SLAB_BYTES } from '../../../src/core/record/slab-pool.js'
+import { MIN_SLAB_BYTES, SLAB_BYTES } from '../../../src/core/record/slab-pool.js'
 import { Harness } from './harness.js'
 import { parseFile, pattern } from './parse.js'
 
@@ -283,16 +283,16 @@ test('a slow sink holds the traffic before memory runs out, and lets it go when 
 test('what arrives although the traffic is held is stored all the same', () => {
   const harness = new Harness()
   const connection = harness.open(1)
-  for (let i = 0; i < 40; i++) harness.send(connection, 'downstream', 64 * KIB)
+  for (let i = 0; i < 60; i++) harness.send(connection, 'downstream', 64 * KIB)
   harness.writeAll()
-  expect(harness.recorder.counters()).toMatchObject({ lostBytes: 0, storedBytes: 40 * 64 * KIB })
+  expect(harness.recorder.counters()).toMatchObject({ lostBytes: 0, storedBytes: 60 * 64 * KIB })
 })
 
 test('with drop, what finds no room is marked as lost, memory stays bounded, and the rest is stored', () => {
   const harness = new Harness({ overload: 'drop' })
   const connection = harness.open(1)
-  for (let i = 0; i < 40; i++) harness.send(connection, 'downstream', 64 * KIB)
-  expect(harness.recorder.bufferedBytes).toBeLessThanOrEqual(KIB * KIB)
+  for (let i = 0; i < 60; i++) harness.send(connection, 'downstream', 64 * KIB)
+  expect(harness.recorder.bufferedBytes).toBeLessThanOrEqual(4 * MIN_SLAB_BYTES)
   const { lostBytes } = harness.recorder.counters()
   expect(lostBytes).toBeGreaterThan(20 * 64 * KIB)
   while (harness.write());
@@ -305,8 +305,8 @@ test('with drop, what finds no room is marked as lost, memory stays bounded, and
   ])
   const [close] = harness.closes()
   expect(close?.downstream).toMatchObject({
-    seen: 40 * 64 * KIB + 10,
-    stored: 40 * 64 * KIB + 10 - lostBytes,
+    seen: 60 * 64 * KIB + 10,
+    stored: 60 * 64 * KIB + 10 - lostBytes,
   })
   expect(sum(close?.downstream.lost.map(({ length }) => length) ?? [])).toBe(lostBytes)
 })
@@ -343,7 +343,7 @@ test('an overload that comes and goes is reported once until it stays away', () 
   const harness = new Harness({ overload: 'drop' })
   const connection = harness.open(1)
   for (let round = 0; round < 5; round++) {
-    for (let i = 0; i < 30; i++) harness.send(connection, 'upstream', 64 * KIB)
+    for (let i = 0; i < 50; i++) harness.send(connection, 'upstream', 64 * KIB)
     harness.writeAll()
     harness.nowMs += 100
   }
