@@ -29,8 +29,11 @@ const MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 /** Nothing is live here: whatever is wanted of the world is not needed. */
 const HOST: RecorderHost = { holdAll: () => {}, releaseAll: () => {}, disconnect: () => {}, report: () => {} }
 
+const UNIX = 'unix:'
+
 /** An end that is no address (frames may call it anything) is kept as the name of a unix socket. */
 const endAddress = (text: string): Address => {
+  if (text.startsWith(UNIX)) return { kind: 'unix', path: text.slice(UNIX.length) }
   try {
     return parseAddress(text)
   } catch {
