@@ -8,15 +8,8 @@
  */
 
 import type { Address } from '../core/address.js'
-
-/** What happens to a client beyond `maxConnections`: it waits in the backlog, or is reset at once (reason `limit`). */
-type OverflowPolicy = 'wait' | 'refuse'
-
-/** What traffic does when the recording cannot keep up: slows down, goes on with a marked gap, or is cut. */
-type OverloadPolicy = 'block' | 'drop' | 'disconnect'
-
-/** What traffic does when a write of the recording fails: goes on with a marked loss, or is cut. */
-type FailurePolicy = 'continue' | 'disconnect'
+import type { FailurePolicy, OverloadPolicy } from '../core/record/recorder.js'
+import type { Overflow } from '../core/session/admission.js'
 
 type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 /** `auto`: pretty on a terminal, else JSON. */
@@ -44,7 +37,7 @@ export interface ListenerConfig {
   readonly deny: readonly string[]
   /** 0: no limit. */
   readonly maxConnections: number
-  readonly overflow: OverflowPolicy
+  readonly overflow: Overflow
   readonly timeouts: TimeoutsConfig
   readonly noDelay: boolean
   /** 0: no keep-alive probes. */

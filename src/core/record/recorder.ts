@@ -19,7 +19,11 @@ import { SlabPool } from './slab-pool.js'
 import { FLAGS, headerLength, writePacket } from './tcp-packet.js'
 import { type ConnectionSpec, ConnectionTrack, gapComment, type StreamTrack } from './track.js'
 
+/** What traffic does when the sink cannot keep up: slows down, goes on with a marked gap, or is cut. */
 export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
+
+/** What traffic does when a write fails: goes on with the loss marked, or is cut. */
+export type FailurePolicy = 'continue' | 'disconnect'
 
 export interface RecorderOptions {
   /** From `encodeSectionStart`. */
@@ -27,7 +31,7 @@ export interface RecorderOptions {
   /** Interface index of each listener; others are 0. */
   readonly interfaces: ReadonlyMap<string, number>
   readonly overload: OverloadPolicy
-  readonly onFailure: 'continue' | 'disconnect'
+  readonly onFailure: FailurePolicy
   readonly maxBufferedBytes: number
 }
 
