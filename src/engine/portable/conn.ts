@@ -4,41 +4,19 @@
  * unread. Whoever reads next, a pump or `read`, gets the unread bytes first.
  */
 
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../core/address.js'
 import type { Conn } from '../../ports/engine.js'
 import type { Ends } from './addresses.js'
+import { CLOSED_HERE, type Consumer, FINISHED, type Life, OPEN } from './consumer.js'
 import { abortedError, brokenError, misuse, warnOfThrow } from './errors.js'
-import { libuvQueue } from './libuv-queue.js'
+import { asTcp, confirmEnd, queuedBytes, resetTcp } from './libuv.js'
 import { PendingRead } from './pending-read.js'
 import { Unread } from './unread.js'
 
-/** Who takes the bytes of a linked conn. */
-export interface Consumer {
-  take(chunk: Uint8Array): void
-  /** The other side's FIN, after everything before it has been taken. */
-  sourceEnded(): void
-  /** The socket is broken: reset, or torn down by someone else. */
-  broken(error: Error | null): void
-}
-
-export type Life =
-  | { readonly kind: 'open' }
-  /** Both directions ended in order. */
-  | { readonly kind: 'finished' }
-  /** The other side, or the way to it, failed. */
-  | { readonly kind: 'broken'; readonly error: Error | null }
-  | { readonly kind: 'closed_here' }
-
-const OPEN: Life = { kind: 'open' }
-const FINISHED: Life = { kind: 'finished' }
-const CLOSED_HERE: Life = { kind: 'closed_here' }
-
 /** While nobody reads, a conn stops reading beyond this: enough for any first request, little enough to wait with. */
 const UNREAD_LIMIT_BYTES = 64 * 1024
-
-const NOTHING = new Uint8Array(0)
 
 type OnLeave = (how: 'fin' | 'reset') => void
 
@@ -50,8 +28,7 @@ export class PortableConn implements Conn {
   readonly remote: Address
   readonly #stream: Duplex
   readonly #onClosed: (conn: PortableConn) => void
-  /** A TCP socket of its own, not a pipe, nor TLS on top of one. */
-  readonly #canReset: boolean
+  readonly #tcp: Socket | null
   readonly #unread = new Unread()
   #life: Life = OPEN
   #ended = false
@@ -66,10 +43,10 @@ export class PortableConn implements Conn {
     this.remote = ends.remote
     this.#onClosed = onClosed
     this.#ended = stream.readableEnded
-    this.#canReset = stream instanceof Socket && ends.local.kind === 'tcp' && !('encrypted' in stream)
+    this.#tcp = asTcp(stream, ends.local)
     stream.on('error', (error: Error) => this.#broken(error))
     stream.on('close', () => this.#closed())
-    stream.on('end', () => this.#confirmEnd())
+    stream.on('end', () => this.#endOfFile())
     stream.on('data', (chunk: Uint8Array) => this.#arrived(chunk))
     if (stream.destroyed) {
       this.#life = { kind: 'broken', error: stream.errored }
@@ -83,7 +60,7 @@ export class PortableConn implements Conn {
 
   /** Bytes of {@link backlog} as libuv counts them, which also falls while one chunk is written bit by bit. */
   get queued(): number {
-    return libuvQueue(this.#stream) ?? this.backlog
+    return queuedBytes(this.#stream)
   }
 
   get isOpen(): boolean {
@@ -159,16 +136,8 @@ export class PortableConn implements Conn {
 
   reset(): void {
     if (!this.#leaveOpen()) return
-    const stream = this.#stream
-    if (!(stream instanceof Socket) || !this.#canReset) {
-      stream.destroy()
-    } else if (stream.writableEnded && !stream.writableFinished && stream.writableLength === 0) {
-      // libuv refuses to reset while a shutdown is under way, and Node then forgets the descriptor open. The
-      // shutdown takes one turn of the loop.
-      stream.once('finish', () => stream.resetAndDestroy())
-    } else {
-      stream.resetAndDestroy()
-    }
+    if (this.#tcp === null) this.#stream.destroy()
+    else resetTcp(this.#tcp)
   }
 
   /** From here on `consumer` gets what arrives, once {@link flow} lets it. */
@@ -227,19 +196,9 @@ export class PortableConn implements Conn {
     if (this.#unread.bytes >= UNREAD_LIMIT_BYTES) this.#stream.pause()
   }
 
-  /**
-   * libuv takes a reset that comes right behind the last bytes for an end of file (it sees POLLHUP after a short
-   * read, and asks no more). A write of nothing tells: the kernel answers it with the pending error.
-   */
-  #confirmEnd(): void {
-    const stream = this.#stream
-    if (!this.#canReset || stream.writableEnded) this.#sourceEnded()
-    else if (stream.writableLength > 0) setImmediate(() => this.#sourceEnded())
-    else {
-      stream.write(NOTHING, (error) => {
-        if (!error) this.#sourceEnded()
-      })
-    }
+  #endOfFile(): void {
+    if (this.#tcp === null) this.#sourceEnded()
+    else confirmEnd(this.#tcp, () => this.#sourceEnded())
   }
 
   #sourceEnded(): void {

@@ -63,23 +63,25 @@ export const timeoutCases: readonly CaseTemplate[] = [
   }),
 
   engineCase('a slow reader that drains what is buffered keeps a link from being idle', async (scene) => {
-    const { client, server, ended } = await idle(scene)
-    client.stall()
+    const { client, server, link, ended } = await idle(scene)
     let isOver = false
     void ended.then(() => {
       isOver = true
     })
-    const bytes = 8 * 1024 * 1024
-    server.socket.write(Buffer.alloc(bytes))
-    // One read at a time, at a pace at which all of it takes several timeouts.
-    while (client.received < bytes && !isOver) {
+    client.stall()
+    server.socket.write(Buffer.alloc(64 * 1024 * 1024))
+    // A little now and then, for three timeouts: less than what waits in the buffers.
+    const enough = performance.now() + TIMEOUT_MS * 3
+    while (performance.now() < enough) {
       const before = client.received
       client.socket.resume()
-      await until(() => client.received > before || isOver, 'another read')
-      client.socket.pause()
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await until(() => client.received > before, 'another read')
+      client.stall()
+      await new Promise((resolve) => setTimeout(resolve, TRICKLE_MS))
+      assert.equal(isOver, false)
     }
-    assert.equal(client.received, bytes)
+    link.destroy('killed')
+    assert.equal((await within(ended, 'the link ends')).reason, 'killed')
   }),
 
   engineCase('time on hold does not count as idle', async (scene) => {
