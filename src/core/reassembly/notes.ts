@@ -20,6 +20,9 @@ const NO_NOTES: Notes = { open: null, gaps: [], close: null }
 /** Beyond 4 PiB a position is not one of a real stream; what claims it is passed over, so that sums stay exact. */
 const MAX_POSITION = 2 ** 52
 
+/** `gap` annotations of one packet that are heeded; Tidegate writes at most 16. */
+const MAX_GAPS = 256
+
 const inOrder = <T extends LostRange>(ranges: readonly T[]): readonly T[] =>
   ranges.toSorted((a, b) => a.at - b.at)
 
@@ -31,7 +34,11 @@ export const notesOf = (comments: readonly string[]): Notes => {
   for (const comment of comments) {
     const annotation = decodeAnnotation(comment)
     if (annotation?.kind === 'open') open = annotation
-    else if (annotation?.kind === 'gap' && annotation.at + annotation.length <= MAX_POSITION)
+    else if (
+      annotation?.kind === 'gap' &&
+      gaps.length < MAX_GAPS &&
+      annotation.at + annotation.length <= MAX_POSITION
+    )
       gaps.push(annotation)
     else if (annotation?.kind === 'close') close = annotation
   }

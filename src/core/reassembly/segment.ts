@@ -175,22 +175,23 @@ const compareEnds = (data: Uint8Array, segment: Segment): number => {
 
 const setKey = (data: Uint8Array, segment: Segment): void => {
   const sourceIsFirst = compareEnds(data, segment) <= 0
-  const { version, sourceAt, destinationAt, sourcePort, destinationPort } = segment
+  const { sourceAt, destinationAt, sourcePort, destinationPort } = segment
   const a = sourceIsFirst ? sourceAt : destinationAt
   const b = sourceIsFirst ? destinationAt : sourceAt
-  const ports = sourceIsFirst ? [sourcePort, destinationPort] : [destinationPort, sourcePort]
+  const portA = sourceIsFirst ? sourcePort : destinationPort
+  const portB = sourceIsFirst ? destinationPort : sourcePort
   segment.sourceIsFirst = sourceIsFirst
   segment.key =
-    version === 4
+    segment.version === 4
       ? String.fromCharCode(
           u16be(data, a),
           u16be(data, a + 2),
           u16be(data, b),
           u16be(data, b + 2),
-          ports[0] ?? 0,
-          ports[1] ?? 0,
+          portA,
+          portB,
         )
-      : String.fromCharCode(...wordsAt(data, a), ...wordsAt(data, b), ...ports)
+      : String.fromCharCode(...wordsAt(data, a), ...wordsAt(data, b), portA, portB)
 }
 
 const wordsAt = (data: Uint8Array, at: number): number[] =>
