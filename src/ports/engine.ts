@@ -125,7 +125,10 @@ export interface LinkObserver {
   transform?(chunk: Uint8Array, direction: Direction): Uint8Array | null | Promise<Uint8Array | null>
   /** Sees what is forwarded, in order, just before it is. `chunk` is valid only during the call. */
   onData?(chunk: Uint8Array, direction: Direction): void
-  /** `direction` has ended: its source's FIN was seen and everything before it has been observed. */
+  /**
+   * `direction` has ended: its source's FIN was seen and everything before it has been observed. The FIN is passed on after
+   * this returns; an `interrupt` from inside keeps it from the other side.
+   */
   onEndOfStream?(direction: Direction): void
   /** Called once, when neither socket is touched any more; both are closed unless it was interrupted. Never before `link` returns. */
   onEnd(end: LinkEnd): void
