@@ -53,6 +53,19 @@ export class Peer {
     this.socket.pause()
   }
 
+  /** Reads this many times, and stalls again. */
+  async take(reads: number): Promise<void> {
+    for (let i = 0; i < reads; i++) {
+      const read = deferred<void>()
+      this.socket.once('data', () => {
+        this.socket.pause()
+        read.resolve()
+      })
+      this.socket.resume()
+      await within(read.promise, 'another read')
+    }
+  }
+
   async has(text: string): Promise<void> {
     await until(() => this.received >= text.length, `'${text}' has arrived (so far: '${this.text}')`)
     assert.equal(this.text, text)

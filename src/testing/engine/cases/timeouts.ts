@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import type { LinkEnd } from '../../../ports/engine.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { NO_LIMITS, type Relay, type Scene } from '../scene.js'
-import { until, within } from '../wait.js'
+import { within } from '../wait.js'
 
 /** Short enough to wait for, long enough for a busy machine to send a byte within it. */
 const TIMEOUT_MS = 400
@@ -12,6 +12,10 @@ const TIMEOUT_MS = 400
 /** Bytes come at this pace where they are to keep a link alive, for this long: three timeouts. */
 const TRICKLE_MS = 40
 const TRICKLES = 30
+
+/** What a slow reader takes now and then: enough for its kernel to ask for more, too little to be done in time. */
+const READS_AT_A_TIME = 32
+const SLOWLY_READ_BYTES = 96 * 1024 * 1024
 
 const trickle = async (send: (text: string) => void): Promise<void> => {
   for (let i = 0; i < TRICKLES; i++) {
@@ -69,14 +73,11 @@ export const timeoutCases: readonly CaseTemplate[] = [
       isOver = true
     })
     client.stall()
-    server.socket.write(Buffer.alloc(64 * 1024 * 1024))
+    server.socket.write(Buffer.alloc(SLOWLY_READ_BYTES))
     // A little now and then, for three timeouts: less than what waits in the buffers.
     const enough = performance.now() + TIMEOUT_MS * 3
     while (performance.now() < enough) {
-      const before = client.received
-      client.socket.resume()
-      await until(() => client.received > before, 'another read')
-      client.stall()
+      await client.take(READS_AT_A_TIME)
       await new Promise((resolve) => setTimeout(resolve, TRICKLE_MS))
       assert.equal(isOver, false)
     }
