@@ -82,29 +82,63 @@ export function* textLines(bytes: Uint8Array): Generator<string> {
   if (!atLineStart) yield '\n'
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-const ASCII = Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.',
-)
+const SPACE = 0x20
+const BAR = 0x7c
+const DOT = 0x2e
+const LF = 0x0a
+const DIGITS = new TextEncoder().encode('0123456789abcdef')
 
-const hexRow = (bytes: Uint8Array, from: number, position: number): string => {
-  let hex = ''
-  let ascii = ''
-  for (let column = 0; column < BYTES_PER_ROW; column++) {
-    const byte = bytes[from + column]
-    if (column === BYTES_PER_ROW / 2) hex += ' '
-    hex += byte === undefined ? '   ' : `${HEX[byte]} `
-    if (byte !== undefined) ascii += ASCII[byte]
+/** Digits of a position: eight as everybody has them, more beyond 4 GiB. */
+const positionDigits = (position: number): number => Math.max(8, position.toString(16).length)
+
+/** Two spaces, position, two spaces, 16 bytes in two groups, the bar: what is before the characters. */
+const headLength = (digits: number): number => INDENT.length + digits + 2 + BYTES_PER_ROW * 3 + 1 + 1 + 1
+
+const writePosition = (into: Uint8Array, at: number, position: number, digits: number): void => {
+  let rest = position
+  for (let digit = digits - 1; digit >= 0; digit--) {
+    into[at + digit] = DIGITS[rest % 16] ?? 0
+    rest = Math.floor(rest / 16)
   }
-  return `${INDENT}${position.toString(16).padStart(8, '0')}  ${hex} |${ascii}|\n`
 }
 
-/** The classic dump, as `hexdump -C` prints it; the offsets are positions in the direction's stream. */
-export function* hexLines(bytes: Uint8Array, position: number): Generator<string> {
+/** One row in ASCII bytes: strings would take ten times as long. Returns where the next row goes. */
+const writeRow = (
+  into: Uint8Array,
+  at: number,
+  bytes: Uint8Array,
+  from: number,
+  position: number,
+  digits: number,
+): number => {
+  const count = Math.min(BYTES_PER_ROW, bytes.length - from)
+  const text = at + headLength(digits)
+  into.fill(SPACE, at, text)
+  writePosition(into, at + INDENT.length, position, digits)
+  const hex = at + INDENT.length + digits + 2
+  for (let column = 0; column < count; column++) {
+    const byte = bytes[from + column] ?? 0
+    const pair = hex + column * 3 + (column >= BYTES_PER_ROW / 2 ? 1 : 0)
+    into[pair] = DIGITS[byte >> 4] ?? 0
+    into[pair + 1] = DIGITS[byte & 15] ?? 0
+    into[text + column] = byte >= SPACE && byte < 0x7f ? byte : DOT
+  }
+  into[text - 1] = BAR
+  into[text + count] = BAR
+  into[text + count + 1] = LF
+  return text + count + 2
+}
+
+/** The classic dump, as `hexdump -C` prints it, in ASCII; the offsets are positions in the direction's stream. */
+export function* hexLines(bytes: Uint8Array, position: number): Generator<Uint8Array> {
+  const digits = positionDigits(position + bytes.length)
+  const rowLength = headLength(digits) + BYTES_PER_ROW + 2
   for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
     const end = Math.min(at + SLICE_BYTES, bytes.length)
-    let rows = ''
-    for (let row = at; row < end; row += BYTES_PER_ROW) rows += hexRow(bytes, row, position + row)
-    yield rows
+    const rows = new Uint8Array(Math.ceil((end - at) / BYTES_PER_ROW) * rowLength)
+    let used = 0
+    for (let row = at; row < end; row += BYTES_PER_ROW)
+      used = writeRow(rows, used, bytes, row, position + row, digits)
+    yield rows.subarray(0, used)
   }
 }

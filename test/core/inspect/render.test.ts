@@ -66,9 +66,12 @@ describe('text', () => {
   })
 })
 
+const hex = (bytes: Uint8Array, position: number): string =>
+  Buffer.concat([...hexLines(bytes, position)]).toString('latin1')
+
 describe('hex', () => {
   it('is the classic dump, with the position in the stream', () => {
-    expect([...hexLines(utf8('HTTP/1.1 200 OK\r\nDate'), 32)].join('')).toBe(
+    expect(hex(utf8('HTTP/1.1 200 OK\r\nDate'), 32)).toBe(
       [
         '  00000020  48 54 54 50 2f 31 2e 31  20 32 30 30 20 4f 4b 0d  |HTTP/1.1 200 OK.|\n',
         '  00000030  0a 44 61 74 65                                    |.Date|\n',
@@ -77,6 +80,17 @@ describe('hex', () => {
   })
 
   it('has room for positions beyond 4 GiB', () => {
-    expect([...hexLines(utf8('x'), 2 ** 40)].join('')).toMatch(/^ {2}10000000000 {2}78 /)
+    expect(hex(utf8('x'), 2 ** 40)).toMatch(/^ {2}10000000000 {2}78 /)
+  })
+
+  it('has every byte once, at its position, however long it is', () => {
+    const bytes = Uint8Array.from({ length: 200_003 }, (_, at) => (at * 7) % 256)
+    const rows = hex(bytes, 5).trimEnd().split('\n')
+    const shown = rows.map((row) => row.slice(12, 61).replaceAll(' ', '')).join('')
+    expect(Buffer.from(shown, 'hex').equals(bytes)).toBe(true)
+    expect(rows.map((row) => Number.parseInt(row.slice(2, 10), 16))).toEqual(
+      rows.map((_, row) => 5 + row * 16),
+    )
+    expect(rows.every((row) => row.slice(62).startsWith('|') && row.endsWith('|'))).toBe(true)
   })
 })
