@@ -1,10 +1,14 @@
+import { truncateSync } from 'node:fs'
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it, vi } from 'vitest'
 import { inspectCommand } from '../../src/cli/commands/inspect.js'
 import { encodeGogetwayFrame } from '../../src/core/codec/gogetway/frame.js'
+import { expectSameBytes, followStreams } from '../support/recording.js'
+import { describeWith } from '../support/tools.js'
 import {
   asPcap,
+  endless,
   fileOf,
   HOLED,
   jsonLines,
@@ -354,5 +358,95 @@ describe('inspect into a stdout that fails', () => {
     const ran = await inspect([fileOf(PING_PONG), '-c', '1'], { stdout: failing('ENOSPC') })
     expect(ran.stderr).toMatch(ONE_LINE)
     expect(ran).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot write to stdout') })
+  })
+})
+
+const MIB = 1024 * 1024
+
+/** Counts what is written to it, and the most memory this process has had meanwhile. */
+const gauge = () => {
+  const before = process.memoryUsage().rss
+  const seen = { bytes: 0, growth: 0 }
+  const stream = new Writable({
+    write: (chunk: Uint8Array, _, done) => {
+      seen.bytes += chunk.length
+      seen.growth = Math.max(seen.growth, process.memoryUsage().rss - before)
+      setImmediate(done)
+    },
+  })
+  return { stream, seen }
+}
+
+describe('inspect of a recording that is larger than memory should be', () => {
+  it('takes no more memory for 300 MiB than for a few', async () => {
+    const total = 300 * MIB
+    const { stream, seen } = gauge()
+    const stdin = endless(total, new Uint8Array(40_000).fill(0x61))
+    const ran = await inspect(['-', '-c', '1', '--as', 'raw', '--direction', 'upstream'], {
+      stdin,
+      stdout: stream,
+    })
+    expect(ran).toMatchObject({ code: 0, stderr: '' })
+    expect(seen.bytes).toBe(total)
+    expect(seen.growth / MIB).toBeLessThan(100)
+  })
+})
+
+describe('progress', () => {
+  const NEWS = /reading .*%/
+
+  const sparse = (): string => {
+    const path = fileOf(PING_PONG)
+    // What a power failure leaves: zeros, which cost no disk.
+    truncateSync(path, 80 * MIB)
+    return path
+  }
+
+  it('is shown for a long file when somebody is there, and taken away again', async () => {
+    const { stderr } = await inspect([sparse(), '--json'], { isTTY: true })
+    expect(stderr).toMatch(NEWS)
+    expect(stderr.slice(stderr.lastIndexOf('%'))).toMatch(/tidegate: pcapng: 1 connection/)
+  })
+
+  it('is not shown to programs, nor for a short file', async () => {
+    expect((await inspect([sparse()])).stderr).not.toMatch(NEWS)
+    expect((await inspect([fileOf(PING_PONG)], { isTTY: true })).stderr).not.toMatch(NEWS)
+  })
+})
+
+/** Two conversations at once, with payloads larger than a packet. */
+const INTERLEAVED = recorded((tape) => {
+  const [one, two] = [tape.connect(1), tape.connect(2, 'unix:/run/client', 'unix:/run/server')]
+  for (let turn = 0; turn < 20; turn++) {
+    tape.say(one, 'upstream', `request ${turn} --benbens--\\n\\nt`)
+    tape.say(
+      two,
+      'downstream',
+      Uint8Array.from({ length: 9000 * turn }, (_, at) => (at * turn) % 256),
+    )
+    tape.say(one, 'downstream', Uint8Array.of(turn, 0, 255, 10))
+    tape.say(two, 'upstream', 'ok')
+  }
+  tape.hangUp(one)
+  tape.hangUp(two)
+})
+
+describeWith(['tshark'], 'inspect beside tshark', () => {
+  it.each([
+    ['our own recording', INTERLEAVED],
+    ['a capture without annotations', asPcap(INTERLEAVED)],
+  ])('gives the bytes that follow-stream gives, for %s', async (_, bytes) => {
+    const file = fileOf(bytes, 'fixture.pcapng')
+    const followed = await followStreams(file, [1, 2])
+    for (const connection of [1, 2])
+      for (const direction of ['upstream', 'downstream'] as const) {
+        const ran = await inspect([file, '-c', String(connection), '--as', 'raw', '--direction', direction])
+        expectSameBytes(
+          ran.bytes,
+          followed.get(connection)?.[direction] ?? Buffer.alloc(0),
+          `${connection} ${direction}`,
+        )
+        expect(ran.bytes.length).toBeGreaterThan(0)
+      }
   })
 })

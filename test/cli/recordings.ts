@@ -46,6 +46,21 @@ export const recorded = (script: (tape: Tape) => void): Uint8Array => {
   return tape.contents()
 }
 
+/** A recording of one connection that sends `totalBytes`, made while it is read: it is never in memory as a whole. */
+export async function* endless(totalBytes: number, chunk: Uint8Array): AsyncGenerator<Uint8Array> {
+  const tape = new Tape()
+  const one = tape.connect(1)
+  for (let left = totalBytes; left > 0; left -= chunk.length) {
+    tape.say(one, 'upstream', chunk.subarray(0, left))
+    if (!tape.recorder.hasFull) continue
+    tape.writeAll()
+    yield* tape.file.splice(0)
+  }
+  tape.hangUp(one)
+  tape.writeAll()
+  yield* tape.file.splice(0)
+}
+
 /** One request and one answer, closed by the client. */
 export const PING_PONG = recorded((tape) => {
   const one = tape.connect(1)
