@@ -25,7 +25,7 @@ import { Tap, type TapListener } from './tap.js'
 import { WallClock } from './wall-clock.js'
 
 /** What a `kill -9` costs at most, besides what the sink is just writing, ms. Short enough for a file that is watched to seem live. */
-export const FLUSH_INTERVAL_MS = 100
+const FLUSH_INTERVAL_MS = 100
 
 /** How often closes that could not be written are tried again while there is no traffic, ms. */
 const RETRY_INTERVAL_MS = 1000

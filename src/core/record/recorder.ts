@@ -63,8 +63,8 @@ export const MAX_WAITING_CLOSES = 4096
 const OVERLOAD_QUIET_MS = 1000
 
 export const OVERLOAD_DROPPED = 'overload: dropped'
-export const OVERLOAD_DISCONNECTED = 'overload: disconnected'
-export const RECORDING_CLOSED = 'recording closed'
+const OVERLOAD_DISCONNECTED = 'overload: disconnected'
+const RECORDING_CLOSED = 'recording closed'
 
 const NOTHING = new Uint8Array(0)
 
@@ -367,7 +367,6 @@ export class Recorder {
       const stream = slab.streams[run]
       if (stream === null || stream === undefined) continue
       const length = slab.lengths[run] ?? 0
-      if (stream.lastSlab === slab) stream.lastSlab = null
       if (failure === null) {
         this.#storedBytes += length
         stream.ledger.store(length)

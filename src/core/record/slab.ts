@@ -56,7 +56,10 @@ export class Slab implements PacketMemory {
     return this.used + length <= this.bytes.length
   }
 
-  /** Notes that `length` bytes from `at` of the stream are here. No allocation: this is done for each chunk. */
+  /**
+   * Notes that `length` bytes from `at` of the stream are here. No allocation: this is done for each chunk. The stream's
+   * last run may be of an earlier use of this slab; then it is no longer found in `streams`.
+   */
   addRun(stream: StreamTrack, at: number, length: number): void {
     const last = stream.lastRun
     if (

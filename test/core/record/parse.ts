@@ -35,13 +35,10 @@ const parseIp = (data: Uint8Array) => {
   if (total !== data.length) throw new Error(`IP says ${total} bytes, the packet has ${data.length}`)
   const tcp = new DataView(data.buffer, data.byteOffset + header, data.length - header)
   const segment = data.subarray(header)
-  const pseudo = new Uint8Array([
-    ...addresses,
-    0,
-    6,
-    (segment.length >> 8) & 255,
-    segment.length & 255,
-    ...segment,
+  const pseudo = Buffer.concat([
+    addresses,
+    Uint8Array.of(0, 6, segment.length >> 8, segment.length & 255),
+    segment,
   ])
   const ipRight = version === 6 || onesComplementSum(data.subarray(0, 20)) === 0xffff
   const half = addresses.length / 2
@@ -102,5 +99,8 @@ export const concat = (parts: readonly Uint8Array[]): Uint8Array => new Uint8Arr
 export const patternByte = (stream: number, at: number): number =>
   (at * 31 + (at >> 8) * 7 + stream * 13) & 255
 
-export const pattern = (stream: number, at: number, length: number): Uint8Array =>
-  Uint8Array.from({ length }, (_, index) => patternByte(stream, at + index))
+export const pattern = (stream: number, at: number, length: number): Uint8Array => {
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = patternByte(stream, at + i)
+  return bytes
+}
