@@ -12,12 +12,11 @@
  */
 
 import type { CloseReason } from '../close-reason.js'
-import { beginPacket, endPacket, NO_COMMENTS, packetBlockLength } from '../codec/pcapng/writer.js'
 import type { Direction } from '../direction.js'
+import { Scribe } from './scribe.js'
 import type { Note, Slab } from './slab.js'
 import { SlabPool } from './slab-pool.js'
-import { FLAGS, headerLength, writePacket } from './tcp-packet.js'
-import { type ConnectionSpec, ConnectionTrack, gapComment, type StreamTrack } from './track.js'
+import { type ConnectionSpec, ConnectionTrack, type StreamTrack } from './track.js'
 
 /** What traffic does when the sink cannot keep up: slows down, goes on with a marked gap, or is cut. */
 export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
@@ -66,12 +65,11 @@ export const OVERLOAD_DROPPED = 'overload: dropped'
 const OVERLOAD_DISCONNECTED = 'overload: disconnected'
 const RECORDING_CLOSED = 'recording closed'
 
-const NOTHING = new Uint8Array(0)
-
 export class Recorder {
   readonly #options: RecorderOptions
   readonly #host: RecorderHost
   readonly #pool: SlabPool
+  readonly #scribe: Scribe
   readonly #highSlabs: number
   readonly #lowSlabs: number
   /** Ended connections whose close could not be written, oldest first. */
@@ -87,7 +85,8 @@ export class Recorder {
   #seenBytes = 0
   #storedBytes = 0
   #lostBytes = 0
-  #bufferedBytes = 0
+  /** Of all blocks the sink has answered for. */
+  #answeredBytes = 0
   #writes = 0
   #writeFailures = 0
   #holds = 0
@@ -97,6 +96,7 @@ export class Recorder {
     this.#options = options
     this.#host = host
     this.#pool = new SlabPool(options.sectionStart, options.maxBufferedBytes)
+    this.#scribe = new Scribe(this.#pool, options.overload === 'block')
     this.#highSlabs = Math.ceil((this.#pool.maxSlabs * 3) / 4)
     this.#lowSlabs = Math.floor(this.#pool.maxSlabs / 2)
   }
@@ -107,7 +107,7 @@ export class Recorder {
   }
 
   get bufferedBytes(): number {
-    return this.#bufferedBytes
+    return this.#scribe.written - this.#answeredBytes
   }
 
   get holding(): boolean {
@@ -124,7 +124,7 @@ export class Recorder {
       seenBytes: this.#seenBytes,
       storedBytes: this.#storedBytes,
       lostBytes: this.#lostBytes,
-      bufferedBytes: this.#bufferedBytes,
+      bufferedBytes: this.bufferedBytes,
       writes: this.#writes,
       writeFailures: this.#writeFailures,
       holds: this.#holds,
@@ -136,13 +136,8 @@ export class Recorder {
     const connection = new ConnectionTrack(spec, this.#options.interfaces.get(spec.listener) ?? 0)
     this.#connections++
     if (this.#finished) return connection
-    const { upstream, downstream } = connection
-    const { syn, ack } = FLAGS
-    const [client, server] = [upstream.synSequence, downstream.synSequence]
-    if (this.#emit(upstream, syn, client, 0, nowMs, null)) {
-      this.#emit(downstream, syn | ack, server, client + 1, nowMs, null)
-      this.#emit(upstream, ack, client + 1, server + 1, nowMs, null)
-    }
+    this.#scribe.open(connection, nowMs)
+    this.#checkHigh(nowMs)
     return connection
   }
 
@@ -155,11 +150,12 @@ export class Recorder {
     let from = 0
     while (from < chunk.length) {
       const to = Math.min(chunk.length, from + stream.route.maxPayload)
-      if (this.#finished || !this.#emitData(stream, chunk, from, to, start + from, nowMs)) break
+      if (this.#finished || !this.#scribe.data(stream, chunk, from, to, start + from, nowMs)) break
       from = to
     }
     if (from < chunk.length) this.#refuse(stream, start + from, chunk.length - from, nowMs)
-    else if (stream.unacknowledged >= PACKETS_PER_ACK) this.#acknowledge(stream, nowMs)
+    else if (stream.unacknowledged >= PACKETS_PER_ACK) this.#scribe.acknowledge(stream, nowMs)
+    if (!this.#finished) this.#checkHigh(nowMs)
   }
 
   endOfStream(connection: ConnectionTrack, direction: Direction, nowMs: number): void {
@@ -167,7 +163,7 @@ export class Recorder {
     if (stream.fin !== 'none' || connection.ending !== null || this.#finished) return
     stream.fin = 'due'
     connection.lastFin = stream
-    this.#emitFin(stream, nowMs)
+    this.#scribe.fin(stream, nowMs)
   }
 
   /** The connection is over. Its close is written when everything before it is settled. */
@@ -197,7 +193,7 @@ export class Recorder {
     else this.#fail(failure)
     this.#settleRuns(slab, failure, ended, harmed)
     for (const note of slab.notes) this.#settleNote(note, failure === null, ended)
-    this.#bufferedBytes -= slab.blockBytes
+    this.#answeredBytes += slab.blockBytes
     this.#pool.recycle(slab)
     if (failure === null) this.#recover()
     for (const connection of ended) this.#finish(connection)
@@ -211,7 +207,7 @@ export class Recorder {
   retryCloses(): void {
     for (const connection of this.#waiting) {
       if (connection.unsettled > 0) continue
-      if (!this.#emitClose(connection)) return
+      if (!this.#scribe.close(connection)) return
       this.#waiting.delete(connection)
     }
   }
@@ -219,6 +215,7 @@ export class Recorder {
   /** No more is recorded: what is still seen is lost. What is buffered can still be taken and settled. */
   finish(): void {
     this.#finished = true
+    this.#scribe.boundless = true
     this.#release()
   }
 
@@ -226,125 +223,6 @@ export class Recorder {
   abandon(why: string, nowMs: number): void {
     this.#abandoned = true
     while (this.#pool.writing !== null || this.#pool.take(true) !== null) this.settle(why, nowMs)
-  }
-
-  #emitData(
-    stream: StreamTrack,
-    chunk: Uint8Array,
-    from: number,
-    to: number,
-    at: number,
-    nowMs: number,
-  ): boolean {
-    const { opposite } = stream
-    const flags = FLAGS.psh | FLAGS.ack
-    const seq = stream.sequenceAt(at)
-    const slab = this.#write(stream, flags, seq, opposite.nextSequence, nowMs, null, chunk, from, to)
-    if (slab === null) return false
-    slab.addRun(stream, at, to - from)
-    stream.unacknowledged++
-    opposite.unacknowledged = 0
-    return true
-  }
-
-  #acknowledge(stream: StreamTrack, nowMs: number): void {
-    stream.unacknowledged = 0
-    this.#emit(stream.opposite, FLAGS.ack, stream.opposite.nextSequence, stream.nextSequence, nowMs, null)
-  }
-
-  #emitFin(stream: StreamTrack, nowMs: number): boolean {
-    const { connection, opposite, ledger } = stream
-    const flags = FLAGS.fin | FLAGS.ack
-    const slab = this.#emit(stream, flags, stream.sequenceAt(ledger.seen), opposite.nextSequence, nowMs, null)
-    if (slab === null) return false
-    stream.fin = 'written'
-    slab.notes.push({ kind: 'fin', stream })
-    connection.unsettled++
-    return true
-  }
-
-  /** The connection's last packet, with its FINs before it if they are still due. */
-  #emitClose(connection: ConnectionTrack): boolean {
-    const { ending, upstream, downstream } = connection
-    if (ending === null) return true
-    for (const stream of [upstream, downstream])
-      if (stream.fin === 'due' && !this.#emitFin(stream, ending.timeMs)) return false
-    const { stream, reset } = connection.lastWord(ending.reason)
-    const flags = reset ? FLAGS.rst | FLAGS.ack : FLAGS.ack
-    const comment = connection.closeComment(ending.reason)
-    const { nextSequence, opposite } = stream
-    const slab = this.#emit(stream, flags, nextSequence, opposite.nextSequence, ending.timeMs, comment)
-    if (slab === null) return false
-    slab.notes.push({ kind: 'close', connection })
-    connection.unsettled++
-    return true
-  }
-
-  #emit(
-    stream: StreamTrack,
-    flags: number,
-    seq: number,
-    ack: number,
-    timeMs: number,
-    comment: Uint8Array | null,
-  ): Slab | null {
-    return this.#write(stream, flags, seq, ack, timeMs, comment, NOTHING, 0, 0)
-  }
-
-  /** One packet, with the comments that are due. Null if there is no room. */
-  #write(
-    stream: StreamTrack,
-    flags: number,
-    seq: number,
-    ack: number,
-    timeMs: number,
-    comment: Uint8Array | null,
-    payload: Uint8Array,
-    from: number,
-    to: number,
-  ): Slab | null {
-    const { connection, route } = stream
-    const plain = comment === null && !connection.openDue && !stream.hasUntold
-    const comments = plain ? NO_COMMENTS : this.#comments(stream, comment)
-    const dataLength = headerLength(route, flags) + to - from
-    const length = packetBlockLength(dataLength, comments)
-    const slab = this.#room(length, timeMs)
-    if (slab === null) return null
-    const block = slab.used
-    const data = beginPacket(slab.view, block, connection.interfaceIndex, timeMs, dataLength)
-    writePacket(slab, data, route, flags, seq, ack, payload, from, to)
-    slab.used = endPacket(slab.view, block, dataLength, comments)
-    this.#bufferedBytes += length
-    if (!plain) this.#noteComments(slab, stream)
-    return slab
-  }
-
-  #comments(stream: StreamTrack, comment: Uint8Array | null): readonly Uint8Array[] {
-    return [
-      ...(stream.connection.openDue ? [stream.connection.openComment()] : []),
-      ...stream.untold.map((range) => gapComment(stream.direction, range)),
-      ...(comment === null ? [] : [comment]),
-    ]
-  }
-
-  #noteComments(slab: Slab, stream: StreamTrack): void {
-    const { connection } = stream
-    if (connection.openDue) {
-      connection.openDue = false
-      connection.unsettled++
-      slab.notes.push({ kind: 'open', connection })
-    }
-    if (!stream.hasUntold) return
-    connection.unsettled++
-    slab.notes.push({ kind: 'gap', stream, ranges: stream.takeUntold() })
-  }
-
-  #room(length: number, nowMs: number): Slab | null {
-    const before = this.#pool.inUse
-    const slab = this.#pool.room(length, this.#options.overload === 'block' || this.#finished)
-    if (this.#pool.inUse === before || this.#options.overload !== 'block') return slab
-    if (this.#pool.inUse >= this.#highSlabs && !this.#holding && !this.#finished) this.#hold(nowMs)
-    return slab
   }
 
   /** There was no room, or the recording is over: these bytes are lost at once. */
@@ -394,7 +272,7 @@ export class Recorder {
   }
 
   #finish(connection: ConnectionTrack): void {
-    if (this.#failing !== null || this.#waiting.size > 0 || !this.#emitClose(connection))
+    if (this.#failing !== null || this.#waiting.size > 0 || !this.#scribe.close(connection))
       this.#wait(connection)
   }
 
@@ -437,7 +315,8 @@ export class Recorder {
     this.#host.report({ kind: 'overload', policy: this.#options.overload })
   }
 
-  #hold(nowMs: number): void {
+  #checkHigh(nowMs: number): void {
+    if (this.#pool.inUse < this.#highSlabs || this.#holding || this.#options.overload !== 'block') return
     this.#holding = true
     this.#holds++
     this.#strain(nowMs)
