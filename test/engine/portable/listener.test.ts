@@ -1,0 +1,40 @@
+import { connect, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createPortableEngine } from '../../../src/engine/portable/engine.js'
+import type { Conn } from '../../../src/ports/engine.js'
+import { until } from '../../../src/testing/engine/wait.js'
+
+const engine = createPortableEngine()
+const clients: Socket[] = []
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy()
+  await engine.close()
+})
+
+describe('a paused portable listener', () => {
+  it('holds as many connections as its backlog, and resets what comes beyond', async () => {
+    const accepted: Conn[] = []
+    const listening = await engine.listen(
+      { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, backlog: 3 },
+      (conn) => accepted.push(conn),
+    )
+    listening.pause()
+    const port = listening.address.kind === 'tcp' ? listening.address.port : 0
+    const resets: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const client = connect({ host: '127.0.0.1', port })
+      client.on('error', () => resets.push(i))
+      clients.push(client)
+      // One after the other, so that their order is known.
+      await until(() => !client.connecting, 'the client is connected')
+    }
+    await until(() => resets.length === 2, 'those beyond the backlog are reset')
+    expect(resets.sort()).toEqual([3, 4])
+    expect(accepted).toEqual([])
+    listening.resume()
+    expect(accepted.map((conn) => conn.remote)).toEqual(
+      clients.slice(0, 3).map((client) => ({ kind: 'tcp', host: '127.0.0.1', port: client.localPort })),
+    )
+  })
+})
