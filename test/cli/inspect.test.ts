@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it, vi } from 'vitest'
 import { inspectCommand } from '../../src/cli/commands/inspect.js'
 import { encodeGogetwayFrame } from '../../src/core/codec/gogetway/frame.js'
-import { expectSameBytes, followStreams } from '../support/recording.js'
+import { expectSameBytes, readWithTshark } from '../support/recording.js'
 import { describeWith } from '../support/tools.js'
 import {
   asPcap,
@@ -437,13 +437,13 @@ describeWith(['tshark'], 'inspect beside tshark', () => {
     ['a capture without annotations', asPcap(INTERLEAVED)],
   ])('gives the bytes that follow-stream gives, for %s', async (_, bytes) => {
     const file = fileOf(bytes, 'fixture.pcapng')
-    const followed = await followStreams(file, [1, 2])
+    const { streams } = await readWithTshark(file, [1, 2])
     for (const connection of [1, 2])
       for (const direction of ['upstream', 'downstream'] as const) {
         const ran = await inspect([file, '-c', String(connection), '--as', 'raw', '--direction', direction])
         expectSameBytes(
           ran.bytes,
-          followed.get(connection)?.[direction] ?? Buffer.alloc(0),
+          streams.get(connection)?.[direction] ?? Buffer.alloc(0),
           `${connection} ${direction}`,
         )
         expect(ran.bytes.length).toBeGreaterThan(0)
