@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { payload } from '../support/payload.js'
 import { run, runWell } from '../support/processes.js'
-import { expectReadByTshark, expectSameBytes, listConnections, rawStream } from '../support/recording.js'
+import { expectSameBytes, listConnections, rawStream, readWithTshark } from '../support/recording.js'
 import { blockScope, type Scope, testScope } from '../support/scope.js'
 import { dial, exchange, startServer } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
@@ -93,7 +93,7 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', as
         const verified = await tidegate(['verify', small.file])
         expect(verified.code, verified.stderr).toBe(1)
         expect(verified.stdout.toString() + verified.stderr).toContain(small.errno)
-        await expectReadByTshark(small.file)
+        await readWithTshark(small.file)
         const listed = await listConnections(small.file)
         const last = listed.length
         expectSameBytes(

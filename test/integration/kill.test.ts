@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { payload, seededRandom } from '../support/payload.js'
-import { expectSameBytes, followStreams, listConnections, rawStream } from '../support/recording.js'
+import { expectSameBytes, listConnections, rawStream, readWithTshark } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
 import { dial, startServer, type TestServer } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
@@ -117,10 +117,11 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
 
         const listed = await listConnections(gateway.file)
         // This reads the whole file, and fails if tshark does or has anything to complain about.
-        const followed = await followStreams(
+        const { streams, odd } = await readWithTshark(
           gateway.file,
           listed.map(({ connection }) => connection),
         )
+        expect(odd).toBe('')
         const settled = killedAt - STORED_WITHIN_MS
         for (const [n, { up, down, localPort }] of traffic.entries()) {
           const found = listed.find(({ client }) => client.endsWith(`:${localPort}`))
@@ -135,7 +136,7 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
             const what = `${direction} of connection ${found.connection}`
             const stored = await rawStream(gateway.file, found.connection, direction)
             expectSameBytes(stored, QUESTIONS[n]!.subarray(0, stored.length), what)
-            expectSameBytes(followed.get(found.connection)![direction], stored, `${what} in tshark`)
+            expectSameBytes(streams.get(found.connection)![direction], stored, `${what} in tshark`)
             expect(stored.length, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
           }
         }

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest'
 import { runWell } from '../support/processes.js'
-import { expectSameBytes, expectSameStreams, expectSound, listConnections } from '../support/recording.js'
+import { expectSameBytes, expectSound, listConnections } from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { POSTGRES_USER, startPostgres } from '../support/servers/postgres.js'
 import { LOOPBACK } from '../support/sockets.js'
@@ -48,7 +48,7 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
     const listed = await allClosed(gateway)
     // One of the initialisation, one that pgbench looks at the tables with, one for each client.
     expect(listed).toBe(clients + 2)
-    await expectSameStreams(gateway.file, [1, 2, listed])
+    await expectSound(gateway.file, [1, 2, listed])
   }, 120_000)
 
   it('COPY in and out again returns every row, and the recording has them byte for byte', async () => {
@@ -63,7 +63,7 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
     expectSameBytes(stdout, Buffer.from(rows), 'what psql got back')
 
     expect(await allClosed(gateway)).toBe(3)
-    const streams = await expectSameStreams(gateway.file, [2, 3])
+    const streams = await expectSound(gateway.file, [2, 3])
     expectSameBytes(
       copyData(afterStartup(streams.get(2)!.upstream)),
       Buffer.from(rows),
@@ -73,10 +73,9 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
   }, 60_000)
 })
 
-/** Ends the gateway once all its clients have left, checks the recording, and says how many they were. */
+/** Ends the gateway once all its clients have left, and says how many they were. */
 const allClosed = async (gateway: RecordingGateway): Promise<number> => {
   expect(await gateway.finish()).toBe(0)
-  await expectSound(gateway.file)
   const listed = await listConnections(gateway.file)
   expect((await gateway.closed(listed.length)).every(({ reason }) => /_fin$/.test(reason))).toBe(true)
   return listed.length

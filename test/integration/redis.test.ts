@@ -1,12 +1,6 @@
 import { expect, it } from 'vitest'
 import { run, runWell } from '../support/processes.js'
-import {
-  expectSameBytes,
-  expectSameStreams,
-  expectSound,
-  type ListedConnection,
-  listConnections,
-} from '../support/recording.js'
+import { expectSameBytes, expectSound, type ListedConnection, listConnections } from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { startRedis } from '../support/servers/redis.js'
 import { LOOPBACK } from '../support/sockets.js'
@@ -40,12 +34,10 @@ describeWith(
         expect(output.match(/requests per second/g)?.length).toBeGreaterThanOrEqual(18)
 
         expect(await gateway.finish()).toBe(0)
-        await expectSound(gateway.file)
         const listed = await listConnections(gateway.file)
         const logged = await gateway.closed(listed.length)
         expect(accounts(listed)).toEqual(accounts(logged))
-        const chosen = [1, Math.ceil(listed.length / 2), listed.length]
-        await expectSameStreams(gateway.file, chosen)
+        await expectSound(gateway.file, [Math.ceil(listed.length / 2), listed.length])
       },
       240_000,
     )
@@ -69,8 +61,7 @@ describeWith(
 
       await gateway.closed(1)
       expect(await gateway.finish()).toBe(0)
-      await expectSound(gateway.file)
-      const stream = (await expectSameStreams(gateway.file, [1])).get(1)!
+      const stream = (await expectSound(gateway.file, [1])).get(1)!
       // redis-cli adds an ECHO of its own, whose reply tells it that everything before has been answered.
       expectSameBytes(
         stream.upstream.subarray(0, commands.length),

@@ -64,37 +64,6 @@ export const rawDigest = async (file: string, connection: number, direction: Dir
   return hash.digest()
 }
 
-/** What tshark itself says on stderr whenever root runs it, which is no complaint about the file. */
-const ROOT_NOTICE = /^Running as user "root" and group "root"\. This could be dangerous\.\n/
-
-const tshark = async (
-  file: string,
-  args: readonly string[],
-  onStdout?: (chunk: Buffer) => void,
-): Promise<string> => {
-  // -n: no name lookups, which would leave the machine.
-  const { stdout, stderr } = await runWell(toolPath('tshark'), ['-n', '-r', file, ...args], {
-    timeoutMs: READING_MS,
-    ...(onStdout ? { onStdout } : {}),
-  })
-  expect(stderr.replace(ROOT_NOTICE, '')).toBe('')
-  return stdout.toString()
-}
-
-/** tshark reads the whole file, exits with 0 and has nothing to say about it. */
-export const expectReadByTshark = async (file: string): Promise<void> => {
-  await tshark(file, [], () => {})
-}
-
-/** `verify` finds neither damage nor hole, and tshark neither a complaint nor anything odd in the TCP it sees. */
-export const expectSound = async (file: string): Promise<void> => {
-  const verified = await tidegate(['verify', file], { timeoutMs: READING_MS })
-  expect(`${verified.code} ${verified.stderr}`, verified.stdout.toString()).toBe('0 ')
-  // A client may come again from a port it used before; every other remark would be about packets we made up.
-  const oddities = 'tcp.analysis.flags && !tcp.analysis.reused_ports'
-  expect(await tshark(file, ['-Y', oddities])).toBe('')
-}
-
 /** One TCP stream as tshark's follow-stream shows it. */
 type Followed = PerDirection<Buffer>
 
@@ -105,12 +74,15 @@ type Followed = PerDirection<Buffer>
 const followParser = () => {
   const streams = new Map<number, { upstream: Buffer[]; downstream: Buffer[] }>()
   let current: { upstream: Buffer[]; downstream: Buffer[] } | undefined
+  let odd = ''
   let rest = ''
   const line = (text: string): void => {
     const header = /^Filter: tcp\.stream eq (\d+)$/.exec(text)
     if (header) {
       current = { upstream: [], downstream: [] }
       streams.set(Number(header[1]), current)
+    } else if (current === undefined && !/^(?:=+|Follow: .*|)$/.test(text)) {
+      odd += `${text}\n`
     } else if (/^\t?(?:[0-9a-f]{2})+$/.test(text)) {
       const fromServer = text.startsWith('\t')
       current?.[fromServer ? 'downstream' : 'upstream'].push(
@@ -124,24 +96,52 @@ const followParser = () => {
       rest = lines.pop() ?? ''
       for (const text of lines) line(text)
     },
-    end: (): ReadonlyMap<number, Followed> =>
+    /** What came before the streams: the packets that the filter let through. */
+    odd: (): string => odd,
+    streams: (): ReadonlyMap<number, Followed> =>
       new Map(
         [...streams].map(([stream, { upstream, downstream }]) => [
-          stream,
+          stream + 1,
           { upstream: Buffer.concat(upstream), downstream: Buffer.concat(downstream) },
         ]),
       ),
   }
 }
 
-/** These connections (counted from 1) as tshark follows them, in one pass over the file. */
-export const followStreams = async (
+/** What tshark itself says on stderr whenever root runs it, which is no complaint about the file. */
+const ROOT_NOTICE = /^Running as user "root" and group "root"\. This could be dangerous\.\n/
+
+/** A client may come again from a port it used before; every other remark would be about packets we made up. */
+const ODDITIES = 'tcp.analysis.flags && !tcp.analysis.reused_ports'
+
+export interface TsharkReading {
+  /** The connections that were to be followed, by number. */
+  readonly streams: ReadonlyMap<number, Followed>
+  /** A line for each packet that tshark finds something odd about. */
+  readonly odd: string
+}
+
+/**
+ * Has tshark read the whole file once, and follow these connections (counted from 1) meanwhile. Fails if tshark does, or
+ * has anything to complain about the file.
+ */
+export const readWithTshark = async (
   file: string,
-  connections: readonly number[],
-): Promise<ReadonlyMap<number, Followed>> => {
+  connections: readonly number[] = [],
+): Promise<TsharkReading> => {
   const parser = followParser()
-  await tshark(file, ['-q', ...connections.flatMap((n) => ['-z', `follow,tcp,raw,${n - 1}`])], parser.push)
-  return new Map([...parser.end()].map(([stream, followed]) => [stream + 1, followed]))
+  // -n: no name lookups, which would leave the machine.
+  const args = [
+    '-n',
+    '-r',
+    file,
+    '-Y',
+    ODDITIES,
+    ...connections.flatMap((n) => ['-z', `follow,tcp,raw,${n - 1}`]),
+  ]
+  const { stderr } = await runWell(toolPath('tshark'), args, { timeoutMs: READING_MS, onStdout: parser.push })
+  expect(stderr.replace(ROOT_NOTICE, '')).toBe('')
+  return { streams: parser.streams(), odd: parser.odd() }
 }
 
 const firstDifference = (a: Buffer, b: Buffer): number => {
@@ -160,24 +160,34 @@ export const expectSameBytes = (found: Buffer, expected: Buffer, what: string): 
   )
 }
 
-/**
- * tshark's follow-stream of these connections equals what `inspect` gives, in each direction.
- * @returns the streams, for comparison with what was sent
- */
-export const expectSameStreams = async (
+/** What tshark and `inspect` agree on, both directions of one connection. */
+const expectAgreement = async (
   file: string,
-  connections: readonly number[],
+  connection: number,
+  followed: Followed | undefined,
+): Promise<void> => {
+  if (followed === undefined) throw new Error(`tshark has no stream for connection ${connection}`)
+  for (const direction of ['upstream', 'downstream'] as const)
+    expectSameBytes(
+      await rawStream(file, connection, direction),
+      followed[direction],
+      `inspect of connection ${connection} ${direction}, against tshark`,
+    )
+}
+
+/**
+ * `verify` finds neither damage nor hole, tshark has nothing to complain and finds nothing odd in the TCP it sees, and
+ * its follow-stream of these connections equals what `inspect` gives, in each direction.
+ * @returns their streams, for comparison with what was sent
+ */
+export const expectSound = async (
+  file: string,
+  connections: readonly number[] = [],
 ): Promise<ReadonlyMap<number, Followed>> => {
-  const followed = await followStreams(file, connections)
-  for (const connection of connections) {
-    const stream = followed.get(connection)
-    if (stream === undefined) throw new Error(`tshark has no stream for connection ${connection}`)
-    for (const direction of ['upstream', 'downstream'] as const)
-      expectSameBytes(
-        await rawStream(file, connection, direction),
-        stream[direction],
-        `inspect of connection ${connection} ${direction}, against tshark`,
-      )
-  }
-  return followed
+  const verified = await tidegate(['verify', file], { timeoutMs: READING_MS })
+  expect(`${verified.code} ${verified.stderr}`, verified.stdout.toString()).toBe('0 ')
+  const { streams, odd } = await readWithTshark(file, connections)
+  expect(odd).toBe('')
+  for (const connection of connections) await expectAgreement(file, connection, streams.get(connection))
+  return streams
 }

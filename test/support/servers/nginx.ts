@@ -21,6 +21,8 @@ pid ${directory}/nginx.pid;
 error_log stderr warn;
 events { worker_connections 1024; }
 http {
+  # As text, tshark would show it line by line.
+  default_type application/octet-stream;
   access_log off;
   sendfile on;
   keepalive_requests 10000000;
