@@ -114,12 +114,13 @@ const ignoreError = (): void => {}
  * @throws TidegateError (rejects) `write_failed` when stdout cannot be written (redirected to a full disk).
  */
 export const withStdout = async (
-  { stdout }: CommandIo,
+  { stdout, stderr }: CommandIo,
   work: (output: Output) => Promise<void>,
 ): Promise<void> => {
   const output = createOutput(sendTo(stdout))
   // The write's own callback tells of the error; unheard, the event would end the process with a stack trace.
   stdout.on('error', ignoreError)
+  stderr.on('error', ignoreError)
   try {
     await work(output)
     await output.flush()

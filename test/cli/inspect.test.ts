@@ -282,6 +282,14 @@ describe('inspect FILE --connection N', () => {
     })
   })
 
+  it('says so when the connection may be behind the damage', async () => {
+    const { stderr, code } = await inspect([fileOf(PING_PONG.subarray(0, PING_PONG.length - 3)), '-c', '2'])
+    expect(stderr).toMatch(
+      /^tidegate: '.*' has no connection 2: it has only 1, before it is cut short at byte \d+: .*\n$/,
+    )
+    expect(code).toBe(1)
+  })
+
   it('stops reading when the conversation is over', async () => {
     let asked = 0
     const stdin = (async function* () {

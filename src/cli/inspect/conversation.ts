@@ -4,13 +4,14 @@ import type { ConversationEvent } from '../../core/conversation.js'
 import type { Direction } from '../../core/direction.js'
 import { count, isoTime } from '../../core/inspect/figures.js'
 import { eventJson } from '../../core/inspect/json.js'
+import { printableLine } from '../../core/inspect/printable.js'
 import { headerLine, hexLines, openingLine, textLines } from '../../core/inspect/render.js'
 import { TidegateError } from '../../errors.js'
 import type { RecordingFile } from '../../sources/file/recording.js'
 import { base64 } from '../base64.js'
 import { EXIT } from '../failure.js'
 import { type CommandIo, type Output, tell } from '../output.js'
-import { tellIgnored } from '../reading.js'
+import { damageText, tellIgnored } from '../reading.js'
 
 export type ConversationWork =
   | {
@@ -40,12 +41,22 @@ const follow = async (
   if (!found) throw notFound(recording, connection, connections)
 }
 
-const notFound = ({ name }: RecordingFile, connection: number, connections: number): TidegateError =>
-  new TidegateError(
+const notFound = (
+  { name, damage }: RecordingFile,
+  connection: number,
+  connections: number,
+): TidegateError => {
+  const range = connections === 0 ? 'none' : connections === 1 ? 'only 1' : `1 to ${connections}`
+  const before = damage === null ? '' : `, before it is ${damageText(damage)}`
+  return new TidegateError(
     'not_found',
-    `'${name}' has no connection ${connection}: it has ${connections === 0 ? 'none' : `1 to ${connections}`}`,
-    { fault: 'usage', where: name },
+    `'${name}' has no connection ${connection}: it has ${range}${before}`,
+    {
+      fault: 'usage',
+      where: name,
+    },
   )
+}
 
 const isOtherWay = (event: ConversationEvent, direction: Direction | undefined): boolean =>
   direction !== undefined && 'direction' in event && event.direction !== direction
@@ -82,7 +93,7 @@ const showRaw = async (
     if (event.kind === 'data') return output.write(event.bytes)
     if (event.kind === 'gap') {
       holes = true
-      const why = event.why ?? 'no reason recorded'
+      const why = printableLine(event.why ?? 'no reason recorded')
       tell(
         io,
         `connection ${connection} ${direction}: ${count(event.length, 'byte')} missing at ${event.at}: ${why}`,

@@ -23,8 +23,6 @@ const SLICE_BYTES = 64 * 1024
 const INDENT = '  '
 const BYTES_PER_ROW = 16
 
-export type Rendering = 'text' | 'hex'
-
 const marks = { upstream: '>', downstream: '<' } as const satisfies Record<Direction, string>
 
 const header = (mark: string, what: string, offsetNs: bigint, rest: string): string =>
