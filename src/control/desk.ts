@@ -65,8 +65,8 @@ export class ControlDesk implements ControlPort {
   #tap(connection: LinkedConnection, link: () => Link | null): ConnectionTap | null {
     const { recording } = this.#options
     if (recording === null || this.#entries.get(connection.listener)?.recorded !== true) return null
-    const { id, listener, client, upstream } = connection
-    const tap = recording.open({ id, listener, client, server: upstream }, link)
+    const { id, listener, client, server } = connection
+    const tap = recording.open({ id, listener, client, server }, link)
     this.#taps.set(id, tap)
     return tap
   }

@@ -187,7 +187,7 @@ export class SessionRunner {
     if (upstream === null || address === null) throw new Error('a link needs an upstream')
     this.#clearTimer('abandon')
     this.#client.watch(null)
-    const linked: LinkedConnection = { ...this.identity, upstream: address }
+    const linked: LinkedConnection = { ...this.identity, upstream: address, server: upstream.remote }
     let watch: LinkWatch
     try {
       watch = this.#around.control.watch(linked, () => this.#link)

@@ -18,7 +18,10 @@ export type RouteDecision =
 
 /** A connection that has its upstream. */
 export interface LinkedConnection extends ConnectionIdentity {
+  /** As configured or chosen: it may be a name. */
   readonly upstream: Address
+  /** The address behind it that it is really connected to. */
+  readonly server: Address
 }
 
 /** Who reads along on one link; see {@link LinkObserver}. Empty when nobody does. */

@@ -574,6 +574,18 @@ describe('recording', () => {
     expect(bytes.includes('tidegate close ')).toBe(true)
   })
 
+  it('gives the packets the address behind an upstream that is known by name', async () => {
+    const file = join(await folder(), 'x.pcapng')
+    const upstream = (await echo()).replace('127.0.0.1', 'localhost')
+    const { gateway, nextClosed, port } = await start({ ...listenerTo(upstream), record: { file } })
+    await exchange(port, 'x')
+    expect(formatAddress((await nextClosed()).upstream ?? { kind: 'unix', path: '' })).toBe(upstream)
+    await gateway.close()
+    expect((await readFile(file)).includes(`"server":"${upstream.replace('localhost', '127.0.0.1')}"`)).toBe(
+      true,
+    )
+  })
+
   it('records what inspect made of it, since that is what was relayed', async () => {
     const file = join(await folder(), 'x.pcapng')
     const { gateway, nextClosed, port } = await start(

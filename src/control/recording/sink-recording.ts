@@ -79,6 +79,8 @@ export class SinkRecording implements Recording, RecorderHost, TapListener {
         overload: options.overload ?? 'block',
         onFailure: options.onFailure ?? 'continue',
         maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
+        sequenceSalt: Date.now(),
+        distinctEnds: true,
       },
       this,
     )

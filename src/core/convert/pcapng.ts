@@ -64,6 +64,9 @@ export const createPcapngEncoder = (application: string): ConversationEncoder =>
       overload: 'block',
       onFailure: 'continue',
       maxBufferedBytes: MAX_BUFFERED_BYTES,
+      // The same frames give the same file.
+      sequenceSalt: 0,
+      distinctEnds: false,
     },
     HOST,
   )

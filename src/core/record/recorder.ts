@@ -13,10 +13,12 @@
 
 import type { CloseReason } from '../close-reason.js'
 import type { Direction } from '../direction.js'
+import { packetEnds } from './endpoints.js'
 import { Scribe } from './scribe.js'
 import type { Note, Slab } from './slab.js'
 import { SlabPool } from './slab-pool.js'
 import { type ConnectionSpec, ConnectionTrack, type StreamTrack } from './track.js'
+import { Tuples } from './tuples.js'
 
 /** What traffic does when the sink cannot keep up: slows down, goes on with a marked gap, or is cut. */
 export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
@@ -32,6 +34,10 @@ export interface RecorderOptions {
   readonly overload: OverloadPolicy
   readonly onFailure: FailurePolicy
   readonly maxBufferedBytes: number
+  /** Any number that differs from recording to recording: a continued file must not repeat its sequence numbers. */
+  readonly sequenceSalt: number
+  /** Gives a client another port in its packets while another connection uses the same ends (see tuples.ts). */
+  readonly distinctEnds: boolean
 }
 
 /** Something a person should know, once per episode. */
@@ -70,6 +76,7 @@ export class Recorder {
   readonly #host: RecorderHost
   readonly #pool: SlabPool
   readonly #scribe: Scribe
+  readonly #tuples = new Tuples()
   readonly #highSlabs: number
   readonly #lowSlabs: number
   /** Ended connections whose close could not be written, oldest first. */
@@ -133,7 +140,10 @@ export class Recorder {
   }
 
   open(spec: ConnectionSpec, nowMs: number): ConnectionTrack {
-    const connection = new ConnectionTrack(spec, this.#options.interfaces.get(spec.listener) ?? 0)
+    const { interfaces, sequenceSalt, distinctEnds } = this.#options
+    const real = packetEnds(spec.client, spec.server, spec.id)
+    const ends = distinctEnds ? this.#tuples.claim(real) : real
+    const connection = new ConnectionTrack(spec, ends, interfaces.get(spec.listener) ?? 0, sequenceSalt)
     this.#connections++
     if (this.#finished) return connection
     this.#scribe.open(connection, nowMs)
@@ -259,11 +269,17 @@ export class Recorder {
 
   #settleNote(note: Note, stored: boolean, ended: Set<ConnectionTrack>): void {
     const connection = 'stream' in note ? note.stream.connection : note.connection
-    if (stored && note.kind === 'close') connection.ending = null
+    if (stored && note.kind === 'close') this.#forget(connection)
     if (!stored && note.kind === 'open') connection.openDue = true
     if (!stored && note.kind === 'gap') for (const range of note.ranges) note.stream.tell(range)
     if (!stored && note.kind === 'fin') note.stream.fin = 'due'
     this.#settled(connection, ended)
+  }
+
+  /** Its close has been stored, or given up. */
+  #forget(connection: ConnectionTrack): void {
+    connection.ending = null
+    this.#tuples.release(connection.ends)
   }
 
   #settled(connection: ConnectionTrack, ended: Set<ConnectionTrack>): void {
@@ -281,6 +297,7 @@ export class Recorder {
     if (this.#waiting.size <= MAX_WAITING_CLOSES) return
     for (const oldest of this.#waiting) {
       this.#waiting.delete(oldest)
+      this.#tuples.release(oldest.ends)
       break
     }
     this.#unclosed++

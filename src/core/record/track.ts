@@ -7,7 +7,7 @@ import type { CloseReason } from '../close-reason.js'
 import { encodeText } from '../codec/pcapng/writer.js'
 import type { Direction } from '../direction.js'
 import { encodeAnnotation, type LostRange } from './annotation.js'
-import { packetEnds } from './endpoints.js'
+import type { PacketEnds } from './endpoints.js'
 import { insertRange, Ledger } from './ledger.js'
 import type { Slab } from './slab.js'
 import { type PacketRoute, packetRoutes } from './tcp-packet.js'
@@ -45,11 +45,11 @@ export class StreamTrack {
   readonly #isn: number
   #untold: LostRange[] = []
 
-  constructor(connection: ConnectionTrack, direction: Direction, route: PacketRoute) {
+  constructor(connection: ConnectionTrack, direction: Direction, route: PacketRoute, isn: number) {
     this.connection = connection
     this.direction = direction
     this.route = route
-    this.#isn = initialSequence(connection.spec.id, direction === 'upstream' ? 0 : 0x5bd1e995)
+    this.#isn = isn
   }
 
   get opposite(): StreamTrack {
@@ -101,6 +101,8 @@ export interface Ending {
 
 export class ConnectionTrack {
   readonly spec: ConnectionSpec
+  /** What its packets carry. */
+  readonly ends: PacketEnds
   readonly interfaceIndex: number
   readonly upstream: StreamTrack
   readonly downstream: StreamTrack
@@ -115,12 +117,14 @@ export class ConnectionTrack {
   /** The recorder asked for its end; once is enough. */
   disconnected = false
 
-  constructor(spec: ConnectionSpec, interfaceIndex: number) {
+  /** `salt` tells this recording's sequence numbers from those of others. */
+  constructor(spec: ConnectionSpec, ends: PacketEnds, interfaceIndex: number, salt: number) {
     this.spec = spec
+    this.ends = ends
     this.interfaceIndex = interfaceIndex
-    const routes = packetRoutes(packetEnds(spec.client, spec.server, spec.id))
-    this.upstream = new StreamTrack(this, 'upstream', routes.upstream)
-    this.downstream = new StreamTrack(this, 'downstream', routes.downstream)
+    const routes = packetRoutes(ends)
+    this.upstream = new StreamTrack(this, 'upstream', routes.upstream, initialSequence(spec.id, salt))
+    this.downstream = new StreamTrack(this, 'downstream', routes.downstream, initialSequence(spec.id, ~salt))
   }
 
   /** The stream whose source sends the connection's last packet, and whether that packet breaks it. */

@@ -41,6 +41,8 @@ export class Harness {
         overload: 'block',
         onFailure: 'continue',
         maxBufferedBytes: 1024 * 1024,
+        sequenceSalt: 1,
+        distinctEnds: true,
         ...options,
       },
       {
