@@ -1,11 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { PING_PONG, recorded } from '../cli/recordings.js'
+import { runWell } from '../support/processes.js'
 import { eventually, testScope, within } from '../support/scope.js'
 import { startTidegate } from '../support/tidegate.js'
+import { toolPath } from '../support/tools.js'
 
 /** 20 MB in one connection, and 3000 short ones: more than any pipe holds, whatever of it is shown. */
 const LONG = recorded((tape) => {
@@ -46,7 +47,7 @@ describe('an export that is ended by hand', () => {
     const scope = testScope()
     const directory = scope.tempDir()
     const [input, to] = [join(directory, 'input'), join(directory, 'out.jsonl')]
-    execFileSync('mkfifo', [input])
+    await runWell(toolPath('mkfifo'), [input])
     // Opened for both, so that neither end waits for the other.
     const feed = await open(input, 'r+')
     scope.defer(() => feed.close())
