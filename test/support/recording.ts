@@ -121,6 +121,14 @@ export interface TsharkReading {
   readonly odd: string
 }
 
+export interface TsharkOptions {
+  /**
+   * Whether tshark also puts the messages above TCP together, its default: in memory, and in half a minute for a message
+   * of 1 GiB.
+   */
+  readonly reassemble?: boolean
+}
+
 /**
  * Has tshark read the whole file once, and follow these connections (counted from 1) meanwhile. Fails if tshark does, or
  * has anything to complain about the file.
@@ -128,6 +136,7 @@ export interface TsharkReading {
 export const readWithTshark = async (
   file: string,
   connections: readonly number[] = [],
+  { reassemble = true }: TsharkOptions = {},
 ): Promise<TsharkReading> => {
   const parser = followParser()
   // -n: no name lookups, which would leave the machine.
@@ -137,6 +146,7 @@ export const readWithTshark = async (
     file,
     '-Y',
     ODDITIES,
+    ...(reassemble ? [] : ['-o', 'tcp.desegment_tcp_streams:FALSE']),
     ...connections.flatMap((n) => ['-z', `follow,tcp,raw,${n - 1}`]),
   ]
   const { stderr } = await runWell(toolPath('tshark'), args, { timeoutMs: READING_MS, onStdout: parser.push })
@@ -183,10 +193,11 @@ const expectAgreement = async (
 export const expectSound = async (
   file: string,
   connections: readonly number[] = [],
+  options: TsharkOptions = {},
 ): Promise<ReadonlyMap<number, Followed>> => {
   const verified = await tidegate(['verify', file], { timeoutMs: READING_MS })
   expect(`${verified.code} ${verified.stderr}`, verified.stdout.toString()).toBe('0 ')
-  const { streams, odd } = await readWithTshark(file, connections)
+  const { streams, odd } = await readWithTshark(file, connections, options)
   expect(odd).toBe('')
   for (const connection of connections) await expectAgreement(file, connection, streams.get(connection))
   return streams
