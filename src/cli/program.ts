@@ -18,7 +18,7 @@ Examples:
   tidegate record :6380 127.0.0.1:6379 --out redis.pcapng
   tidegate inspect redis.pcapng
 
-'tidegate COMMAND --help' has the options and more examples. Every option can also be set in the environment,
+'tidegate COMMAND --help' has the options and more examples. What runs a gateway can also be set in the environment,
 e.g. TIDEGATE_IDLE_TIMEOUT=5m. Exit codes: 0 fine, 1 failed, 2 wrong usage.
 `
 

@@ -36,13 +36,11 @@ export const halfClose = (port: number): Promise<void> =>
       .end('GET /notes HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n')
   })
 
-/** Says half a request and resets the connection. */
+/** Announces a note, is told to go on, says half of it and resets the connection. */
 export const crash = (port: number): Promise<void> =>
   new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port })
     socket.once('error', reject).once('close', () => resolve())
-    socket.write(
-      'POST /notes HTTP/1.1\r\nHost: demo\r\nContent-Length: 1000\r\n\r\nI was just about to',
-      () => socket.resetAndDestroy(),
-    )
+    socket.once('data', () => socket.write('I was just about to', () => socket.resetAndDestroy()))
+    socket.write('POST /notes HTTP/1.1\r\nHost: demo\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n')
   })
