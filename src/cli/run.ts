@@ -6,6 +6,7 @@
 import { constants } from 'node:os'
 import type { GatewayConfig } from '../config/config.js'
 import { type ManagedGateway, startGateway } from '../control/gateway.js'
+import type { RecordingCounters } from '../control/recording.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { createLogger } from './logging.js'
@@ -41,10 +42,17 @@ const reloadOnHangup = (gateway: ManagedGateway, logger: Logger, reload: RunOpti
   })
 }
 
-const summarise = (gateway: ManagedGateway, logger: Logger): void => {
+/** What a person wants to know of a recording that has ended; the rest is in the library's counters. */
+const recordingFields = ({ storedBytes, lostBytes, unclosed }: RecordingCounters) => ({
+  recordedBytes: storedBytes,
+  lostBytes,
+  ...(unclosed === 0 ? {} : { unclosed }),
+})
+
+const summarise = (gateway: Gateway, logger: Logger): void => {
   const { listeners, recording } = gateway.counters()
-  const accepted = Object.values(listeners).reduce((sum, counters) => sum + counters.accepted, 0)
-  logger.info({ connections: accepted, ...(recording === null ? {} : { recording }) }, 'closed')
+  const connections = Object.values(listeners).reduce((sum, { accepted }) => sum + accepted, 0)
+  logger.info({ connections, ...(recording === null ? {} : recordingFields(recording)) }, 'closed')
 }
 
 /** Resolves when the gateway was asked to stop and has closed. @throws what `startGateway` throws. */
