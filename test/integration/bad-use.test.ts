@@ -1,17 +1,23 @@
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { blockScope, testScope, within } from '../support/scope.js'
 import { dial, exchange, freePort, LOOPBACK, startServer } from '../support/sockets.js'
-import { startRelay, tidegate } from '../support/tidegate.js'
+import { startRecorder, startRelay, tidegate } from '../support/tidegate.js'
+import { findTool } from '../support/tools.js'
 
 /** One line, led by the program's name, and nothing that looks like a stack or an object. */
 const ONE_LINE = /^tidegate: [^\n]+\n$/
 
-const expectFailure = async (args: readonly string[], code: number, says: RegExp): Promise<void> => {
-  const finished = await tidegate(args, { timeoutMs: 15_000 })
+const expectFailure = async (
+  args: readonly string[],
+  code: number,
+  says: RegExp,
+  launcher: readonly string[] = [],
+): Promise<void> => {
+  const finished = await tidegate(args, { timeoutMs: 15_000, launcher })
   expect(finished.stderr).toMatch(ONE_LINE)
   expect(finished.stderr).toMatch(says)
   expect(finished.stderr).not.toMatch(/^\s*at |node:internal|\bError\b:/m)
@@ -19,31 +25,35 @@ const expectFailure = async (args: readonly string[], code: number, says: RegExp
   expect(finished.code, finished.stderr).toBe(code)
 }
 
+const PRIVILEGED_PORT = 80
+
+/** How to run a program that may not listen on a privileged port, or why everything may here. */
+const launcherWithoutPrivilege = (): readonly string[] | string => {
+  try {
+    const firstFree = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'))
+    if (firstFree <= PRIVILEGED_PORT) return `every port from ${firstFree} on is free for all`
+  } catch {
+    return 'not Linux'
+  }
+  if (process.getuid?.() !== 0) return []
+  const setpriv = findTool('setpriv')
+  if (setpriv === undefined) return 'root has it, and there is no setpriv to give it up'
+  return [setpriv, '--bounding-set=-net_bind_service', '--inh-caps=-net_bind_service', '--']
+}
+
 describe('a wrong command', () => {
-  it.each([
-    { what: 'a listen address without a port', args: ['relay', 'localhost', ':80'], says: /localhost.*port/ },
-    { what: 'a target that is no address', args: ['relay', ':0', 'a:b:c'], says: /a:b:c/ },
-    { what: 'a port that is too large', args: ['relay', ':70000', ':80'], says: /70000/ },
-    { what: 'no target', args: ['relay', ':0'], says: /target/i },
-    { what: 'no command that there is', args: ['rely', ':0', ':80'], says: /rely/ },
-    {
-      what: 'an option that there is not',
-      args: ['relay', ':0', ':80', '--idel-timeout', '5s'],
-      says: /idel-timeout/,
-    },
-    { what: 'a duration without a unit', args: ['relay', ':0', ':80', '--idle-timeout', '5'], says: /5/ },
-    { what: 'a recording without a file', args: ['record', ':0', ':80'], says: /--out/ },
-    {
-      what: 'a policy that there is not',
-      args: ['record', ':0', ':80', '--out', 'x', '--overload', 'wait'],
-      says: /wait/,
-    },
-    {
-      what: 'a network that is none',
-      args: ['relay', ':0', ':80', '--allow', '10.0.0.0/99'],
-      says: /10\.0\.0\.0\/99/,
-    },
-  ])('$what is one line and exit code 2', async ({ args, says }) => {
+  it.each<[string, readonly string[], RegExp]>([
+    ['a listen address without a port', ['relay', 'localhost', ':80'], /localhost.*port/],
+    ['a target that is no address', ['relay', ':0', 'a:b:c'], /a:b:c/],
+    ['a port that is too large', ['relay', ':70000', ':80'], /70000/],
+    ['no target', ['relay', ':0'], /target/i],
+    ['a command that there is not', ['rely', ':0', ':80'], /rely/],
+    ['an option that there is not', ['relay', ':0', ':80', '--idel-timeout', '5s'], /idel-timeout/],
+    ['a duration without a unit', ['relay', ':0', ':80', '--idle-timeout', '5'], /--idle-timeout.*unit/],
+    ['a recording without a file', ['record', ':0', ':80'], /--out/],
+    ['a policy that there is not', ['record', ':0', ':80', '--out', 'x', '--overload', 'wait'], /wait/],
+    ['a network that is none', ['relay', ':0', ':80', '--allow', '10.0.0.0/99'], /10\.0\.0\.0\/99/],
+  ])('%s is one line and exit code 2', async (_, args, says) => {
     await expectFailure(args, 2, says)
   })
 })
@@ -61,11 +71,15 @@ describe('work that cannot be done', () => {
     await expectFailure(['relay', '192.0.2.1:0', ':80'], 1, /192\.0\.2\.1/)
   })
 
-  const isRoot = process.getuid?.() === 0
-  if (isRoot) process.stderr.write('SKIPPED a port without permission: root has it\n')
-  it.skipIf(isRoot)('a port without permission is one line and exit code 1', async () => {
-    await expectFailure(['relay', `${LOOPBACK}:80`, ':8080'], 1, /permission/i)
-  })
+  const hindrance = launcherWithoutPrivilege()
+  if (typeof hindrance === 'string') process.stderr.write(`SKIPPED a port without permission: ${hindrance}\n`)
+  it.skipIf(typeof hindrance === 'string')(
+    'a port without permission is one line and exit code 1',
+    async () => {
+      const launcher = typeof hindrance === 'string' ? [] : hindrance
+      await expectFailure(['relay', `${LOOPBACK}:${PRIVILEGED_PORT}`, ':8080'], 1, /permission/i, launcher)
+    },
+  )
 
   it('a recording into a directory that is not there is one line and exit code 1', async () => {
     const file = join(scope.tempDir(), 'no', 'such', 'place.pcapng')
@@ -92,10 +106,16 @@ describe('work that cannot be done', () => {
     await expectFailure([command, file], 1, /letter\.txt/)
   })
 
+  it('a file that another gateway records to is one line and exit code 1', async () => {
+    const { file } = await startRecorder(testScope(), await freePort())
+    await expectFailure(['record', `${LOOPBACK}:0`, ':80', '--out', file], 1, /recording\.pcapng/)
+  })
+
   it('a foreign file is never recorded over', async () => {
     const file = join(scope.tempDir(), 'precious.txt')
     writeFileSync(file, 'precious\n'.repeat(100))
     await expectFailure(['record', `${LOOPBACK}:0`, ':80', '--out', file], 1, /precious\.txt/)
+    expect(readFileSync(file, 'utf8')).toBe('precious\n'.repeat(100))
   })
 })
 

@@ -63,10 +63,10 @@ describe('SIGTERM to a gateway with a connection that stays', () => {
     await gone
   })
 
-  it.each([
-    { second: 'SIGTERM', code: 143 },
-    { second: 'SIGINT', code: 130 },
-  ] as const)('a second signal, $second, ends it at once', async ({ second, code }) => {
+  it.each<['SIGTERM' | 'SIGINT', number]>([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ])('a second signal, %s, ends it at once', async (second, code) => {
     const ends = testScope()
     const server = await startServer(ends, (socket) => socket.resume())
     const gateway = await startRelay(ends, server.port, ['--drain-timeout', '10m'])

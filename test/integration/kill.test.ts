@@ -1,9 +1,16 @@
+import { statSync, truncateSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { payload, seededRandom } from '../support/payload.js'
-import { expectSameBytes, listConnections, rawStream, readWithTshark } from '../support/recording.js'
+import {
+  expectSameBytes,
+  expectSound,
+  listConnections,
+  rawStream,
+  readWithTshark,
+} from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
-import { dial, startServer, type TestServer } from '../support/sockets.js'
+import { dial, exchange, startServer, type TestServer } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
 
@@ -91,56 +98,89 @@ const startCountingEcho = (scope: Scope, arrivedUp: Map<number, Arrivals>): Prom
 describeWith(['tshark'], 'a recording gateway that is killed in the middle of traffic', () => {
   const scope = blockScope()
 
-  describe.each(KILL_AFTER_MS.map((delayMs, round) => ({ round: round + 1, delayMs })))(
-    'round $round, $delayMs ms in',
-    ({ delayMs }) => {
-      it('leaves a file that repair makes whole, and nothing of it is lost', async () => {
-        const ends = testScope()
-        const arrivedUp = new Map<number, Arrivals>()
-        const echo = await startCountingEcho(scope, arrivedUp)
-        const gateway = await startRecorder(ends, echo.port)
-        const traffic = await Promise.all(QUESTIONS.map((_, n) => startTraffic(ends, gateway, arrivedUp, n)))
-        await eventually('the first bytes to be back', () =>
-          traffic.every(({ down }) => down.by(Date.now()) > 0),
-        )
-        // Not a wait for something to happen: the moment of the kill is what the rounds differ in.
-        await new Promise((resolve) => setTimeout(resolve, delayMs))
-        const killedAt = Date.now()
-        gateway.daemon.child.kill('SIGKILL')
-        await gateway.daemon.exited
-        await echo.close()
+  it.each(KILL_AFTER_MS)(
+    'after %d ms leaves a file that repair makes whole, and nothing of it is lost',
+    async (delayMs) => {
+      const ends = testScope()
+      const arrivedUp = new Map<number, Arrivals>()
+      const echo = await startCountingEcho(scope, arrivedUp)
+      const gateway = await startRecorder(ends, echo.port)
+      const traffic = await Promise.all(QUESTIONS.map((_, n) => startTraffic(ends, gateway, arrivedUp, n)))
+      await eventually('the first bytes to be back', () =>
+        traffic.every(({ down }) => down.by(Date.now()) > 0),
+      )
+      // Not a wait for something to happen: the moment of the kill is what the rounds differ in.
+      await new Promise((resolve) => setTimeout(resolve, delayMs))
+      const killedAt = Date.now()
+      gateway.daemon.child.kill('SIGKILL')
+      await gateway.daemon.exited
+      await echo.close()
 
-        const repaired = await tidegate(['verify', '--repair', gateway.file])
-        expect(repaired.code, repaired.stderr).toBe(0)
-        const again = await tidegate(['verify', gateway.file])
-        expect(again.code, again.stderr).toBe(0)
+      const repaired = await tidegate(['verify', '--repair', gateway.file])
+      expect(repaired.code, repaired.stderr).toBe(0)
+      const again = await tidegate(['verify', gateway.file])
+      expect(again.code, again.stderr).toBe(0)
 
-        const listed = await listConnections(gateway.file)
-        // This reads the whole file, and fails if tshark does or has anything to complain about.
-        const { streams, odd } = await readWithTshark(
-          gateway.file,
-          listed.map(({ connection }) => connection),
-        )
-        expect(odd).toBe('')
-        const settled = killedAt - STORED_WITHIN_MS
-        for (const [n, { up, down, localPort }] of traffic.entries()) {
-          const found = listed.find(({ client }) => client.endsWith(`:${localPort}`))
-          if (found === undefined) {
-            expect(down.by(settled), `connection ${n} is missing`).toBe(0)
-            continue
-          }
-          for (const [direction, arrivals] of [
-            ['upstream', up],
-            ['downstream', down],
-          ] as const) {
-            const what = `${direction} of connection ${found.connection}`
-            const stored = await rawStream(gateway.file, found.connection, direction)
-            expectSameBytes(stored, QUESTIONS[n]!.subarray(0, stored.length), what)
-            expectSameBytes(streams.get(found.connection)![direction], stored, `${what} in tshark`)
-            expect(stored.length, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
-          }
+      const listed = await listConnections(gateway.file)
+      // This reads the whole file, and fails if tshark does or has anything to complain about.
+      const { streams, odd } = await readWithTshark(
+        gateway.file,
+        listed.map(({ connection }) => connection),
+      )
+      expect(odd).toBe('')
+      const settled = killedAt - STORED_WITHIN_MS
+      for (const [n, { up, down, localPort }] of traffic.entries()) {
+        const found = listed.find(({ client }) => client.endsWith(`:${localPort}`))
+        if (found === undefined) {
+          expect(down.by(settled), `connection ${n} is missing`).toBe(0)
+          continue
         }
-      }, 60_000)
+        for (const [direction, arrivals] of [
+          ['upstream', up],
+          ['downstream', down],
+        ] as const) {
+          const what = `${direction} of connection ${found.connection}`
+          const stored = await rawStream(gateway.file, found.connection, direction)
+          expectSameBytes(stored, QUESTIONS[n]!.subarray(0, stored.length), what)
+          expectSameBytes(streams.get(found.connection)![direction], stored, `${what} in tshark`)
+          expect(stored.length, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
+        }
+      }
     },
+    60_000,
   )
+})
+
+describeWith(['tshark'], 'a gateway that starts again on a recording that was cut', () => {
+  it('repairs its end, keeps what was there and goes on behind it', async () => {
+    const ends = testScope()
+    const messages = [payload(30, 300_000), payload(31, 400_000), payload(32, 500_000)]
+    const [whole, cut, added] = messages
+    const echo = await startServer(ends, (socket) => socket.pipe(socket))
+    const before = await startRecorder(ends, echo.port)
+    const { file } = before
+    await exchange(await dial(ends, before.port), whole!)
+    await before.closed(1)
+    await exchange(await dial(ends, before.port), cut!)
+    await before.closed(2)
+    expect(await before.finish()).toBe(0)
+    // In the middle of the last block, which is the second connection's close.
+    truncateSync(file, statSync(file).size - 5)
+    expect((await tidegate(['verify', file])).code).toBe(1)
+
+    const after = await startRecorder(ends, echo.port, { file })
+    await exchange(await dial(ends, after.port), added!)
+    await after.closed(1)
+    expect(await after.finish()).toBe(0)
+
+    const streams = await expectSound(file, [1, 2, 3])
+    expect((await listConnections(file)).map(({ reason }) => reason)).toEqual([
+      'client_fin',
+      null,
+      'client_fin',
+    ])
+    for (const [n, message] of messages.entries())
+      for (const direction of ['upstream', 'downstream'] as const)
+        expectSameBytes(streams.get(n + 1)![direction], message, `connection ${n + 1} ${direction}`)
+  }, 60_000)
 })

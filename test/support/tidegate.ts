@@ -23,9 +23,24 @@ const builtCli = (): string => {
   return CLI
 }
 
+export interface LauncherOption {
+  /** Program and arguments that run the rest of their arguments, e.g. with a limit set first. */
+  readonly launcher?: readonly string[]
+}
+
+const launched = (launcher: readonly string[], args: readonly string[]): [string, ...string[]] => {
+  const [command = process.execPath, ...rest] = [...launcher, process.execPath, builtCli(), ...args]
+  return [command, ...rest]
+}
+
 /** Runs a `tidegate` command to its end. */
-export const tidegate = (args: readonly string[], options?: RunOptions): Promise<Finished> =>
-  run(process.execPath, [builtCli(), ...args], options)
+export const tidegate = (
+  args: readonly string[],
+  { launcher = [], ...options }: RunOptions & LauncherOption = {},
+): Promise<Finished> => {
+  const [command, ...rest] = launched(launcher, args)
+  return run(command, rest, options)
+}
 
 /** A line of the JSON log. */
 export interface LogLine {
@@ -77,18 +92,13 @@ export interface Gateway {
   finish(deadlineMs?: number): Promise<number | null>
 }
 
-export interface GatewayOptions {
-  /** Program and arguments that run the rest of their arguments, e.g. a shell that sets a limit first. */
-  readonly launcher?: readonly string[]
-}
-
 /** Starts `tidegate ARGS` without waiting for anything. */
 export const startTidegate = (
   scope: Scope,
   args: readonly string[],
-  { launcher = [] }: GatewayOptions = {},
+  { launcher = [] }: LauncherOption = {},
 ): Gateway => {
-  const [command = process.execPath, ...rest] = [...launcher, process.execPath, builtCli(), ...args]
+  const [command, ...rest] = launched(launcher, args)
   const daemon = startDaemon(scope, command, rest)
   const log: LogLine[] = []
   const noise: string[] = []
@@ -174,7 +184,7 @@ export interface RecordingGateway extends ListeningGateway {
   readonly file: string
 }
 
-export interface RecordOptions extends GatewayOptions {
+export interface RecordOptions extends LauncherOption {
   readonly file?: string
   readonly args?: readonly string[]
 }
