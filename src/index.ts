@@ -28,7 +28,7 @@ export type {
   InspectAnswer,
   InspectContext,
 } from './control/hooks.js'
-export type { RecordingCounters } from './control/recording.js'
+export type { RecordingCounters } from './control/recording/recording.js'
 export {
   type Address,
   formatAddress,

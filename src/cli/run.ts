@@ -6,7 +6,7 @@
 import { constants } from 'node:os'
 import type { GatewayConfig } from '../config/config.js'
 import { type Gateway, type ManagedGateway, startGateway } from '../control/gateway.js'
-import type { RecordingCounters } from '../control/recording.js'
+import type { RecordingCounters } from '../control/recording/recording.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { createLogger } from './logging.js'

@@ -5,7 +5,7 @@ import type { ConnectionRecord } from '../core/session/record.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 import { type ConnectionObserver, type Inspect, transformByHook } from './hooks.js'
-import type { ConnectionTap } from './recording.js'
+import type { ConnectionTap } from './recording/recording.js'
 
 export interface Watchers {
   readonly inspect: Inspect | undefined

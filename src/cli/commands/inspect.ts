@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { CLOSE_REASONS } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
 import { usageError } from '../failure.js'
-import { showConversation } from '../inspect/conversation.js'
+import { type ConversationWork, showConversation } from '../inspect/conversation.js'
 import { listConnections } from '../inspect/list.js'
 import { type CommandIo, processIo, withStdout } from '../output.js'
 import { readRecording } from '../reading.js'
@@ -47,13 +47,7 @@ const parseNumber = (text: string): number => {
 /** What one run does, its flags checked against each other. */
 type Work =
   | { readonly kind: 'list'; readonly client?: string; readonly reason?: string; readonly json: boolean }
-  | {
-      readonly kind: 'conversation'
-      readonly connection: number
-      readonly form: 'text' | 'hex' | 'json'
-      readonly direction?: Direction
-    }
-  | { readonly kind: 'raw'; readonly connection: number; readonly direction: Direction }
+  | ConversationWork
 
 const workOf = ({ connection, as, direction, client, reason, json }: Flags): Work => {
   if (connection === undefined) {

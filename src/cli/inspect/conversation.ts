@@ -13,6 +13,7 @@ import { EXIT } from '../failure.js'
 import { type CommandIo, type Output, tell } from '../output.js'
 import { damageText, tellIgnored } from '../reading.js'
 
+/** Which conversation to show, and how. */
 export type ConversationWork =
   | {
       readonly kind: 'conversation'

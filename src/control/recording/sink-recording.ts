@@ -19,7 +19,7 @@ import type {
   Recording,
   RecordingCounters,
   RecordingOptions,
-} from '../recording.js'
+} from './recording.js'
 import { logReport } from './reports.js'
 import { Tap, type TapListener } from './tap.js'
 import { WallClock } from './wall-clock.js'
@@ -230,3 +230,6 @@ export class SinkRecording implements Recording, RecorderHost, TapListener {
     return this.counters()
   }
 }
+
+/** Starts a recording into `sink`, which belongs to it from then on. */
+export const startRecording = (options: RecordingOptions): Recording => new SinkRecording(options)

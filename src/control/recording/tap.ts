@@ -3,7 +3,7 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
 import type { ConnectionTrack } from '../../core/record/track.js'
-import type { ConnectionTap, Holdable } from '../recording.js'
+import type { ConnectionTap, Holdable } from './recording.js'
 
 /** What a tap reports to. */
 export interface TapListener {

@@ -1,13 +1,10 @@
-/**
- * The recording: what joins the pure recorder (core/record) to a sink, the clock and the links it watches.
- */
+/** What a recording is to the gateway: taps on connections, counters, an end. */
 
-import type { Address } from '../core/address.js'
-import type { CloseReason } from '../core/close-reason.js'
-import type { Direction } from '../core/direction.js'
-import type { Logger } from '../ports/logger.js'
-import type { Sink } from '../ports/sink.js'
-import { SinkRecording } from './recording/sink-recording.js'
+import type { Address } from '../../core/address.js'
+import type { CloseReason } from '../../core/close-reason.js'
+import type { Direction } from '../../core/direction.js'
+import type { Logger } from '../../ports/logger.js'
+import type { Sink } from '../../ports/sink.js'
 
 export interface RecordingOptions {
   readonly sink: Sink
@@ -85,6 +82,3 @@ export interface Recording {
    */
   close(timeoutMs?: number): Promise<RecordingCounters>
 }
-
-/** Starts a recording into `sink`, which belongs to it from then on. */
-export const startRecording = (options: RecordingOptions): Recording => new SinkRecording(options)

@@ -1,17 +1,17 @@
 import { expect, test, vi } from 'vitest'
-import {
-  type ConnectionTap,
-  type Holdable,
-  type Recording,
-  type RecordingOptions,
-  startRecording,
-} from '../../src/control/recording.js'
-import type { CloseReason } from '../../src/core/close-reason.js'
-import { decodeAnnotation } from '../../src/core/record/annotation.js'
-import { TidegateError } from '../../src/errors.js'
-import type { Logger } from '../../src/ports/logger.js'
-import type { Sink } from '../../src/ports/sink.js'
-import { concat, parseFile } from '../core/record/parse.js'
+import type {
+  ConnectionTap,
+  Holdable,
+  Recording,
+  RecordingOptions,
+} from '../../../src/control/recording/recording.js'
+import { startRecording } from '../../../src/control/recording/sink-recording.js'
+import type { CloseReason } from '../../../src/core/close-reason.js'
+import { decodeAnnotation } from '../../../src/core/record/annotation.js'
+import { TidegateError } from '../../../src/errors.js'
+import type { Logger } from '../../../src/ports/logger.js'
+import type { Sink } from '../../../src/ports/sink.js'
+import { concat, parseFile } from '../../core/record/parse.js'
 
 /** A sink whose writes wait for the test's answer, unless it says `auto`. */
 class HandSink implements Sink {
