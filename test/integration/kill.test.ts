@@ -21,16 +21,22 @@ const CLIENTS = 2
 /** More than any round moves. */
 const STREAM_BYTES = 32 * 1024 ** 2
 /** Paces each client, so that 20 recordings can be checked byte by byte in reasonable time. */
-const BURST_BYTES = 32 * 1024
 const BURST_EVERY_MS = 5
 
 const QUESTIONS = Array.from({ length: CLIENTS }, (_, n) => payload(20 + n, STREAM_BYTES))
 
-/** Mostly early, where the file's beginning is still being written; some late enough for bytes to have grown old. */
 const random = seededRandom(9)
-const KILL_AFTER_MS = [
-  ...Array.from({ length: 16 }, () => Math.round(5 + random() * 395)),
-  ...Array.from({ length: 4 }, () => Math.round(1100 + random() * 600)),
+const between = (least: number, most: number): number => Math.round(least + random() * (most - least))
+
+/**
+ * The moment of the kill, in ms of traffic, and the size of the bursts. Mostly early, where the file's beginning is
+ * still being written; some late enough for bytes to have grown old, half of those with so little traffic
+ * that nothing but the passing of time makes the recorder write.
+ */
+const ROUNDS: readonly (readonly [delayMs: number, burstBytes: number])[] = [
+  ...Array.from({ length: 16 }, () => [between(5, 400), 32 * 1024] as const),
+  ...Array.from({ length: 2 }, () => [between(1100, 1700), 32 * 1024] as const),
+  ...Array.from({ length: 2 }, () => [between(1100, 1700), 64] as const),
 ]
 
 interface Sample {
@@ -65,6 +71,7 @@ const startTraffic = async (
   gateway: RecordingGateway,
   arrivedUp: Map<number, Arrivals>,
   n: number,
+  burstBytes: number,
 ): Promise<Traffic> => {
   const socket = await dial(scope, gateway.port)
   socket.on('error', () => {})
@@ -75,8 +82,8 @@ const startTraffic = async (
   const timer = setInterval(() => {
     if (socket.writableNeedDrain || socket.destroyed) return
     // The first 4 bytes tell the echo server whose stream it is counting.
-    socket.write(question.subarray(sent, sent + BURST_BYTES))
-    sent += BURST_BYTES
+    socket.write(question.subarray(sent, sent + burstBytes))
+    sent += burstBytes
   }, BURST_EVERY_MS)
   scope.defer(() => clearInterval(timer))
   socket.once('close', () => clearInterval(timer))
@@ -98,14 +105,16 @@ const startCountingEcho = (scope: Scope, arrivedUp: Map<number, Arrivals>): Prom
 describeWith(['tshark'], 'a recording gateway that is killed in the middle of traffic', () => {
   const scope = blockScope()
 
-  it.each(KILL_AFTER_MS)(
-    'after %d ms leaves a file that repair makes whole, and nothing of it is lost',
-    async (delayMs) => {
+  it.each(ROUNDS)(
+    'after %d ms of bursts of %d bytes leaves a file that repair makes whole, and nothing of it is lost',
+    async (delayMs, burstBytes) => {
       const ends = testScope()
       const arrivedUp = new Map<number, Arrivals>()
       const echo = await startCountingEcho(scope, arrivedUp)
       const gateway = await startRecorder(ends, echo.port)
-      const traffic = await Promise.all(QUESTIONS.map((_, n) => startTraffic(ends, gateway, arrivedUp, n)))
+      const traffic = await Promise.all(
+        QUESTIONS.map((_, n) => startTraffic(ends, gateway, arrivedUp, n, burstBytes)),
+      )
       await eventually('the first bytes to be back', () =>
         traffic.every(({ down }) => down.by(Date.now()) > 0),
       )

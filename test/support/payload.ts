@@ -25,8 +25,6 @@ export function* payloadChunks(seed: number, length: number): Generator<Buffer> 
 export const payload = (seed: number, length: number): Buffer =>
   Buffer.concat([...payloadChunks(seed, length)])
 
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-
 /** A hash of what passes by, and how much it was. */
 export interface Digest {
   readonly sha256: string

@@ -6,7 +6,6 @@
 
 import { expect } from 'vitest'
 import type { Direction, PerDirection } from '../../src/core/direction.js'
-import { type Digest, digester } from './payload.js'
 import { runWell } from './processes.js'
 import { tidegate } from './tidegate.js'
 import { toolPath } from './tools.js'
@@ -55,13 +54,6 @@ export const rawStream = async (file: string, connection: number, direction: Dir
   const chunks: Buffer[] = []
   await rawStreamTo(file, connection, direction, (chunk) => chunks.push(chunk))
   return Buffer.concat(chunks)
-}
-
-/** A hash of the bytes of one direction, for streams too large to keep. */
-export const rawDigest = async (file: string, connection: number, direction: Direction): Promise<Digest> => {
-  const hash = digester()
-  await rawStreamTo(file, connection, direction, hash.push)
-  return hash.digest()
 }
 
 /** One TCP stream as tshark's follow-stream shows it. */
