@@ -74,7 +74,6 @@ const startTraffic = async (
   burstBytes: number,
 ): Promise<Traffic> => {
   const socket = await dial(scope, gateway.port)
-  socket.on('error', () => {})
   const down = new Arrivals()
   socket.on('data', (chunk) => down.add(chunk.length))
   const question = QUESTIONS[n]!

@@ -82,9 +82,10 @@ export const startServer = async (scope: Scope, onSocket: (socket: Socket) => vo
   return { port: portOf(server), sockets, close }
 }
 
-/** A connected socket that ends with the scope. */
+/** A connected socket that ends with the scope. Its errors concern whoever waits for something of it, and nobody else. */
 export const dial = async (scope: Scope, port: number): Promise<Socket> => {
   const socket = connect({ port, host: LOOPBACK, allowHalfOpen: true, noDelay: true })
+  socket.on('error', () => {})
   scope.defer(() => socket.destroy())
   await within(5000, `a connection to port ${port}`, once(socket, 'connect'))
   return socket
