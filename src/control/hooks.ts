@@ -14,7 +14,7 @@ import { TLSSocket } from 'node:tls'
 import { type Address, parseAddress } from '../core/address.js'
 import type { Direction } from '../core/direction.js'
 import type { ConnectionIdentity, ConnectionRecord } from '../core/session/record.js'
-import { TidegateError } from '../errors.js'
+import { messageOf, TidegateError } from '../errors.js'
 import type { LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 
@@ -43,7 +43,10 @@ export type InspectAnswer = void | undefined | 'pass' | 'drop' | 'terminate' | U
  */
 export type Inspect = (chunk: Uint8Array, context: InspectContext) => InspectAnswer | Promise<InspectAnswer>
 
-/** Watches; each method is optional. What `onData` is shown is valid only during the call. */
+/**
+ * Watches; each method is optional. What `onData` is shown is valid only during the call. Nobody waits for a method that
+ * is async, but its rejection counts like a throw.
+ */
 export interface ConnectionObserver {
   /** The connection has its upstream, and no byte has moved. */
   onOpen?(connection: LinkedConnection): void
@@ -55,14 +58,19 @@ export interface ConnectionObserver {
   onClose?(record: ConnectionRecord): void
 }
 
+/** What a connection is ended with when the caller's code threw or rejected. */
+export const hookFailed = (thrown: unknown): TidegateError =>
+  new TidegateError('hook_failed', `a hook failed: ${messageOf(thrown)}`, { fault: 'hook', cause: thrown })
+
 /** Hooks may bring a promise of another library. */
-const isPromise = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
+export const isPromise = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
   typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function'
 
 const toAddress = (target: string | Address): Address =>
   typeof target === 'string' ? parseAddress(target) : target
 
-const isAddress = (answer: object): answer is Address => 'kind' in answer
+const isAddress = (answer: unknown): answer is Address =>
+  typeof answer === 'object' && answer !== null && 'kind' in answer
 
 const addressOfStream = (stream: Duplex): Address => {
   if (stream instanceof Socket && stream.remoteAddress !== undefined && stream.remotePort !== undefined)

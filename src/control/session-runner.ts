@@ -16,6 +16,7 @@ import type { ConnectionIdentity, ConnectionRecord, LiveConnection } from '../co
 import { messageOf, TidegateError } from '../errors.js'
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
 import type { Conn, Dial, DialOptions, Engine, Link, LinkEnd, LinkOptions } from '../ports/engine.js'
+import { hookFailed } from './hooks.js'
 
 /** What a session needs of its surroundings; shared by all sessions of a listener. */
 export interface SessionSurroundings {
@@ -31,9 +32,6 @@ const NOTHING: PerDirection<number> = { upstream: 0, downstream: 0 }
 
 const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(messageOf(thrown)))
 
-const hookFailed = (thrown: unknown): TidegateError =>
-  new TidegateError('hook_failed', `a hook failed: ${messageOf(thrown)}`, { fault: 'hook', cause: thrown })
-
 export class SessionRunner {
   readonly identity: ConnectionIdentity
   readonly #client: Conn
@@ -45,6 +43,8 @@ export class SessionRunner {
   #upstream: Conn | null = null
   #upstreamAddress: Address | null = null
   #link: Link | null = null
+  /** Asked for by an observer that is told of the link while it is being made. */
+  #cutAtOnce: CloseReason | null = null
   #totals: PerDirection<number> = NOTHING
   #error: Error | null = null
   #attempts = 0
@@ -112,7 +112,8 @@ export class SessionRunner {
       case 'link':
         return this.#makeLink()
       case 'cut_link':
-        this.#link?.destroy(command.reason, this.#error ?? undefined)
+        if (this.#link === null) this.#cutAtOnce ??= command.reason
+        else this.#link.destroy(command.reason, this.#error ?? undefined)
         return
       case 'reset_client':
         this.#client.watch(null)
@@ -199,6 +200,7 @@ export class SessionRunner {
     }
     const observer = { ...watch, onEnd: (end: LinkEnd) => this.#linkEnded(end) }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
+    if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
   }
 
   #linkEnded(end: LinkEnd): void {

@@ -4,12 +4,19 @@ import type { Direction } from '../core/direction.js'
 import type { ConnectionRecord } from '../core/session/record.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
-import { type ConnectionObserver, type Inspect, transformByHook } from './hooks.js'
+import { type ConnectionObserver, hookFailed, type Inspect, isPromise, transformByHook } from './hooks.js'
 import type { ConnectionTap } from './recording/recording.js'
 
 export interface Watchers {
   readonly inspect: Inspect | undefined
   readonly observers: readonly ConnectionObserver[]
+}
+
+type OnFault = (thrown: unknown) => void
+
+/** Nobody waits for an observer that answers with a promise, but it must not fail unnoticed: that would end the process. */
+const mind = (answer: unknown, onFault: OnFault): void => {
+  if (isPromise(answer)) answer.then(undefined, onFault)
 }
 
 type OnData = (chunk: Uint8Array, direction: Direction) => void
@@ -19,12 +26,13 @@ const dataWatch = (
   tap: ConnectionTap | null,
   observers: readonly ConnectionObserver[],
   connection: LinkedConnection,
+  onFault: OnFault,
 ): OnData | undefined => {
   const readers = observers.filter((observer) => observer.onData !== undefined)
   if (readers.length === 0) return tap === null ? undefined : (chunk, direction) => tap.data(chunk, direction)
   return (chunk, direction) => {
     tap?.data(chunk, direction)
-    for (const reader of readers) reader.onData?.(connection, chunk, direction)
+    for (const reader of readers) mind(reader.onData?.(connection, chunk, direction), onFault)
   }
 }
 
@@ -35,27 +43,28 @@ export const watchLink = (
   connection: LinkedConnection,
   link: () => Link | null,
 ): LinkWatch => {
-  for (const observer of observers) observer.onOpen?.(connection)
-  const onData = dataWatch(tap, observers, connection)
+  const endLink: OnFault = (thrown) => link()?.destroy('error', hookFailed(thrown))
+  for (const observer of observers) mind(observer.onOpen?.(connection), endLink)
+  const onData = dataWatch(tap, observers, connection, endLink)
   return {
     ...(inspect === undefined ? {} : { transform: transformByHook(inspect, connection, link) }),
     ...(onData === undefined ? {} : { onData }),
     onEndOfStream: (direction) => {
       tap?.endOfStream(direction)
-      for (const observer of observers) observer.onEndOfStream?.(connection, direction)
+      for (const observer of observers) mind(observer.onEndOfStream?.(connection, direction), endLink)
     },
   }
 }
 
-/** Tells every observer of the end; what one of them throws goes to `onFault` and stops nobody. */
+/** Tells every observer of the end; what one of them throws or rejects with goes to `onFault` and stops nobody. */
 export const tellClosed = (
   observers: readonly ConnectionObserver[],
   record: ConnectionRecord,
-  onFault: (thrown: unknown) => void,
+  onFault: OnFault,
 ): void => {
   for (const observer of observers) {
     try {
-      observer.onClose?.(record)
+      mind(observer.onClose?.(record), onFault)
     } catch (thrown) {
       onFault(thrown)
     }

@@ -425,6 +425,52 @@ describe('observers', () => {
       expect(await exchange(port, 'next')).toBe('next')
     },
   )
+
+  it.each(['onOpen', 'onData', 'onClose'] as const)(
+    'whose %s rejects hurt their own connection at most',
+    async (method) => {
+      let faults = 0
+      const { nextClosed, port } = await start(listenerTo(await echo()), {
+        observers: [
+          {
+            [method]: async () => {
+              if (faults++ === 0) throw new Error('observer fault')
+            },
+          },
+        ],
+      })
+      const socket = await client(port)
+      socket.write('x')
+      if (method === 'onClose') socket.end()
+      const { reason, error } = await nextClosed()
+      if (method === 'onClose') expect(reason).toBe('client_fin')
+      else expect([reason, error?.message]).toEqual(['error', 'a hook failed: observer fault'])
+      expect(await exchange(port, 'next')).toBe('next')
+    },
+  )
+
+  it('whose last call rejects when its connection is over anyway hurt nobody', async () => {
+    const { nextClosed, port } = await start(listenerTo(await echo()), {
+      observers: [
+        {
+          onEndOfStream: async (_, direction) => {
+            await nextClosed()
+            throw new Error(`too late: ${direction}`)
+          },
+        },
+      ],
+    })
+    for (const text of ['one', 'two']) expect(await exchange(port, text)).toBe(text)
+  })
+
+  it('may end the connection they are told of', async () => {
+    const { gateway, nextClosed, port } = await start(listenerTo(await echo()), {
+      observers: [{ onOpen: ({ id }) => void gateway.kill(id) }],
+    })
+    const socket = await client(port)
+    expect(await errorCode(socket)).toBe('ECONNRESET')
+    expect((await nextClosed()).reason).toBe('killed')
+  })
 })
 
 describe('close', () => {
