@@ -85,3 +85,11 @@ it('the demo tells its story, and read-recording.mjs reads what it recorded', as
     await rm(folder, { recursive: true })
   }
 })
+
+it('the demo ends at once when its recording cannot be written', async () => {
+  const { code, stderr } = await tidegate(['demo', '--out', '/nonexistent-folder/demo.pcapng'], {
+    timeoutMs: 10_000,
+  })
+  expect(stderr).toMatch(/^tidegate: '\/nonexistent-folder\/demo.pcapng' cannot be written: [^\n]+\n$/)
+  expect(code).toBe(1)
+})

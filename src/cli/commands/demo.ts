@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import colors from 'picocolors'
 import { parseConfig } from '../../config/parse.js'
-import { startGateway } from '../../control/gateway.js'
+import { type Gateway, startGateway } from '../../control/gateway.js'
 import { browse, crash, halfClose } from '../demo/clients.js'
 import { startGuestBook } from '../demo/service.js'
 import { createLogger } from '../logging.js'
@@ -35,12 +35,19 @@ const run = async (command: Command, ...args: readonly string[]): Promise<void> 
 
 const recordTraffic = async (file: string): Promise<void> => {
   const service = await startGuestBook()
-  const config = parseConfig({
-    listeners: [{ name: 'guest-book', listen: '127.0.0.1:0', upstream: `127.0.0.1:${service.port}` }],
-    record: { file },
-    log: { format: 'pretty' },
-  })
-  const gateway = await startGateway(config, { logger: createLogger(config.log) })
+  try {
+    const config = parseConfig({
+      listeners: [{ name: 'guest-book', listen: '127.0.0.1:0', upstream: `127.0.0.1:${service.port}` }],
+      record: { file },
+      log: { format: 'pretty' },
+    })
+    await visit(await startGateway(config, { logger: createLogger(config.log) }))
+  } finally {
+    await service.close()
+  }
+}
+
+const visit = async (gateway: Gateway): Promise<void> => {
   const [listener] = gateway.listeners
   try {
     const port = listener?.address.kind === 'tcp' ? listener.address.port : 0
@@ -49,7 +56,6 @@ const recordTraffic = async (file: string): Promise<void> => {
     await crash(port)
   } finally {
     await gateway.close()
-    await service.close()
   }
 }
 
