@@ -5,6 +5,7 @@
 import { type Command, Option } from 'commander'
 import type { GatewayConfigInput } from '../config/config.js'
 import * as defaults from '../config/defaults.js'
+import { readersFrom } from '../config/paths.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
 import { parseAddress } from '../core/address.js'
 import { checkCidr } from '../core/route/cidr.js'
@@ -13,7 +14,7 @@ import { usageError } from './failure.js'
 
 type Check = (text: string) => unknown
 
-/** Runs a check of ours over a value, so that its message names the option it came from. */
+/** Runs a check of ours over a value, so that its message names the argument, option or variable it came from. */
 const named =
   (name: string, check: Check) =>
   (text: string): string => {
@@ -25,11 +26,20 @@ const named =
     }
   }
 
+/** As `named`. Commander does not say whether a value is the flag's or the environment's. */
+const namedOption =
+  (flag: string, check: Check, wholeText?: string) =>
+  (text: string): string => {
+    const variable = environmentOf(flag)
+    const isVariables = process.env[variable] === (wholeText ?? text)
+    return named(isVariables ? `${flag} (${variable})` : flag, check)(text)
+  }
+
 const namedList =
-  (name: string, check: Check) =>
+  (flag: string, check: Check) =>
   (text: string, before: readonly string[] | undefined): readonly string[] => [
     ...(before ?? []),
-    ...text.split(',').map((part) => named(name, check)(part.trim())),
+    ...text.split(',').map((part) => namedOption(flag, check, text)(part.trim())),
   ]
 
 const flagOf = (flags: string): string => /--[\w-]+/.exec(flags)?.[0] ?? flags
@@ -41,7 +51,7 @@ const option = (flags: string, description: string): Option =>
   new Option(flags, description).env(environmentOf(flags))
 
 const checked = (flags: string, description: string, check: Check): Option =>
-  option(flags, description).argParser(named(flagOf(flags), check))
+  option(flags, description).argParser(namedOption(flagOf(flags), check))
 
 const count: Check = (text) => {
   if (!/^\d{1,9}$/.test(text))
@@ -53,11 +63,12 @@ const inherit = (ms: number): string => `(default: ${formatDuration(ms)})`
 /** `name: check` for a positional argument. */
 export const addressArgument = (name: string) => named(name, parseAddress)
 
-export const addressListArgument =
+/** As `addressArgument`, for one or more places to connect to. */
+export const endpointListArgument =
   (name: string) =>
   (text: string, before: readonly string[] | undefined): readonly string[] => [
     ...(before ?? []),
-    named(name, parseAddress)(text),
+    named(name, readersFrom(undefined).endpoint)(text),
   ]
 
 export interface RelayFlags {

@@ -61,7 +61,7 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     [['record', ':1', ':2'], "required option '-o, --out <file>' not specified"],
     [['relay', 'nowhere', ':2'], "LISTEN: 'nowhere' is not an address: the port is missing"],
     [['relay', ':1', '::1:80'], "TARGET: '::1:80' is not an address: an IPv6 address is written in brackets"],
-    [['relay', ':1', '127.0.0.1:0'], 'port 0'],
+    [['relay', ':1', '127.0.0.1:0'], "TARGET: '127.0.0.1:0' is nowhere to connect to: port 0"],
     [
       ['relay', ':1', ':2', '--idle-timeout', '5x'],
       "--idle-timeout: '5x' is not a duration; expected e.g. 500ms",
@@ -78,10 +78,17 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     expect({ stdout, code }).toEqual({ stdout: '', code: 2 })
   })
 
+  it('also in one item of a list in the environment', async () => {
+    vi.stubEnv('TIDEGATE_ALLOW', '10.0.0.0/8, 10.0.0.0/99')
+    const { stderr, code } = await run('relay', ':1', ':2')
+    expect(stderr).toContain("--allow (TIDEGATE_ALLOW): '10.0.0.0/99'")
+    expect(code).toBe(2)
+  })
+
   it('also in the environment, named as such', async () => {
     vi.stubEnv('TIDEGATE_IDLE_TIMEOUT', 'soon')
     const { stderr, code } = await run('relay', ':1', ':2')
-    expect(stderr).toContain("'soon' is not a duration")
+    expect(stderr).toContain("--idle-timeout (TIDEGATE_IDLE_TIMEOUT): 'soon' is not a duration")
     expect(stderr).toMatch(/^tidegate: [^\n]+\n$/)
     expect(code).toBe(2)
   })

@@ -4,8 +4,8 @@ import {
   addRecordOptions,
   addRelayOptions,
   addressArgument,
-  addressListArgument,
   configOfFlags,
+  endpointListArgument,
   type RecordFlags,
   type RelayFlags,
 } from '../options.js'
@@ -26,7 +26,7 @@ export const recordCommand = (): Command =>
       new Command('record')
         .description('relay from LISTEN to TARGET, and record every byte')
         .argument('<LISTEN>', 'where to accept clients', addressArgument('LISTEN'))
-        .argument('<TARGET...>', 'where to connect them to', addressListArgument('TARGET')),
+        .argument('<TARGET...>', 'where to connect them to', endpointListArgument('TARGET')),
     ),
   )
     .addHelpText('after', HELP)

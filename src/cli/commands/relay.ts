@@ -3,8 +3,8 @@ import { parseConfig } from '../../config/parse.js'
 import {
   addRelayOptions,
   addressArgument,
-  addressListArgument,
   configOfFlags,
+  endpointListArgument,
   type RelayFlags,
 } from '../options.js'
 import { runGateway } from '../run.js'
@@ -24,7 +24,7 @@ export const relayCommand = (): Command =>
     new Command('relay')
       .description('accept connections at LISTEN and relay them to TARGET')
       .argument('<LISTEN>', 'where to accept clients', addressArgument('LISTEN'))
-      .argument('<TARGET...>', 'where to connect them to', addressListArgument('TARGET')),
+      .argument('<TARGET...>', 'where to connect them to', endpointListArgument('TARGET')),
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags) => {
