@@ -52,13 +52,17 @@ const valueAt = (input: unknown, path: Path): unknown =>
     input,
   )
 
-/** All accepted keys are named only if none of them was likely meant. */
+/** What was likely meant comes before what is accepted, which may be long. */
 const unknownKey = (path: Path, key: string, accepted: readonly string[]): ConfigProblem => {
   const parts = { found: `'${key}'`, lead: `unknown key '${key}'`, expected: alternatives(accepted) }
   const suggestion = closestTo(key, accepted)
   const problem = problemAt(path, parts)
   if (suggestion === undefined) return problem
-  return { ...problem, message: oneLine(`${parts.lead}; did you mean '${suggestion}'?`), suggestion }
+  return {
+    ...problem,
+    message: oneLine(`${parts.lead}; did you mean '${suggestion}'? (expected ${parts.expected})`),
+    suggestion,
+  }
 }
 
 /** The issues of the one alternative whose type was meant, or none if the value is of no accepted type. */

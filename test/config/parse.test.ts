@@ -211,9 +211,9 @@ describe('a config with mistakes', () => {
         fault: 'usage',
         where: 'gate.yaml',
         message: [
-          "gate.yaml: unknown key 'logs'; did you mean 'log'?",
+          "gate.yaml: unknown key 'logs'; did you mean 'log'? (expected $schema, listeners, upstreams, timeouts, record, log or drainTimeout)",
           "gate.yaml: listeners[0].overflow: found 'refse'; expected wait or refuse; did you mean 'refuse'?",
-          "gate.yaml: listeners[0].timeouts: unknown key 'idel'; did you mean 'idle'?",
+          "gate.yaml: listeners[0].timeouts: unknown key 'idel'; did you mean 'idle'? (expected connect, idle or halfClose)",
           "gate.yaml: listeners[0].timeouts.idle: '10 minutes' is not a duration; expected e.g. 500ms, 30s, 5m, 1h",
           "gate.yaml: listeners[1].listen: '127.0.0.1:6380' is where listeners[0] listens already; expected another address, or port 0",
           "gate.yaml: listeners[1].name: 'a' is the name of listeners[0] already; expected a name of its own",
@@ -235,7 +235,7 @@ describe('a config with mistakes', () => {
         path: 'log',
         found: "'levle'",
         expected: 'level or format',
-        message: "unknown key 'levle'; did you mean 'level'?",
+        message: "unknown key 'levle'; did you mean 'level'? (expected level or format)",
         suggestion: 'level',
       },
     ])
@@ -324,7 +324,7 @@ describe('a config with mistakes', () => {
     ],
     [
       { upstreams: { a: { endpoints: [':1'], endpoint: ':2' } } },
-      "upstreams.a: unknown key 'endpoint'; did you mean 'endpoints'?",
+      "upstreams.a: unknown key 'endpoint'; did you mean 'endpoints'? (expected endpoints)",
     ],
     [
       { upstreams: { 'a:1': ':1' } },
@@ -346,7 +346,10 @@ describe('a config with mistakes', () => {
       "log.level: found 'warning'; expected debug, info, warn, error or silent; did you mean 'warn'?",
     ],
     [{ drainTimeout: [] }, 'drainTimeout: found an empty list; expected a duration, e.g. 500ms, 30s, 5m, 1h'],
-    [{ drain_timeout: '5s' }, ": unknown key 'drain_timeout'; did you mean 'drainTimeout'?"],
+    [
+      { drain_timeout: '5s' },
+      ": unknown key 'drain_timeout'; did you mean 'drainTimeout'? (expected $schema, listeners, upstreams, timeouts, record, log or drainTimeout)",
+    ],
   ])('a config with %j is told %s', (fields, line) => {
     expect(linesOf({ listeners: [listener], ...fields })).toEqual([line])
   })

@@ -87,7 +87,7 @@ drainTimeout: 5s
     expect(await run(bad)).toEqual({
       stdout: '',
       stderr: [
-        `tidegate: ${bad}: listeners[0]: unknown key 'upstrem'; did you mean 'upstream'?`,
+        `tidegate: ${bad}: listeners[0]: unknown key 'upstrem'; did you mean 'upstream'? (expected name, listen, upstream, allow, deny, maxConnections, overflow, timeouts, noDelay, keepAlive, backlog, ipv6Only, bufferSize or record)`,
         `tidegate: ${bad}: listeners[0].upstream: missing; expected a name under upstreams, or an address (host:port, unix:/path)`,
         `tidegate: ${bad}: log.level: found 'loud'; expected debug, info, warn, error or silent`,
         '',
