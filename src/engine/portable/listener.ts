@@ -10,7 +10,7 @@ import type { Listening, ListenSpec } from '../../ports/engine.js'
 import { fromAddressInfo } from './addresses.js'
 import { listenError } from './errors.js'
 import { STREAM_HIGH_WATER_MARK, tcpOptions } from './socket-options.js'
-import { reclaimPath } from './unix-path.js'
+import { pathFault, reclaimPath } from './unix-path.js'
 
 /** As HAProxy and nginx have it in common practice: a burst waits, a flood does not. The kernel caps it (somaxconn). */
 const DEFAULT_BACKLOG = 4096
@@ -106,8 +106,9 @@ const bind = async (spec: ListenSpec): Promise<Server> => {
   try {
     return await bindOnce(spec)
   } catch (thrown) {
-    if (spec.address.kind !== 'unix' || errnoOf(thrown) !== 'EADDRINUSE')
-      throw listenError(spec.address, thrown)
+    if (spec.address.kind !== 'unix') throw listenError(spec.address, thrown)
+    if (errnoOf(thrown) !== 'EADDRINUSE')
+      throw listenError(spec.address, await pathFault(spec.address.path, thrown))
     await makeRoom(spec.address, spec.address.path, thrown)
   }
   try {

@@ -5,6 +5,7 @@
 
 import { lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { dirname } from 'node:path'
 import { errnoOf } from '../../errors.js'
 
 export type PathState = 'free' | 'stale' | 'live' | 'not_a_socket'
@@ -40,4 +41,15 @@ export const reclaimPath = async (path: string): Promise<PathState> => {
   const state = await inspect(path)
   if (state === 'stale') await unlink(path)
   return state
+}
+
+/** What is really wrong with a path that cannot be bound: libuv reports a missing folder as EACCES (`uv_pipe_bind`). */
+export const pathFault = async (path: string, thrown: unknown): Promise<unknown> => {
+  if (errnoOf(thrown) !== 'EACCES') return thrown
+  try {
+    await lstat(dirname(path))
+    return thrown
+  } catch (fault) {
+    return fault
+  }
 }

@@ -1,11 +1,15 @@
 import { connect, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createPortableEngine } from '../../../src/engine/portable/engine.js'
 import type { Conn } from '../../../src/ports/engine.js'
 import { until } from '../../../src/testing/engine/wait.js'
 
-const engine = createPortableEngine()
+let engine = createPortableEngine()
 const clients: Socket[] = []
+
+beforeEach(() => {
+  engine = createPortableEngine()
+})
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy()
@@ -36,5 +40,15 @@ describe('a paused portable listener', () => {
     expect(accepted.map((conn) => conn.remote)).toEqual(
       clients.slice(0, 3).map((client) => ({ kind: 'tcp', host: '127.0.0.1', port: client.localPort })),
     )
+  })
+})
+
+describe('a portable listener on a unix socket', () => {
+  it('says that the folder is missing, which libuv calls a lack of permission', async () => {
+    const path = '/nonexistent-folder/gate.sock'
+    await expect(engine.listen({ address: { kind: 'unix', path } }, () => {})).rejects.toMatchObject({
+      code: 'listen_failed',
+      message: `cannot listen on unix:${path}: the directory does not exist (ENOENT)`,
+    })
   })
 })
