@@ -141,8 +141,9 @@ class RunningGateway implements ManagedGateway {
 
   async #apply(config: GatewayConfig): Promise<void> {
     if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
-    if (!isDeepStrictEqual(config.record, this.#config.record))
-      this.#logger.warn({}, "what the config now says about 'record' takes effect at the next start")
+    for (const key of ['record', 'log'] as const)
+      if (!isDeepStrictEqual(config[key], this.#config[key]))
+        this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
     this.#config = config
     await this.#listeners.become(config)
     this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')

@@ -563,6 +563,22 @@ describe('reload', () => {
     expect(await exchange(portOf(gateway.listeners[0]?.address), 'z')).toBe('z')
   })
 
+  it('says which parts of the new config have to wait for the next start', async () => {
+    const warnings: string[] = []
+    const logger = {
+      debug() {},
+      info() {},
+      error() {},
+      warn: (_: object, text: string) => warnings.push(text),
+    }
+    const config = listenerTo(await echo())
+    const { gateway } = await start(config, { logger })
+    await gateway.reload({ ...config, drainTimeout: '1s' })
+    expect(warnings).toEqual([])
+    await gateway.reload({ ...config, log: { level: 'warn' }, record: { file: 'unused.pcapng' } })
+    expect(warnings.map((text) => /'\w+'/.exec(text)?.[0])).toEqual(["'record'", "'log'"])
+  })
+
   it('changes nothing when the new config has a mistake', async () => {
     const { gateway, port } = await start(listenerTo(await echo()))
     await expect(gateway.reload({ listeners: [] })).rejects.toMatchObject({ code: 'config_invalid' })
