@@ -69,7 +69,7 @@ describe('SIGTERM to a gateway with a connection that stays', () => {
     const ends = testScope()
     const server = await startServer(ends, (socket) => socket.resume())
     const gateway = await startRelay(ends, server.port, ['--drain-timeout', '10m'])
-    const client = await dial(ends, gateway.port)
+    await dial(ends, gateway.port)
     await firstSocket(server)
     await beginDrain(gateway)
     expect(gateway.daemon.isRunning()).toBe(true)

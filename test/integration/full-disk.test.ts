@@ -6,7 +6,7 @@ import { run, runWell } from '../support/processes.js'
 import { expectSameBytes, listConnections, rawStream, readWithTshark } from '../support/recording.js'
 import { blockScope, type Scope, testScope } from '../support/scope.js'
 import { dial, exchange, startServer } from '../support/sockets.js'
-import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
+import { type LogLine, type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
 import { describeWith, findTool, toolPath } from '../support/tools.js'
 
 const DISK_BYTES = 4 * 1024 ** 2
@@ -47,6 +47,11 @@ const limitFileSize = (scope: Scope): SmallDisk => ({
   },
 })
 
+const isAbout =
+  (what: string) =>
+  ({ msg }: LogLine): boolean =>
+    msg.includes(what)
+
 const mayMount = async (): Promise<boolean> => {
   if (process.getuid?.() !== 0 || findTool('mount') === undefined) return false
   const scratch = join('/tmp', `tidegate-mount-${process.pid}`)
@@ -78,10 +83,13 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', as
         expectSameBytes(reply, BEFORE, 'the reply while the disk fills up')
         await gateway.closed(1)
         expect(gateway.daemon.isRunning()).toBe(true)
-        // Once for the whole episode, whatever else there may be to say (a disk can be slow as well).
-        const failures = gateway.log.filter(({ msg }) => / fails, bytes are lost/.test(msg))
-        expect(failures, JSON.stringify(gateway.log)).toHaveLength(1)
+        const failures = gateway.log.filter(isAbout('fails, bytes are lost'))
+        const recoveries = gateway.log.filter(isAbout('works again'))
         expect(failures[0]).toMatchObject({ level: 'warn', why: `write failed: ${small.errno}` })
+        // Said once per episode, of which there can be a few while small writes still fit into the last corner; of
+        // the writes themselves more than a hundred fail.
+        expect(failures.length, JSON.stringify(gateway.log)).toBeLessThan(10)
+        expect([0, 1]).toContain(failures.length - recoveries.length)
         expect(statSync(small.file).mode & 0o777).toBe(0o600)
 
         await small.makeRoom(gateway)
