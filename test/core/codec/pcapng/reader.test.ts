@@ -171,6 +171,22 @@ describe('timestamps', () => {
     expect(timeOf(ticks, [9, bytes(resolution)])).toBe(ns)
   })
 
+  it('of every resolution, of 10 and of 2, agree with exact arithmetic', () => {
+    const latest = 2n ** 63n - 1n
+    for (let resolution = 0; resolution < 256; resolution++) {
+      const exponent = BigInt(resolution & 0x7f)
+      const perSecond = resolution & 0x80 ? 2n ** exponent : 10n ** exponent
+      for (const ticks of [0n, 1n, 999_999_937n, 2n ** 40n + 3n, 2n ** 64n - 1n]) {
+        const ns = (ticks * 1_000_000_000n) / perSecond
+        expect([resolution, ticks, timeOf(ticks, [9, bytes(resolution)])]).toEqual([
+          resolution,
+          ticks,
+          ns > latest ? latest : ns,
+        ])
+      }
+    }
+  })
+
   it('are microseconds by default, and count from if_tsoffset, which may be negative', () => {
     expect(timeOf(7n)).toBe(7000n)
     expect(timeOf(7n, [14, little.i64(1000n)])).toBe(1_000_000_007_000n)
