@@ -7,6 +7,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -53,6 +54,15 @@ describe('export', () => {
     const events = jsonLines({ ...ran, stdout: readFileSync(to, 'utf8') })
     expect(events.map(({ kind }) => kind)).toEqual(['open', 'data', 'data', 'fin', 'fin', 'close'])
     expect(Buffer.from(String(events[2]?.data), 'base64').toString()).toBe('+PONG\r\n')
+  })
+
+  it('takes the progress of a long file away before it says what it did', async () => {
+    const long = fileOf(PING_PONG)
+    // Zeros at the end, which cost no disk.
+    truncateSync(long, 80 * 1024 ** 2)
+    const { stderr } = await exportFile([long, '--to', target('out.jsonl')], { isTTY: true })
+    expect(stderr).toMatch(/reading .*%/)
+    expect(stderr.slice(stderr.lastIndexOf('%'))).toContain('tidegate: exported 1 connection, 13 B\n')
   })
 
   it('writes gogetway from pcapng and from pcap alike', async () => {

@@ -87,9 +87,9 @@ export const exportCommand = (io: CommandIo = processIo()): Command =>
     .addHelpText('after', HELP)
     .action(async (file: string, flags: Flags) => {
       const format = formatOf(flags)
-      await readRecording(io, file, async (recording) => {
+      await readRecording(io, file, async (recording, progress) => {
         const encoder = encoderOf(format, recording)
-        const work = (output: Output): Promise<void> => convert(io, recording, encoder, output)
+        const work = (output: Output): Promise<void> => convert(io, recording, progress, encoder, output)
         if (flags.to === '-') return withStdout(io, work)
         return writeTarget(io, flags.to, { force: flags.force ?? false, input: await identityOf(file) }, work)
       })

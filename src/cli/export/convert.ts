@@ -7,6 +7,7 @@ import { printableLine } from '../../core/inspect/printable.js'
 import type { RecordingFile } from '../../sources/file/recording.js'
 import { humanBytes } from '../human.js'
 import { type CommandIo, type Output, tell } from '../output.js'
+import type { Progress } from '../progress.js'
 import { tellIgnored } from '../reading.js'
 
 /** Holes told one by one; a recording with more has a trouble that `verify` tells better. */
@@ -16,14 +17,17 @@ const holeText = ({ connection, direction, at, length, why }: GapEvent): string 
   `hole: connection ${connection} ${direction}, ${count(length, 'byte')} missing at ${at}: ${printableLine(why ?? 'no reason recorded')}`
 
 /** Counts what goes by, and tells of the first holes as they come. */
-const createWitness = (io: CommandIo) => {
+const createWitness = (io: CommandIo, progress: Progress) => {
   let connections = 0
   let bytes = 0
   let holes = 0
   const see = (event: ConversationEvent): void => {
     if (event.kind === 'open') connections++
     else if (event.kind === 'data') bytes += event.bytes.length
-    else if (event.kind === 'gap' && ++holes <= MAX_TOLD_HOLES) tell(io, holeText(event))
+    else if (event.kind === 'gap' && ++holes <= MAX_TOLD_HOLES) {
+      progress.hide()
+      tell(io, holeText(event))
+    }
   }
   const tellAll = (): void => {
     if (holes > MAX_TOLD_HOLES)
@@ -36,10 +40,11 @@ const createWitness = (io: CommandIo) => {
 export const convert = async (
   io: CommandIo,
   recording: RecordingFile,
+  progress: Progress,
   encoder: ConversationEncoder,
   output: Output,
 ): Promise<void> => {
-  const witness = createWitness(io)
+  const witness = createWitness(io, progress)
   for (const piece of encoder.start()) await output.write(piece)
   for await (const batch of recording.batches())
     for (const event of batch) {
@@ -47,6 +52,7 @@ export const convert = async (
       for (const piece of encoder.push(event)) await output.write(piece)
     }
   await output.flush()
+  progress.stop()
   witness.tellAll()
   tellIgnored(io, recording)
 }
