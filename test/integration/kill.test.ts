@@ -10,7 +10,7 @@ import {
   readWithTshark,
 } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
-import { dial, exchange, startServer, type TestServer } from '../support/sockets.js'
+import { dial, exchange, freePort, startServer, type TestServer } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
 
@@ -191,4 +191,15 @@ describeWith(['tshark'], 'a gateway that starts again on a recording that was cu
       for (const direction of ['upstream', 'downstream'] as const)
         expectSameBytes(streams.get(n + 1)![direction], message, `connection ${n + 1} ${direction}`)
   }, 60_000)
+})
+
+describeWith(['tshark'], 'a recording without a client', () => {
+  it.each<['SIGTERM' | 'SIGKILL']>([['SIGTERM'], ['SIGKILL']])('is whole after %s', async (signal) => {
+    const gateway = await startRecorder(testScope(), await freePort())
+    await eventually('the file to have its beginning', () => statSync(gateway.file).size > 0)
+    gateway.daemon.child.kill(signal)
+    await gateway.daemon.exited
+    await expectSound(gateway.file)
+    expect(await listConnections(gateway.file)).toEqual([])
+  })
 })

@@ -16,6 +16,7 @@ import type {
   ConnectionTap,
   Holdable,
   RecordedConnection,
+  RecordedListener,
   Recording,
   RecordingCounters,
   RecordingOptions,
@@ -35,6 +36,9 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
 
 /** For a sink that no longer answers, to close all the same, ms. */
 const SINK_CLOSE_GRACE_MS = 1000
+
+/** A packet needs an interface, also when the first listener to be recorded comes with a reload. */
+const UNNAMED_LISTENER: RecordedListener = { name: '', description: '' }
 
 const UNWRITTEN = 'not written in time'
 
@@ -71,7 +75,8 @@ export class SinkRecording implements Recording, RecorderHost, TapListener {
     this.#sink = options.sink
     this.#logger = options.logger ?? SILENT
     const { raw } = LINK_TYPE
-    const interfaces = options.listeners.map((listener) => ({ ...listener, linkType: raw }))
+    const listeners = options.listeners.length > 0 ? options.listeners : [UNNAMED_LISTENER]
+    const interfaces = listeners.map((listener) => ({ ...listener, linkType: raw }))
     this.#recorder = new Recorder(
       {
         sectionStart: encodeSectionStart(options.application, interfaces),
@@ -84,6 +89,9 @@ export class SinkRecording implements Recording, RecorderHost, TapListener {
       },
       this,
     )
+    this.#recorder.begin()
+    this.#flushDue = true
+    this.#pump()
   }
 
   open(connection: RecordedConnection, link: () => Holdable | null): ConnectionTap {

@@ -139,6 +139,11 @@ export class Recorder {
     }
   }
 
+  /** Has the section's start written without waiting for a packet, so that a file is a recording from the beginning. */
+  begin(): void {
+    this.#pool.room(0, true)
+  }
+
   open(spec: ConnectionSpec, nowMs: number): ConnectionTrack {
     const { interfaces, sequenceSalt, distinctEnds } = this.#options
     const real = packetEnds(spec.client, spec.server, spec.id)
