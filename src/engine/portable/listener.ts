@@ -25,6 +25,7 @@ export class PortableListening implements Listening {
   readonly #onClosed: (listening: PortableListening) => void
   #state: 'accepting' | 'paused' | 'closed' = 'accepting'
   readonly #held: Socket[] = []
+  #isHandingOut = false
 
   constructor(
     server: Server,
@@ -48,12 +49,16 @@ export class PortableListening implements Listening {
   resume(): void {
     if (this.#state !== 'paused') return
     this.#state = 'accepting'
-    // Whoever is handed a connection may pause again.
+    // Whoever is handed a connection may pause and resume again: then the loop further up the stack goes on, so that
+    // thousands of refused ones do not exhaust it.
+    if (this.#isHandingOut) return
+    this.#isHandingOut = true
     while (this.#isAccepting()) {
       const socket = this.#held.shift()
-      if (socket === undefined) return
+      if (socket === undefined) break
       this.#onSocket(socket)
     }
+    this.#isHandingOut = false
   }
 
   close(): Promise<void> {

@@ -43,6 +43,38 @@ describe('a paused portable listener', () => {
   })
 })
 
+describe('a portable listener that is resumed', () => {
+  it('hands out what it held one after the other, also to somebody who pauses and resumes for each', async () => {
+    let deepest = 0
+    let depth = 0
+    let accepted = 0
+    const listening = await engine.listen(
+      { address: { kind: 'tcp', host: '127.0.0.1', port: 0 }, backlog: 100 },
+      (conn) => {
+        accepted++
+        deepest = Math.max(deepest, ++depth)
+        listening.pause()
+        conn.reset()
+        listening.resume()
+        depth--
+      },
+    )
+    listening.pause()
+    const port = listening.address.kind === 'tcp' ? listening.address.port : 0
+    for (let i = 0; i < 50; i++) {
+      const client = connect({ host: '127.0.0.1', port })
+      client.on('error', () => {})
+      clients.push(client)
+    }
+    await until(() => clients.every((client) => !client.connecting), 'all are connected')
+    // One whole turn of the loop later the listener has accepted what the kernel had.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    listening.resume()
+    await until(() => accepted === 50, 'all were handed out')
+    expect(deepest).toBe(1)
+  })
+})
+
 describe('a portable listener on a unix socket', () => {
   it('says that the folder is missing, which libuv calls a lack of permission', async () => {
     const path = '/nonexistent-folder/gate.sock'
