@@ -37,11 +37,13 @@ export class ControlDesk implements ControlPort {
     this.#entries.set(listener, entry)
   }
 
-  route(connection: ConnectionIdentity): RouteDecision | Promise<RouteDecision> {
+  route(connection: ConnectionIdentity, unwanted: AbortSignal): RouteDecision | Promise<RouteDecision> {
     const entry = this.#entries.get(connection.listener)
     if (entry === undefined) throw new Error(`no listener is named '${connection.listener}'`)
     const { connectTarget } = this.#options
-    return connectTarget === undefined ? entry.route : routeByHook(connectTarget, connection, entry.route)
+    return connectTarget === undefined
+      ? entry.route
+      : routeByHook(connectTarget, connection, entry.route, unwanted)
   }
 
   watch(connection: LinkedConnection, link: () => Link | null): LinkWatch {

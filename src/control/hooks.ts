@@ -11,7 +11,7 @@
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { type Address, parseAddress } from '../core/address.js'
+import { type Address, formatAddress, parseAddress } from '../core/address.js'
 import type { Direction } from '../core/direction.js'
 import type { ConnectionIdentity, ConnectionRecord } from '../core/session/record.js'
 import { messageOf, TidegateError } from '../errors.js'
@@ -66,8 +66,14 @@ export const hookFailed = (thrown: unknown): TidegateError =>
 export const isPromise = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
   typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function'
 
+/** A hook in plain JavaScript may call anything an address; only what `parseAddress` reads is one. */
+const textOf = (target: Address): string => {
+  if (target.kind === 'unix') return `unix:${target.path}`
+  return typeof target.host === 'string' ? formatAddress(target) : JSON.stringify(target)
+}
+
 const toAddress = (target: string | Address): Address =>
-  typeof target === 'string' ? parseAddress(target) : target
+  parseAddress(typeof target === 'string' ? target : textOf(target))
 
 const isAddress = (answer: unknown): answer is Address =>
   typeof answer === 'object' && answer !== null && 'kind' in answer
@@ -102,7 +108,9 @@ const ready = (stream: Duplex): Promise<void> => {
   })
 }
 
-const decideStream = async (stream: Duplex): Promise<RouteDecision> => {
+const decideStream = async (stream: Duplex, unwanted: AbortSignal): Promise<RouteDecision> => {
+  const giveUp = (): void => void stream.destroy()
+  unwanted.addEventListener('abort', giveUp, { once: true })
   try {
     await ready(stream)
   } catch (cause) {
@@ -113,14 +121,23 @@ const decideStream = async (stream: Duplex): Promise<RouteDecision> => {
       cause,
     })
     return { kind: 'failed', reason: 'dial_failed', error }
+  } finally {
+    unwanted.removeEventListener('abort', giveUp)
   }
   return { kind: 'stream', stream, address: addressOfStream(stream) }
 }
 
 /** Makes a decision of a hook's answer. Null: it leaves the choice to the config. */
-const decide = (answer: ConnectTargetAnswer): RouteDecision | Promise<RouteDecision> | null => {
+const decide = (
+  answer: ConnectTargetAnswer,
+  unwanted: AbortSignal,
+): RouteDecision | Promise<RouteDecision> | null => {
   if (answer === null || answer === undefined) return null
-  if (answer instanceof Duplex) return decideStream(answer)
+  if (answer instanceof Duplex) {
+    // Too late: whatever it is, it is not to be waited for.
+    if (unwanted.aborted) answer.destroy()
+    return decideStream(answer, unwanted)
+  }
   if (typeof answer === 'string' || (!Array.isArray(answer) && isAddress(answer)))
     return { kind: 'endpoints', endpoints: [toAddress(answer)] }
   if (Array.isArray(answer)) {
@@ -137,10 +154,11 @@ export const routeByHook = (
   hook: ConnectTarget,
   client: ConnectionIdentity,
   configured: RouteDecision,
+  unwanted: AbortSignal,
 ): RouteDecision | Promise<RouteDecision> => {
   const answer = hook(client)
-  if (isPromise(answer)) return Promise.resolve(answer).then((later) => decide(later) ?? configured)
-  return decide(answer) ?? configured
+  if (isPromise(answer)) return Promise.resolve(answer).then((later) => decide(later, unwanted) ?? configured)
+  return decide(answer, unwanted) ?? configured
 }
 
 type Transform = NonNullable<LinkWatch['transform']>

@@ -50,6 +50,7 @@ export class SessionRunner {
   #attempts = 0
   #routedMs: number | null = null
   #dialledMs: number | null = null
+  #routing: AbortController | null = null
   #routeTimer: NodeJS.Timeout | null = null
   #abandonTimer: NodeJS.Timeout | null = null
 
@@ -130,8 +131,9 @@ export class SessionRunner {
 
   #route(): void {
     const { control, dial } = this.#around
+    this.#routing = new AbortController()
     try {
-      const decision = control.route(this.identity)
+      const decision = control.route(this.identity, this.#routing.signal)
       if (!(decision instanceof Promise)) return this.#routed(decision)
       if (dial.timeoutMs > 0) this.#routeTimer = setTimeout(() => this.#routeTimedOut(), dial.timeoutMs)
       decision.then(
@@ -145,6 +147,7 @@ export class SessionRunner {
 
   #routed(decision: RouteDecision): void {
     this.#clearTimer('route')
+    this.#routing = null
     this.#routedMs ??= this.#age()
     if (decision.kind === 'failed') return this.#routeFailed(decision.reason, decision.error)
     if (decision.kind === 'endpoints') return this.#apply({ type: 'routed', endpoints: decision.endpoints })
@@ -219,6 +222,7 @@ export class SessionRunner {
   #finish(reason: CloseReason): void {
     this.#clearTimer('route')
     this.#clearTimer('abandon')
+    this.#routing?.abort()
     this.#around.onFinished({
       ...this.identity,
       upstream: this.#upstreamAddress,

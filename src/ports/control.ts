@@ -28,8 +28,11 @@ export interface LinkedConnection extends ConnectionIdentity {
 export type LinkWatch = Omit<LinkObserver, 'onEnd'>
 
 export interface ControlPort {
-  /** Where to connect this client. May take its time; a rejection ends the connection with `error`. */
-  route(connection: ConnectionIdentity): RouteDecision | Promise<RouteDecision>
+  /**
+   * Where to connect this client. May take its time; a rejection ends the connection with `error`. `unwanted` is aborted if the
+   * connection ends before the answer is there.
+   */
+  route(connection: ConnectionIdentity, unwanted: AbortSignal): RouteDecision | Promise<RouteDecision>
   /** Called just before the link is made; `link` returns it once it is. Throwing ends the connection with `error`. */
   watch(connection: LinkedConnection, link: () => Link | null): LinkWatch
   /** Called once for each connection, refused ones included. Must not throw. */

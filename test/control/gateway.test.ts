@@ -4,10 +4,12 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { GatewayConfigInput } from '../../src/config/config.js'
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/control/gateway.js'
 import { type Address, formatAddress } from '../../src/core/address.js'
+import { createPcapngReader } from '../../src/core/codec/pcapng/reader.js'
 import type { ConnectionRecord } from '../../src/core/session/record.js'
 
 const cleanups: (() => unknown)[] = []
@@ -310,6 +312,39 @@ describe('connectTarget', () => {
     const record = await nextClosed()
     expect(record.reason).toBe('error')
     expect(record.error?.message).toContain('no idea')
+  })
+
+  it.each([
+    ['without a host', { kind: 'tcp', port: 80 }],
+    ['with a host that is no text', { kind: 'tcp', host: 5, port: 80 }],
+    ['with a port out of range', { kind: 'tcp', host: '127.0.0.1', port: 99_999 }],
+    ['of no kind', { kind: 'tpc' }],
+  ])('that answers with an address %s ends that one connection with reason error', async (_, wrong) => {
+    // As a hook in plain JavaScript may.
+    const connectTarget = () => Promise.resolve(wrong as Address)
+    const { nextClosed, port } = await start(anywhere, { connectTarget })
+    await client(port).catch(() => null)
+    const record = await nextClosed()
+    expect(record.reason).toBe('error')
+    expect(record.error?.message).toContain('is not an address')
+  })
+
+  it('that answers with a socket that never finishes its handshake has it closed at the connect timeout', async () => {
+    const silent = await serve(() => {})
+    const sockets: Socket[] = []
+    const { nextClosed, port } = await start(
+      { ...anywhere, timeouts: { connect: 30 } },
+      {
+        connectTarget: () => {
+          const socket = connectTls({ port: Number(silent.split(':')[1]), host: '127.0.0.1' })
+          sockets.push(socket)
+          return socket
+        },
+      },
+    )
+    await client(port)
+    expect(await nextClosed()).toMatchObject({ reason: 'dial_timeout' })
+    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true])
   })
 
   it('has to answer within the connect timeout, and what it brings later is put away', async () => {
@@ -672,5 +707,20 @@ describe('recording', () => {
     await nextClosed()
     await gateway.close()
     expect((await readFile(file)).includes('private')).toBe(false)
+  })
+
+  it('has an interface for listeners that a reload lets be recorded, when none was before', async () => {
+    const file = join(await folder(), 'x.pcapng')
+    const config = (record: boolean) => ({ ...listenerTo(upstream, { record }), record: { file } })
+    const upstream = await echo()
+    const { gateway, nextClosed, port } = await start(config(false))
+    await gateway.reload(config(true))
+    await exchange(port, 'public')
+    await nextClosed()
+    await gateway.close()
+    const reader = createPcapngReader()
+    const records = [...reader.push(await readFile(file)), ...reader.end()]
+    expect(records.filter(({ kind }) => kind === 'damage')).toEqual([])
+    expect(records.filter(({ kind }) => kind === 'packet').length).toBeGreaterThan(3)
   })
 })
