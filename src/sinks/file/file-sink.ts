@@ -34,6 +34,7 @@ const MAX_CUT_BYTES = 16 * 1024 * 1024
 /** As long as a pcapng file's magic number. */
 const MIN_SURE_BYTES = 4
 
+const TAKEN = 'is being recorded to already'
 const NOT_PCAPNG = 'exists and is not a pcapng file'
 
 interface Target {
@@ -136,6 +137,8 @@ const createNew = async (path: string): Promise<Target | null> => {
   return guarded(handle, async () => {
     await handle.chmod(OWNER_ONLY)
     const lock = await lockFile(await handle.stat({ bigint: true }))
+    // Somebody else found it in the moment since, and has it now.
+    if (lock === null) throw refused(path, TAKEN)
     return { handle, lock, position: 0, appended: false, repairedBytes: 0 }
   })
 }
@@ -148,7 +151,7 @@ const openExisting = async (path: string): Promise<Target> => {
     const file = await handle.stat({ bigint: true })
     if (!file.isFile()) throw refused(path, 'is not a regular file')
     const lock = await lockFile(file)
-    if (lock === null) throw refused(path, 'is being recorded to already')
+    if (lock === null) throw refused(path, TAKEN)
     try {
       return { handle, lock, ...(await continueFile(path, handle)) }
     } catch (error) {
