@@ -10,6 +10,9 @@ import { humanBytes, humanDuration } from './human.js'
 
 const STDERR = 2
 
+/** What is kept of a log that cannot be written, until it can; the rest is left out. */
+const MAX_UNWRITTEN_CHARACTERS = 1024 * 1024
+
 /** Who → where, how long, how much each way, why. */
 export const closedLine = ({
   id,
@@ -59,8 +62,8 @@ export const createLogger = ({ level, format }: LogConfig): Logger => {
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY)
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
   if (pretty) return pino(options, build(prettyOptions()))
-  return pino(
-    { ...options, formatters: { level: (label) => ({ level: label }) } },
-    pino.destination({ dest: STDERR, sync: true }),
-  )
+  const destination = pino.destination({ dest: STDERR, sync: true, maxLength: MAX_UNWRITTEN_CHARACTERS })
+  // A log that cannot be written (redirected to a full disk) must not end the gateway; pino sees to closed pipes alone.
+  destination.on('error', () => {})
+  return pino({ ...options, formatters: { level: (label) => ({ level: label }) } }, destination)
 }
