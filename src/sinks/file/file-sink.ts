@@ -10,6 +10,7 @@
 
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { errnoOf, TidegateError } from '../../errors.js'
 import type { Sink } from '../../ports/sink.js'
 import { unwritable, writeFailed } from './failure.js'
@@ -33,6 +34,10 @@ const MAX_CUT_BYTES = 16 * 1024 * 1024
 
 /** As long as a pcapng file's magic number. */
 const MIN_SURE_BYTES = 4
+
+/** A reader that keeps up empties the pipe within these turns of the loop; one that does not is looked at now and then. */
+const BUSY_TRIES = 50
+const FULL_PIPE_WAIT_MS = 10
 
 const TAKEN = 'is being recorded to already'
 const NOT_PCAPNG = 'exists and is not a pcapng file'
@@ -74,8 +79,7 @@ class OpenFileSink implements FileSink {
     try {
       await this.#cutRemains()
       while (done < bytes.length) {
-        const position = this.#position === null ? null : this.#position + done
-        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, position)
+        const bytesWritten = await this.#writeSome(bytes, done)
         if (bytesWritten === 0) throw new Error('the system wrote nothing')
         done += bytesWritten
       }
@@ -85,6 +89,20 @@ class OpenFileSink implements FileSink {
       // If this fails as well, the next write tries it again before anything else.
       await this.#cutRemains().catch(() => {})
       throw writeFailed(this.where, error)
+    }
+  }
+
+  async #writeSome(bytes: Uint8Array, from: number): Promise<number> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const position = this.#position === null ? null : this.#position + from
+        return (await this.#handle.write(bytes, from, bytes.length - from, position)).bytesWritten
+      } catch (error) {
+        // A full pipe; a sink that is closed waits for no reader.
+        if (errnoOf(error) !== 'EAGAIN' || this.#closing !== null) throw error
+        if (tries < BUSY_TRIES) await setImmediate()
+        else await setTimeout(FULL_PIPE_WAIT_MS)
+      }
     }
   }
 
@@ -145,7 +163,7 @@ const createNew = async (path: string): Promise<Target | null> => {
 
 const openExisting = async (path: string): Promise<Target> => {
   const found = await stat(path)
-  if (found.isFIFO() || found.isCharacterDevice()) return openStream(path, found.isFIFO())
+  if (found.isFIFO() || found.isCharacterDevice()) return openStream(path)
   const handle = await open(path, constants.O_RDWR)
   return guarded(handle, async () => {
     const file = await handle.stat({ bigint: true })
@@ -185,15 +203,13 @@ const continueFile = async (
   }
 }
 
-const openStream = async (path: string, pipe: boolean): Promise<Target> => {
-  // Opening a pipe waits for a reader, without limit; opened like this it fails at once when there is none (fifo(7)).
-  const probe = pipe ? await open(path, constants.O_WRONLY | constants.O_NONBLOCK) : null
-  try {
-    const handle = await open(path, constants.O_WRONLY)
-    return { handle, lock: null, position: null, appended: false, repairedBytes: 0 }
-  } finally {
-    await probe?.close()
-  }
+/**
+ * Without O_NONBLOCK, opening a pipe that nobody reads would wait without limit (fifo(7)), and so would writing to one
+ * that is full: on a thread that cannot be interrupted, so that not even the process could end.
+ */
+const openStream = async (path: string): Promise<Target> => {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  return { handle, lock: null, position: null, appended: false, repairedBytes: 0 }
 }
 
 const refused = (path: string, why: string): TidegateError =>

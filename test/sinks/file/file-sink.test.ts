@@ -1,11 +1,23 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import {
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { encodeSectionStart } from '../../../src/core/codec/pcapng/writer.js'
+import { errnoOf } from '../../../src/errors.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
 import { repairTail } from '../../../src/sinks/file/tail.js'
 
@@ -161,6 +173,39 @@ test.runIf(onLinux)('a named pipe with a reader gets the bytes', async () => {
   await sink.close()
   expect(new Uint8Array(await reader)).toEqual(SECTION)
 })
+
+test.runIf(onLinux)(
+  'a write waits for the reader of a full pipe, and no longer once the sink is closed',
+  async () => {
+    await run('mkfifo', [path()])
+    const reader = await open(path(), constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      const sink = await openFileSink(path())
+      const bytes = new Uint8Array(PIPE_BYTES + 1).fill(7)
+      const written = sink.write(bytes)
+      let read = 0
+      while (read < bytes.length) read += await readReady(reader)
+      await written
+      const refused = expect(sink.write(bytes)).rejects.toMatchObject({ code: 'write_failed' })
+      await sink.close()
+      await refused
+    } finally {
+      await reader.close()
+    }
+  },
+)
+
+/** What a pipe holds unless told otherwise (pipe(7)). */
+const PIPE_BYTES = 64 * 1024
+
+const readReady = async (reader: FileHandle): Promise<number> => {
+  try {
+    return (await reader.read(new Uint8Array(PIPE_BYTES), 0, PIPE_BYTES, null)).bytesRead
+  } catch (error) {
+    if (errnoOf(error) === 'EAGAIN') return 0
+    throw error
+  }
+}
 
 /** The reader's open and ours meet in the kernel; ours may come first. */
 const openRetrying = async () => {
