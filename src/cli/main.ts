@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { runProgram } from './program.js'
+import { quietPipes, runProgram } from './program.js'
+
+quietPipes()
 
 process.exitCode = await runProgram(process.argv.slice(2))

@@ -7,7 +7,7 @@ import type { GatewayConfigInput } from '../config/config.js'
 import * as defaults from '../config/defaults.js'
 import { readersFrom } from '../config/paths.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
-import { parseAddress } from '../core/address.js'
+import { leadsBack, parseAddress } from '../core/address.js'
 import { checkCidr } from '../core/route/cidr.js'
 import { messageOf } from '../errors.js'
 import { usageError } from './failure.js'
@@ -55,7 +55,13 @@ const checked = (flags: string, description: string, check: Check): Option =>
 
 const count: Check = (text) => {
   if (!/^\d{1,9}$/.test(text))
-    throw new Error(`'${text}' is not a number; expected a whole number, 0 for no limit`)
+    throw new Error(`'${text}' is not a count; expected a whole number, 0 for no limit`)
+}
+
+/** Elsewhere `-` is stdin or stdout; here it would be a file of that name. */
+const outFile: Check = (text) => {
+  if (text === '-' || text === '')
+    throw new Error(`'${text}' is not a file; expected a path, e.g. /dev/stdout`)
 }
 
 const inherit = (ms: number): string => `(default: ${formatDuration(ms)})`
@@ -86,11 +92,18 @@ export interface RelayFlags {
 }
 
 export interface RecordFlags {
-  readonly out: string
+  readonly out?: string
   readonly overload?: 'block' | 'drop' | 'disconnect'
   readonly onFailure?: 'continue' | 'disconnect'
   readonly buffer?: string
 }
+
+export const drainTimeoutOption = (): Option =>
+  checked(
+    '--drain-timeout <duration>',
+    `longest wait for open connections when it is told to stop; 0: none ${inherit(defaults.DEFAULT_DRAIN_TIMEOUT_MS)}`,
+    parseDuration,
+  )
 
 export const addLogOptions = (command: Command): Command =>
   command
@@ -136,13 +149,7 @@ export const addRelayOptions = (command: Command): Command =>
           parseDuration,
         ),
       )
-      .addOption(
-        checked(
-          '--drain-timeout <duration>',
-          `longest wait for open connections on SIGTERM ${inherit(defaults.DEFAULT_DRAIN_TIMEOUT_MS)}`,
-          parseDuration,
-        ),
-      )
+      .addOption(drainTimeoutOption())
       .addOption(checked('--max-connections <n>', 'open at once; 0: no limit (default: 0)', count))
       .addOption(
         option(
@@ -165,7 +172,7 @@ export const addRelayOptions = (command: Command): Command =>
 export const addRecordOptions = (command: Command): Command =>
   command
     .addOption(
-      option('-o, --out <file>', 'the pcapng file to write (continued if it exists)').makeOptionMandatory(),
+      checked('-o, --out <file>', 'the pcapng file to write, continued if it exists; required', outFile),
     )
     .addOption(
       option(
@@ -196,35 +203,40 @@ const present = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], 
 export const configOfFlags = (
   listen: string,
   targets: readonly string[],
-  flags: RelayFlags & Partial<RecordFlags>,
-): GatewayConfigInput => ({
-  listeners: [
-    {
-      listen,
-      upstream: 'target',
-      ...present({
-        name: flags.name,
-        allow: flags.allow,
-        deny: flags.deny,
-        overflow: flags.overflow,
-        maxConnections: flags.maxConnections === undefined ? undefined : Number(flags.maxConnections),
-      }),
-    },
-  ],
-  upstreams: { target: { endpoints: [...targets] } },
-  timeouts: present({
-    connect: flags.connectTimeout,
-    idle: flags.idleTimeout,
-    halfClose: flags.halfCloseTimeout,
-  }),
-  log: present({ level: flags.logLevel, format: flags.logFormat }),
-  ...present({ drainTimeout: flags.drainTimeout }),
-  ...(flags.out === undefined
-    ? {}
-    : {
-        record: {
-          file: flags.out,
-          ...present({ overload: flags.overload, onFailure: flags.onFailure, bufferSize: flags.buffer }),
-        },
-      }),
-})
+  flags: RelayFlags & RecordFlags,
+): GatewayConfigInput => {
+  const loop = targets.find((target) => leadsBack(parseAddress(listen), parseAddress(target)))
+  if (loop !== undefined)
+    throw usageError(`TARGET: '${loop}' leads back to LISTEN: each connection would make another`)
+  return {
+    listeners: [
+      {
+        listen,
+        upstream: 'target',
+        ...present({
+          name: flags.name,
+          allow: flags.allow,
+          deny: flags.deny,
+          overflow: flags.overflow,
+          maxConnections: flags.maxConnections === undefined ? undefined : Number(flags.maxConnections),
+        }),
+      },
+    ],
+    upstreams: { target: { endpoints: [...targets] } },
+    timeouts: present({
+      connect: flags.connectTimeout,
+      idle: flags.idleTimeout,
+      halfClose: flags.halfCloseTimeout,
+    }),
+    log: present({ level: flags.logLevel, format: flags.logFormat }),
+    ...present({ drainTimeout: flags.drainTimeout }),
+    ...(flags.out === undefined
+      ? {}
+      : {
+          record: {
+            file: flags.out,
+            ...present({ overload: flags.overload, onFailure: flags.onFailure, bufferSize: flags.buffer }),
+          },
+        }),
+  }
+}

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../control/version.js'
+import { errnoOf } from '../errors.js'
 import { checkCommand } from './commands/check.js'
 import { demoCommand } from './commands/demo.js'
 import { exportCommand } from './commands/export.js'
@@ -14,8 +15,8 @@ import { EXIT, type ExitCode, exitCodeOf, failureText } from './failure.js'
 
 const HELP = `
 Examples:
-  tidegate relay :6380 127.0.0.1:6379
-  tidegate record :6380 127.0.0.1:6379 --out redis.pcapng
+  tidegate relay 127.0.0.1:6380 127.0.0.1:6379
+  tidegate record 127.0.0.1:6380 127.0.0.1:6379 --out redis.pcapng
   tidegate inspect redis.pcapng
 
 'tidegate COMMAND --help' has the options and more examples. What runs a gateway can also be set in the environment,
@@ -53,6 +54,14 @@ const createProgram = (): Command => {
   for (const command of [program, ...commands])
     command.exitOverride().configureOutput({ outputError: () => {} })
   return program
+}
+
+/** A reader that left (`tidegate --help | head -1`) is no error; anything else that stops us from printing is a failure. */
+export const quietPipes = (): void => {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error) => {
+      if (errnoOf(error) !== 'EPIPE') process.exitCode = EXIT.failed
+    })
 }
 
 /** Runs one command line (without `node` and the script). Resolves with the exit code; prints what went wrong. */

@@ -1,6 +1,6 @@
 /**
  * A gateway in the foreground. SIGTERM or SIGINT drains and exits 0; a second one exits at once (with 128 + its
- * number, as shells have it); SIGHUP reloads where there is something to reload.
+ * number, as shells have it). SIGHUP reloads where there is something to reload, else it is a closed terminal: as SIGTERM.
  */
 
 import { constants } from 'node:os'
@@ -11,31 +11,38 @@ import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { createLogger } from './logging.js'
 
-type StopSignal = 'SIGTERM' | 'SIGINT'
-
-const STOP_SIGNALS: readonly StopSignal[] = ['SIGTERM', 'SIGINT']
+type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
 export interface RunOptions {
-  /** What SIGHUP does; without it SIGHUP is logged and ignored, so that a closed terminal does not end a gateway. */
+  /** What SIGHUP does; without it SIGHUP stops the gateway. */
   readonly reload?: (gateway: ManagedGateway) => Promise<void>
 }
 
-const stopSignal = (gateway: ManagedGateway, logger: Logger): Promise<void> =>
+const stopSignal = (
+  gateway: ManagedGateway,
+  logger: Logger,
+  signals: readonly StopSignal[],
+  drainTimeoutMs: number,
+): Promise<void> =>
   new Promise((resolve, reject) => {
     let stopping = false
     const stop = (signal: StopSignal): void => {
       if (stopping) process.exit(128 + constants.signals[signal])
       stopping = true
       const open = gateway.connections().length
-      logger.info({ signal, connections: open }, open === 0 ? 'closing' : 'draining; again to exit at once')
+      if (open === 0) logger.info({ signal }, 'closing')
+      else logger.info({ signal, open, drainTimeoutMs }, 'draining; again to exit at once')
       gateway.close().then(resolve, reject)
     }
-    for (const signal of STOP_SIGNALS) process.on(signal, stop)
+    for (const signal of signals) process.on(signal, stop)
   })
 
-const reloadOnHangup = (gateway: ManagedGateway, logger: Logger, reload: RunOptions['reload']): void => {
+const reloadOnHangup = (
+  gateway: ManagedGateway,
+  logger: Logger,
+  reload: NonNullable<RunOptions['reload']>,
+): void => {
   process.on('SIGHUP', () => {
-    if (reload === undefined) return logger.info({}, 'there is no config file to reload')
     reload(gateway).catch((thrown: unknown) =>
       logger.error({ error: messageOf(thrown) }, 'not reloaded: the gateway runs on as it was'),
     )
@@ -59,8 +66,10 @@ const summarise = (gateway: Gateway, logger: Logger): void => {
 export const runGateway = async (config: GatewayConfig, options: RunOptions = {}): Promise<void> => {
   const logger = createLogger(config.log)
   const gateway = await startGateway(config, { logger })
-  const stopped = stopSignal(gateway, logger)
-  reloadOnHangup(gateway, logger, options.reload)
+  const { reload } = options
+  const signals: readonly StopSignal[] = ['SIGTERM', 'SIGINT', ...(reload ? [] : (['SIGHUP'] as const))]
+  const stopped = stopSignal(gateway, logger, signals, config.drainTimeoutMs)
+  if (reload) reloadOnHangup(gateway, logger, reload)
   await stopped
   summarise(gateway, logger)
 }

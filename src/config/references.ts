@@ -6,7 +6,7 @@
  * others. What is not of the right type is left to the schema to report.
  */
 
-import { type Address, formatAddress } from '../core/address.js'
+import { type Address, formatAddress, leadsBack } from '../core/address.js'
 import { messageOf } from '../errors.js'
 import type { PlacedReaders } from './paths.js'
 import { type ConfigProblem, closestTo, describe, type PathSegment, problemAt } from './problems.js'
@@ -119,6 +119,29 @@ const upstreamProblems = (
   })
 }
 
+/** The texts of the endpoints that an upstream stands for, whatever of it can be understood. */
+const endpointTexts = (upstream: unknown, upstreams: unknown): readonly unknown[] => {
+  if (typeof upstream !== 'string') return []
+  if (isAddressText(upstream)) return [upstream]
+  const named = isFields(upstreams) && Object.hasOwn(upstreams, upstream) ? upstreams[upstream] : undefined
+  const texts = isFields(named) ? named.endpoints : [named]
+  return Array.isArray(texts) ? texts : []
+}
+
+const loopProblems = (
+  sketches: readonly Sketch[],
+  upstreams: unknown,
+  { read }: ReferenceOptions,
+): readonly ConfigProblem[] =>
+  sketches.flatMap(({ listen, fields, path }) => {
+    const endpoints = endpointTexts(fields.upstream, upstreams).map((text) => addressOf(text, read))
+    const loop = endpoints.find((each) => each && listen && leadsBack(listen, each))
+    if (loop === undefined) return []
+    const found = `'${formatAddress(loop)}'`
+    const lead = `${found} leads back to this listener: each connection would make another`
+    return [problemAt([...path, 'upstream'], { found, lead, expected: 'the address of a service' })]
+  })
+
 const recordProblems = (sketches: readonly Sketch[], record: unknown): readonly ConfigProblem[] =>
   record !== undefined
     ? []
@@ -157,6 +180,7 @@ export const referenceProblems = (input: unknown, options: ReferenceOptions): re
     ...nameProblems(sketches),
     ...addressProblems(sketches),
     ...upstreamProblems(sketches, input.upstreams, options),
+    ...loopProblems(sketches, input.upstreams, options),
     ...recordProblems(sketches, input.record),
     ...prototypeProblems(input.upstreams),
   ]

@@ -63,12 +63,28 @@ export const parseAddress = (text: string): Address => {
     if (!host.includes(':') || !IPV6_SHAPE.test(host)) throw invalid(text, `'${host}' is not an IPv6 address`)
     return { kind: 'tcp', host, port: parsePort(text, port) }
   }
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)
+  if (scheme) throw invalid(text, `'${scheme[0]}' is a URL's beginning`)
   const colon = text.lastIndexOf(':')
-  if (colon === -1) throw invalid(text, 'the port is missing')
+  if (colon === -1)
+    throw invalid(text, /^\d{1,5}$/.test(text) ? `a port alone is written ':${text}'` : 'the port is missing')
   const host = text.slice(0, colon)
   if (host.includes(':')) throw invalid(text, 'an IPv6 address is written in brackets')
   if (host !== '' && !HOST_SHAPE.test(host)) throw invalid(text, `'${host}' is not a host name`)
   return { kind: 'tcp', host, port: parsePort(text, text.slice(colon + 1)) }
+}
+
+const WILDCARDS: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
+const LOOPBACKS: ReadonlySet<string> = new Set(['', 'localhost', '127.0.0.1', '::1'])
+
+/** Whether who listens here would connect to itself there, as far as the texts tell. */
+export const leadsBack = (listen: Address, endpoint: Address): boolean => {
+  if (listen.kind === 'unix' || endpoint.kind === 'unix')
+    return listen.kind === 'unix' && endpoint.kind === 'unix' && listen.path === endpoint.path
+  if (listen.port !== endpoint.port || listen.port === 0) return false
+  if (WILDCARDS.has(listen.host)) return LOOPBACKS.has(endpoint.host) || WILDCARDS.has(endpoint.host)
+  const own = listen.host.toLowerCase()
+  return own === endpoint.host.toLowerCase() || (endpoint.host === '' && LOOPBACKS.has(own))
 }
 
 /** The text {@link parseAddress} reads back to the same address. */

@@ -395,3 +395,20 @@ describe('a config with mistakes', () => {
     expect(() => parseConfig(input)).toThrow(/\nconfig: … and 150 more problems$/)
   })
 })
+
+describe('an upstream that leads back to its listener', () => {
+  const input = (upstream: string, upstreams: object = {}) => ({
+    listeners: [{ listen: ':6380', upstream }],
+    upstreams,
+  })
+
+  it.each([
+    ['127.0.0.1:6380', {}],
+    ['self', { self: ':6380' }],
+    ['self', { self: { endpoints: ['10.0.0.1:6379', 'localhost:6380'] } }],
+  ])('is refused: %s %j', (upstream, upstreams) => {
+    expect(() => parseConfig(input(upstream, upstreams))).toThrow(
+      /^config: listeners\[0\]\.upstream: '.*:6380' leads back to this listener: each connection would make another; expected the address of a service$/,
+    )
+  })
+})

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Address, formatAddress, parseAddress } from '../../src/core/address.js'
+import { type Address, formatAddress, leadsBack, parseAddress } from '../../src/core/address.js'
 
 const port = fc.integer({ min: 0, max: 65_535 })
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?$/)
@@ -77,5 +77,31 @@ describe('addresses', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('an endpoint leads back to its listener', () => {
+  const leads = (listen: string, endpoint: string) => leadsBack(parseAddress(listen), parseAddress(endpoint))
+
+  it.each([
+    ['127.0.0.1:80', '127.0.0.1:80'],
+    [':80', ':80'],
+    ['0.0.0.0:80', 'localhost:80'],
+    ['[::]:80', '127.0.0.1:80'],
+    ['localhost:80', ':80'],
+    ['unix:/a', 'unix:/a'],
+  ])('%s and %s', (listen, endpoint) => {
+    expect(leads(listen, endpoint)).toBe(true)
+  })
+
+  it.each([
+    ['127.0.0.1:80', '127.0.0.1:81'],
+    ['127.0.0.1:80', '10.0.0.1:80'],
+    [':80', '10.0.0.1:80'],
+    ['127.0.0.1:0', '127.0.0.1:1'],
+    ['unix:/a', 'unix:/b'],
+    ['unix:/a', '127.0.0.1:80'],
+  ])('but not %s and %s', (listen, endpoint) => {
+    expect(leads(listen, endpoint)).toBe(false)
   })
 })

@@ -73,7 +73,7 @@ const runDemo = async (out: string | undefined): Promise<void> => {
   say(`  wireshark ${file}`)
   say(`  tshark -r ${file} -q -z follow,tcp,ascii,1`)
   say(
-    '\nNow with a service of your own, e.g.:\n\n  tidegate record :6380 127.0.0.1:6379 --out redis.pcapng\n',
+    '\nNow with a service of your own, e.g.:\n\n  tidegate record 127.0.0.1:6380 127.0.0.1:6379 --out redis.pcapng\n',
   )
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { parseConfig } from '../../config/parse.js'
+import { usageError } from '../failure.js'
 import {
   addRecordOptions,
   addRelayOptions,
@@ -16,8 +17,8 @@ Relays as 'tidegate relay' does, and writes every byte to a pcapng file that Wir
 Read it with 'tidegate inspect', check it with 'tidegate verify'.
 
 Examples:
-  tidegate record :6380 127.0.0.1:6379 --out redis.pcapng
-  tidegate record :15432 db.internal:5432 --out db.pcapng --overload drop
+  tidegate record 127.0.0.1:6380 127.0.0.1:6379 --out redis.pcapng
+  tidegate record 127.0.0.1:15432 db.internal:5432 --out db.pcapng --overload drop
 `
 
 export const recordCommand = (): Command =>
@@ -31,5 +32,7 @@ export const recordCommand = (): Command =>
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags & RecordFlags) => {
+      if (flags.out === undefined)
+        throw usageError("--out FILE is missing: the file to record to; see 'tidegate record --help'")
       await runGateway(parseConfig(configOfFlags(listen, targets, flags), 'tidegate record'))
     })

@@ -10,11 +10,11 @@ import {
 import { runGateway } from '../run.js'
 
 const HELP = `
-LISTEN and TARGET are addresses: host:port, :port, [ipv6]:port or unix:/path. Port 0 takes any free port and
-prints it. Further targets are tried in order when the first cannot be reached.
+LISTEN and TARGET are addresses: host:port, :port, [ipv6]:port or unix:/path. To listen at :port is to listen on
+every interface. Port 0 takes any free port and prints it. Further targets are tried in order when the first cannot be reached.
 
 Examples:
-  tidegate relay :6380 127.0.0.1:6379
+  tidegate relay 127.0.0.1:6380 127.0.0.1:6379
   tidegate relay 127.0.0.1:8080 10.0.0.7:80 10.0.0.8:80 --connect-timeout 500ms
   tidegate relay unix:/run/db.sock db.internal:5432 --max-connections 50 --overflow refuse
 `

@@ -1,23 +1,28 @@
 import { Command } from 'commander'
 import type { GatewayConfig } from '../../config/config.js'
 import { loadConfig } from '../../config/load.js'
-import { addLogOptions, type RelayFlags } from '../options.js'
+import { parseDuration } from '../../config/units.js'
+import { addLogOptions, drainTimeoutOption, type RelayFlags } from '../options.js'
 import { runGateway } from '../run.js'
 
 const HELP = `
 CONFIG is YAML or JSON; 'tidegate check CONFIG' tells what is wrong with it without starting anything, and
 docs/config.md describes every key. SIGHUP reads it again: open connections stay, and if it has a mistake
-everything stays as it was.
+everything stays as it was. What is given on the command line or in the environment wins over CONFIG.
 
 Examples:
   tidegate serve tidegate.yaml
   TIDEGATE_LOG_FORMAT=json tidegate serve tidegate.yaml
 `
 
-type LogFlags = Pick<RelayFlags, 'logLevel' | 'logFormat'>
+type ServeFlags = Pick<RelayFlags, 'logLevel' | 'logFormat' | 'drainTimeout'>
 
-const withFlags = (config: GatewayConfig, { logLevel, logFormat }: LogFlags): GatewayConfig => ({
+const withFlags = (
+  config: GatewayConfig,
+  { logLevel, logFormat, drainTimeout }: ServeFlags,
+): GatewayConfig => ({
   ...config,
+  drainTimeoutMs: drainTimeout === undefined ? config.drainTimeoutMs : parseDuration(drainTimeout),
   log: { level: logLevel ?? config.log.level, format: logFormat ?? config.log.format },
 })
 
@@ -25,10 +30,11 @@ export const serveCommand = (): Command =>
   addLogOptions(
     new Command('serve')
       .description('run the gateway that a config file describes')
-      .argument('<CONFIG>', 'the config file'),
+      .argument('<CONFIG>', 'the config file')
+      .addOption(drainTimeoutOption()),
   )
     .addHelpText('after', HELP)
-    .action(async (path: string, flags: LogFlags) => {
+    .action(async (path: string, flags: ServeFlags) => {
       const config = withFlags(await loadConfig(path), flags)
       await runGateway(config, {
         reload: async (gateway) => gateway.apply(withFlags(await loadConfig(path), flags)),
