@@ -18,12 +18,12 @@ export {
   type Gateway,
   type GatewayCounters,
   type GatewayListener,
-  type GatewayOptions,
 } from './control/gateway.js'
 export type {
   ConnectionObserver,
   ConnectTarget,
   ConnectTargetAnswer,
+  GatewayOptions,
   Inspect,
   InspectAnswer,
   InspectContext,

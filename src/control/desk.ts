@@ -7,8 +7,9 @@ import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '..
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import { logClosed } from './connection-log.js'
-import { type ConnectTarget, routeByHook } from './hooks.js'
+import type { ConnectTarget } from './hooks.js'
 import type { ConnectionTap, Recording } from './recording/recording.js'
+import { routeByHook } from './route-by-hook.js'
 import { tellClosed, type Watchers, watchLink } from './watch.js'
 
 /** What the desk knows of a listener. */

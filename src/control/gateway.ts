@@ -3,6 +3,7 @@
  * closes everything in order.
  */
 
+import { rm } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { GatewayConfig, GatewayConfigInput } from '../config/config.js'
 import { parseConfig } from '../config/parse.js'
@@ -14,21 +15,12 @@ import { type Logger, SILENT } from '../ports/logger.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
 import { DataPlane } from './data-plane.js'
 import { ControlDesk, describeRoute } from './desk.js'
-import type { ConnectionObserver, ConnectTarget, Inspect } from './hooks.js'
+import { checkOptions, type GatewayOptions } from './hooks.js'
 import { ListenerSet } from './listener-set.js'
 import type { Recording, RecordingCounters } from './recording/recording.js'
 import { startRecording } from './recording/sink-recording.js'
 import { configuredRoute } from './settings.js'
 import { VERSION } from './version.js'
-
-/** The caller's own code, and where the gateway's log goes. All optional. */
-export interface GatewayOptions {
-  readonly connectTarget?: ConnectTarget
-  readonly inspect?: Inspect
-  readonly observers?: readonly ConnectionObserver[]
-  /** Default: silent. A pino logger fits. */
-  readonly logger?: Logger
-}
 
 export interface GatewayListener {
   readonly name: string
@@ -62,7 +54,7 @@ export interface Gateway {
    * rest, completes the recording. Idempotent.
    */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>
-  /** As `close`, without waiting for anybody; also ends a `close` that waits. */
+  /** As `close`, without waiting for connections; also ends a `close` that waits. A reload under way is finished first. */
   destroy(): Promise<void>
 }
 
@@ -158,7 +150,13 @@ class RunningGateway implements ManagedGateway {
   }
 }
 
-const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Recording | null> => {
+interface OpenedRecording {
+  readonly recording: Recording
+  /** The file that was not there before; null when an existing one is continued. */
+  readonly createdFile: string | null
+}
+
+const openRecording = async (config: GatewayConfig, logger: Logger): Promise<OpenedRecording | null> => {
   if (config.record === null) return null
   const { file, overload, onFailure, bufferBytes } = config.record
   const sink = await openFileSink(file)
@@ -174,7 +172,7 @@ const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Rec
       name: listener.name,
       description: describeRoute(configuredRoute(config, listener)),
     }))
-  return startRecording({
+  const recording = startRecording({
     sink,
     overload,
     onFailure,
@@ -183,12 +181,13 @@ const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Rec
     application: `tidegate ${VERSION}`,
     logger,
   })
+  return { recording, createdFile: sink.created ? file : null }
 }
 
 /**
  * Starts a gateway: resolves once every listener accepts.
  *
- * @throws TidegateError (rejects) `config_invalid` with all that is wrong; `file_unwritable` and the like for the
+ * @throws TidegateError (rejects) `config_invalid` with all that is wrong; `value_invalid` for a hook that is none; `file_unwritable` and the like for the
  * recording; the errors of `listen` (`address_in_use`, `permission_denied`, `name_not_found`, `listen_failed`). Nothing is left
  * open then.
  */
@@ -205,12 +204,14 @@ export const startGateway = async (
   config: GatewayConfig,
   options: GatewayOptions = {},
 ): Promise<ManagedGateway> => {
-  const recording = await openRecording(config, options.logger ?? SILENT)
-  const gateway = new RunningGateway(config, options, recording)
+  checkOptions(options)
+  const opened = await openRecording(config, options.logger ?? SILENT)
+  const gateway = new RunningGateway(config, options, opened?.recording ?? null)
   try {
     await gateway.open()
   } catch (thrown) {
     await gateway.destroy()
+    if (opened?.createdFile) await rm(opened.createdFile, { force: true })
     throw thrown
   }
   return gateway

@@ -8,15 +8,14 @@
  * A hook that throws or rejects ends that one connection with reason `error`, is logged, and does nothing else.
  */
 
-import { Socket } from 'node:net'
-import { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
-import { type Address, formatAddress, parseAddress } from '../core/address.js'
+import type { Duplex } from 'node:stream'
+import type { Address } from '../core/address.js'
 import type { Direction } from '../core/direction.js'
 import type { ConnectionIdentity, ConnectionRecord } from '../core/session/record.js'
 import { messageOf, TidegateError } from '../errors.js'
-import type { LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
+import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
+import type { Logger } from '../ports/logger.js'
 
 /** An address in text or parsed, several to be tried in order, or a stream of the caller's own. */
 export type ConnectTargetAnswer = string | Address | readonly (string | Address)[] | Duplex | null | undefined
@@ -58,6 +57,39 @@ export interface ConnectionObserver {
   onClose?(record: ConnectionRecord): void
 }
 
+/** The caller's own code, and where the gateway's log goes. All optional. */
+export interface GatewayOptions {
+  readonly connectTarget?: ConnectTarget
+  readonly inspect?: Inspect
+  readonly observers?: readonly ConnectionObserver[]
+  /** Default: silent. A pino logger fits. */
+  readonly logger?: Logger
+}
+
+const OPTION_NAMES = [
+  'connectTarget',
+  'inspect',
+  'observers',
+  'logger',
+] as const satisfies (keyof GatewayOptions)[]
+
+const invalid = (name: string, expected: string): TidegateError =>
+  new TidegateError('value_invalid', `${name}: expected ${expected}`, { fault: 'usage', where: name })
+
+/** For callers without types. @throws TidegateError `value_invalid`, before anything has been opened. */
+export const checkOptions = (options: GatewayOptions): void => {
+  for (const name of Object.keys(options))
+    if (!OPTION_NAMES.some((known) => known === name))
+      throw invalid(name, `one of ${OPTION_NAMES.join(', ')}: there is no such option`)
+  for (const name of ['connectTarget', 'inspect'] as const)
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(name, 'a function')
+  const { observers } = options
+  if (observers === undefined) return
+  if (!Array.isArray(observers)) throw invalid('observers', 'a list of observers')
+  for (const observer of observers)
+    if (typeof observer !== 'object' || observer === null) throw invalid('observers', 'a list of objects')
+}
+
 /** What a connection is ended with when the caller's code threw or rejected. */
 export const hookFailed = (thrown: unknown): TidegateError =>
   new TidegateError('hook_failed', `a hook failed: ${messageOf(thrown)}`, { fault: 'hook', cause: thrown })
@@ -65,101 +97,6 @@ export const hookFailed = (thrown: unknown): TidegateError =>
 /** Hooks may bring a promise of another library. */
 export const isPromise = <T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> =>
   typeof answer === 'object' && answer !== null && 'then' in answer && typeof answer.then === 'function'
-
-/** A hook in plain JavaScript may call anything an address; only what `parseAddress` reads is one. */
-const textOf = (target: Address): string => {
-  if (target.kind === 'unix') return `unix:${target.path}`
-  return typeof target.host === 'string' ? formatAddress(target) : JSON.stringify(target)
-}
-
-const toAddress = (target: string | Address): Address =>
-  parseAddress(typeof target === 'string' ? target : textOf(target))
-
-const isAddress = (answer: unknown): answer is Address =>
-  typeof answer === 'object' && answer !== null && 'kind' in answer
-
-const addressOfStream = (stream: Duplex): Address => {
-  if (stream instanceof Socket && stream.remoteAddress !== undefined && stream.remotePort !== undefined)
-    return { kind: 'tcp', host: stream.remoteAddress, port: stream.remotePort }
-  return { kind: 'unix', path: '' }
-}
-
-/** Node sets `secureConnecting` on client TLS sockets until the handshake is over; its types leave it out. */
-const isSecureConnecting = (socket: Socket): boolean =>
-  socket instanceof TLSSocket && 'secureConnecting' in socket && socket.secureConnecting === true
-
-/** Resolves when a socket that is still connecting is ready to carry data. */
-const ready = (stream: Duplex): Promise<void> => {
-  if (!(stream instanceof Socket)) return Promise.resolve()
-  const secure = isSecureConnecting(stream)
-  if (!stream.connecting && !secure) return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    const event = secure ? 'secureConnect' : 'connect'
-    const settle = (error?: Error): void => {
-      stream.off(event, settle).off('error', settle).off('close', closed)
-      if (error === undefined) resolve()
-      else reject(error)
-    }
-    const closed = (): void => settle(new Error('the socket closed before it was connected'))
-    stream
-      .once(event, () => settle())
-      .once('error', settle)
-      .once('close', closed)
-  })
-}
-
-const decideStream = async (stream: Duplex, unwanted: AbortSignal): Promise<RouteDecision> => {
-  const giveUp = (): void => void stream.destroy()
-  unwanted.addEventListener('abort', giveUp, { once: true })
-  try {
-    await ready(stream)
-  } catch (cause) {
-    stream.destroy()
-    const detail = cause instanceof Error ? cause.message : String(cause)
-    const error = new TidegateError('dial_failed', `the hook's own socket failed: ${detail}`, {
-      fault: 'peer',
-      cause,
-    })
-    return { kind: 'failed', reason: 'dial_failed', error }
-  } finally {
-    unwanted.removeEventListener('abort', giveUp)
-  }
-  return { kind: 'stream', stream, address: addressOfStream(stream) }
-}
-
-/** Makes a decision of a hook's answer. Null: it leaves the choice to the config. */
-const decide = (
-  answer: ConnectTargetAnswer,
-  unwanted: AbortSignal,
-): RouteDecision | Promise<RouteDecision> | null => {
-  if (answer === null || answer === undefined) return null
-  if (answer instanceof Duplex) {
-    // Too late: whatever it is, it is not to be waited for.
-    if (unwanted.aborted) answer.destroy()
-    return decideStream(answer, unwanted)
-  }
-  if (typeof answer === 'string' || (!Array.isArray(answer) && isAddress(answer)))
-    return { kind: 'endpoints', endpoints: [toAddress(answer)] }
-  if (Array.isArray(answer)) {
-    const [first, ...rest] = answer.map(toAddress)
-    if (first !== undefined) return { kind: 'endpoints', endpoints: [first, ...rest] }
-  }
-  throw new TypeError(
-    'connectTarget must return an address, a list of addresses, a Duplex, null or undefined',
-  )
-}
-
-/** Asks the hook, and falls back to `configured` where it has no opinion. */
-export const routeByHook = (
-  hook: ConnectTarget,
-  client: ConnectionIdentity,
-  configured: RouteDecision,
-  unwanted: AbortSignal,
-): RouteDecision | Promise<RouteDecision> => {
-  const answer = hook(client)
-  if (isPromise(answer)) return Promise.resolve(answer).then((later) => decide(later, unwanted) ?? configured)
-  return decide(answer, unwanted) ?? configured
-}
 
 type Transform = NonNullable<LinkWatch['transform']>
 

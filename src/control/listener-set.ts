@@ -5,6 +5,7 @@
 
 import type { GatewayConfig, ListenerConfig } from '../config/config.js'
 import { type Address, formatAddress } from '../core/address.js'
+import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { DataPlane, ListenerSettings } from './data-plane.js'
 import type { ControlDesk, ListenerEntry } from './desk.js'
@@ -87,8 +88,17 @@ export class ListenerSet {
       await this.open({ ...config, listeners: [listener] })
     } catch (thrown) {
       const former = before.get(name)
-      if (former !== undefined) await this.#start(name, former.settings, former.entry)
+      if (former !== undefined) await this.#restore(name, former)
       throw thrown
+    }
+  }
+
+  /** That it cannot be had again is news beside the error that made it necessary. */
+  async #restore(name: string, former: RunningListener): Promise<void> {
+    try {
+      await this.#start(name, former.settings, former.entry)
+    } catch (thrown) {
+      this.#logger.error({ listener: name, error: messageOf(thrown) }, 'the listener is gone')
     }
   }
 

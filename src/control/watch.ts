@@ -31,8 +31,9 @@ const dataWatch = (
   const readers = observers.filter((observer) => observer.onData !== undefined)
   if (readers.length === 0) return tap === null ? undefined : (chunk, direction) => tap.data(chunk, direction)
   return (chunk, direction) => {
-    tap?.data(chunk, direction)
     for (const reader of readers) mind(reader.onData?.(connection, chunk, direction), onFault)
+    // Last: what a reader refused by throwing is not forwarded, so it is not recorded.
+    tap?.data(chunk, direction)
   }
 }
 

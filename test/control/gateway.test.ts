@@ -7,7 +7,8 @@ import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { GatewayConfigInput } from '../../src/config/config.js'
-import { createGateway, type Gateway, type GatewayOptions } from '../../src/control/gateway.js'
+import { createGateway, type Gateway } from '../../src/control/gateway.js'
+import type { GatewayOptions } from '../../src/control/hooks.js'
 import { type Address, formatAddress } from '../../src/core/address.js'
 import { createPcapngReader } from '../../src/core/codec/pcapng/reader.js'
 import type { ConnectionRecord } from '../../src/core/session/record.js'
@@ -347,6 +348,27 @@ describe('connectTarget', () => {
     expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true])
   })
 
+  it.each([
+    ['in object mode', () => new Duplex({ objectMode: true, read() {} })],
+    ['with an encoding', () => new Duplex({ encoding: 'utf8', read() {} })],
+  ])('may not answer with a stream %s, which carries no bytes', async (_, connectTarget) => {
+    const { nextClosed, port } = await start(anywhere, { connectTarget })
+    await client(port).catch(() => null)
+    const record = await nextClosed()
+    expect(record.reason).toBe('error')
+    expect(record.error?.message).toContain('bytes')
+  })
+
+  it('may not answer with the same stream twice, which would carry the bytes of two clients', async () => {
+    const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+    const { gateway, nextClosed, port } = await start(anywhere, { connectTarget: () => stream })
+    await client(port)
+    await until(() => gateway.connections()[0]?.state === 'linked')
+    await client(port).catch(() => null)
+    expect(await nextClosed()).toMatchObject({ id: 2, reason: 'error' })
+    expect(gateway.connections()).toMatchObject([{ id: 1, state: 'linked' }])
+  })
+
   it('has to answer within the connect timeout, and what it brings later is put away', async () => {
     let give: (stream: Duplex) => void = () => {}
     const late = new Promise<Duplex>((resolve) => {
@@ -545,6 +567,30 @@ describe('close', () => {
 })
 
 describe('a gateway that cannot start', () => {
+  it.each([
+    [{ inspekt: () => {} }, 'inspekt: expected one of connectTarget, inspect, observers, logger'],
+    [{ inspect: 5 }, 'inspect: expected a function'],
+    [{ observers: { onClose: () => {} } }, 'observers: expected a list of observers'],
+    [{ observers: [null] }, 'observers: expected a list of objects'],
+  ])('names the hook that is none: %j', async (options, message) => {
+    const config = { listeners: [{ listen: '127.0.0.1:0', upstream: '127.0.0.1:1' }] }
+    const error = await createGateway(config, options as unknown as GatewayOptions).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'value_invalid', message: expect.stringContaining(message) })
+  })
+
+  it('leaves no new recording behind, and an old one as it was', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tidegate-test-'))
+    cleanups.push(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'x.pcapng')
+    const taken: GatewayConfigInput = { ...listenerTo('127.0.0.1:1'), record: { file } }
+    const bad = { ...taken, listeners: [{ listen: await echo(), upstream: '127.0.0.1:1' }] }
+    await expect(createGateway(bad)).rejects.toMatchObject({ code: 'address_in_use' })
+    await expect(stat(file)).rejects.toMatchObject({ code: 'ENOENT' })
+    await (await createGateway(taken)).close()
+    await expect(createGateway(bad)).rejects.toMatchObject({ code: 'address_in_use' })
+    expect((await stat(file)).size).toBeGreaterThan(0)
+  })
+
   it('says what is wrong with the config, all of it', async () => {
     const bad = { listeners: [{ listen: 'nowhere', upstream: '127.0.0.1:0', idel: 3 }] } as unknown
     await expect(createGateway(bad as GatewayConfigInput)).rejects.toMatchObject({ code: 'config_invalid' })
@@ -642,7 +688,8 @@ describe('reload', () => {
   it('keeps a listener as it was when its new address cannot be had', async () => {
     const upstream = await echo()
     const { gateway } = await start(config([{ name: 'x', listen: '127.0.0.1:0', upstream }]))
-    await expect(gateway.reload(config([{ name: 'x', listen: upstream, upstream }]))).rejects.toMatchObject({
+    const taken = await echo()
+    await expect(gateway.reload(config([{ name: 'x', listen: taken, upstream }]))).rejects.toMatchObject({
       code: 'address_in_use',
     })
     const now = portOf(gateway.listeners[0]?.address)

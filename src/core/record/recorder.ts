@@ -14,6 +14,7 @@
 import type { CloseReason } from '../close-reason.js'
 import type { Direction } from '../direction.js'
 import { packetEnds } from './endpoints.js'
+import { Episode } from './episode.js'
 import { Scribe } from './scribe.js'
 import type { Note, Slab } from './slab.js'
 import { SlabPool } from './slab-pool.js'
@@ -64,9 +65,6 @@ const PACKETS_PER_ACK = 1000
  */
 export const MAX_WAITING_CLOSES = 4096
 
-/** An overload that comes back within this time is the same one, ms: a slow sink goes over and under the mark many times a second. */
-const OVERLOAD_QUIET_MS = 1000
-
 export const OVERLOAD_DROPPED = 'overload: dropped'
 const OVERLOAD_DISCONNECTED = 'overload: disconnected'
 const RECORDING_CLOSED = 'recording closed'
@@ -85,9 +83,10 @@ export class Recorder {
   #holding = false
   #finished = false
   #abandoned = false
-  /** While writes fail: what was lost before. */
-  #failing: { readonly lostBefore: number } | null = null
-  #overloaded: { readonly lostBefore: number; lastMs: number } | null = null
+  /** The last write failed. */
+  #failing = false
+  readonly #failure = new Episode()
+  readonly #overload = new Episode()
   #connections = 0
   #seenBytes = 0
   #storedBytes = 0
@@ -205,12 +204,12 @@ export class Recorder {
     const harmed = new Set<ConnectionTrack>()
     this.#writes++
     if (failure === null) this.#sectionStored = true
-    else this.#fail(failure)
+    else this.#fail(failure, nowMs)
     this.#settleRuns(slab, failure, ended, harmed)
     for (const note of slab.notes) this.#settleNote(note, failure === null, ended)
     this.#answeredBytes += slab.blockBytes
     this.#pool.recycle(slab)
-    if (failure === null) this.#recover()
+    if (failure === null) this.#recover(nowMs)
     for (const connection of ended) this.#finish(connection)
     if (failure === null) this.retryCloses()
     this.#relax(nowMs)
@@ -232,6 +231,7 @@ export class Recorder {
     this.#finished = true
     this.#scribe.boundless = true
     this.#release()
+    if (!this.#failing) this.#recover(Number.POSITIVE_INFINITY)
   }
 
   /** Gives up what is buffered: it is lost, because of `why`. After {@link finish}. */
@@ -293,8 +293,7 @@ export class Recorder {
   }
 
   #finish(connection: ConnectionTrack): void {
-    if (this.#failing !== null || this.#waiting.size > 0 || !this.#scribe.close(connection))
-      this.#wait(connection)
+    if (this.#failing || this.#waiting.size > 0 || !this.#scribe.close(connection)) this.#wait(connection)
   }
 
   #wait(connection: ConnectionTrack): void {
@@ -302,7 +301,7 @@ export class Recorder {
     if (this.#waiting.size <= MAX_WAITING_CLOSES) return
     for (const oldest of this.#waiting) {
       this.#waiting.delete(oldest)
-      this.#tuples.release(oldest.ends)
+      this.#forget(oldest)
       break
     }
     this.#unclosed++
@@ -314,27 +313,22 @@ export class Recorder {
     this.#host.disconnect(connection, why)
   }
 
-  #fail(why: string): void {
-    if (!this.#abandoned) this.#writeFailures++
-    if (this.#failing !== null) return
-    this.#failing = { lostBefore: this.#lostBytes }
-    if (!this.#abandoned) this.#host.report({ kind: 'write_failing', why })
+  #fail(why: string, nowMs: number): void {
+    this.#failing = true
+    if (this.#abandoned) return
+    this.#writeFailures++
+    if (this.#failure.comes(nowMs, this.#lostBytes)) this.#host.report({ kind: 'write_failing', why })
   }
 
-  #recover(): void {
-    if (this.#failing === null) return
-    const lostBytes = this.#lostBytes - this.#failing.lostBefore
-    this.#failing = null
-    this.#host.report({ kind: 'write_recovered', lostBytes })
+  #recover(nowMs: number): void {
+    this.#failing = false
+    const lostBytes = this.#failure.goes(nowMs, this.#lostBytes)
+    if (lostBytes !== null) this.#host.report({ kind: 'write_recovered', lostBytes })
   }
 
   #strain(nowMs: number): void {
-    if (this.#overloaded !== null) {
-      this.#overloaded.lastMs = nowMs
-      return
-    }
-    this.#overloaded = { lostBefore: this.#lostBytes, lastMs: nowMs }
-    this.#host.report({ kind: 'overload', policy: this.#options.overload })
+    if (this.#overload.comes(nowMs, this.#lostBytes))
+      this.#host.report({ kind: 'overload', policy: this.#options.overload })
   }
 
   #checkHigh(nowMs: number): void {
@@ -355,9 +349,8 @@ export class Recorder {
   #relax(nowMs: number): void {
     if (this.#pool.inUse > this.#lowSlabs) return
     this.#release()
-    if (this.#overloaded === null || nowMs - this.#overloaded.lastMs < OVERLOAD_QUIET_MS) return
-    const lostBytes = this.#lostBytes - this.#overloaded.lostBefore
-    this.#overloaded = null
+    const lostBytes = this.#overload.goes(nowMs, this.#lostBytes)
+    if (lostBytes === null) return
     this.#host.report({ kind: 'overload_over', policy: this.#options.overload, lostBytes })
   }
 }

@@ -20,6 +20,8 @@ import { damaged, inspectTail } from './tail.js'
 export interface FileSink extends Sink {
   /** It continues a file that had a recording already. */
   readonly appended: boolean
+  /** There was no file before. */
+  readonly created: boolean
   /** What was left of a torn block and has been cut, in bytes. */
   readonly repairedBytes: number
 }
@@ -48,12 +50,14 @@ interface Target {
   /** Where the next byte goes; null where bytes are only passed on. */
   readonly position: number | null
   readonly appended: boolean
+  readonly created: boolean
   readonly repairedBytes: number
 }
 
 class OpenFileSink implements FileSink {
   readonly where: string
   readonly appended: boolean
+  readonly created: boolean
   readonly repairedBytes: number
   readonly #handle: FileHandle
   readonly #lock: Lock | null
@@ -66,6 +70,7 @@ class OpenFileSink implements FileSink {
   constructor(where: string, target: Target) {
     this.where = where
     this.appended = target.appended
+    this.created = target.created
     this.repairedBytes = target.repairedBytes
     this.#handle = target.handle
     this.#lock = target.lock
@@ -157,7 +162,7 @@ const createNew = async (path: string): Promise<Target | null> => {
     const lock = await lockFile(await handle.stat({ bigint: true }))
     // Somebody else found it in the moment since, and has it now.
     if (lock === null) throw refused(path, TAKEN)
-    return { handle, lock, position: 0, appended: false, repairedBytes: 0 }
+    return { handle, lock, position: 0, appended: false, created: true, repairedBytes: 0 }
   })
 }
 
@@ -171,7 +176,7 @@ const openExisting = async (path: string): Promise<Target> => {
     const lock = await lockFile(file)
     if (lock === null) throw refused(path, TAKEN)
     try {
-      return { handle, lock, ...(await continueFile(path, handle)) }
+      return { handle, lock, created: false, ...(await continueFile(path, handle)) }
     } catch (error) {
       lock.release()
       throw error
@@ -209,7 +214,7 @@ const continueFile = async (
  */
 const openStream = async (path: string): Promise<Target> => {
   const handle = await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
-  return { handle, lock: null, position: null, appended: false, repairedBytes: 0 }
+  return { handle, lock: null, position: null, appended: false, created: false, repairedBytes: 0 }
 }
 
 const refused = (path: string, why: string): TidegateError =>

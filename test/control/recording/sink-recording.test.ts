@@ -254,11 +254,11 @@ test('a failing sink is said once with its errno, and once more when it works ag
   sink.failure = null
   tap.data(CHUNK, 'upstream')
   await until(() => recording.counters().storedBytes === CHUNK.length)
+  expect(link).toMatchObject({ held: 0, destroyed: null })
+  await recording.close()
   expect(said.slice(1)).toEqual([
     `info the recording to 'memory' works again; ${3 * CHUNK.length} bytes were lost`,
   ])
-  expect(link).toMatchObject({ held: 0, destroyed: null })
-  await recording.close()
 })
 
 test('with onFailure disconnect, a failing sink ends the connections whose bytes were lost', async () => {

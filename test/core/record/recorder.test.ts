@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseAddress } from '../../../src/core/address.js'
+import { QUIET_MS } from '../../../src/core/record/episode.js'
 import { MAX_WAITING_CLOSES, OVERLOAD_DROPPED } from '../../../src/core/record/recorder.js'
 import { MIN_SLAB_BYTES, SLAB_BYTES } from '../../../src/core/record/slab-pool.js'
 import { Harness } from './harness.js'
@@ -268,7 +269,7 @@ test('closes that can never be written take a bounded number of places, and are 
   expect(harness.recorder.counters().unclosed).toBe(MAX_WAITING_CLOSES + 100)
 })
 
-test('a failing sink is reported once, and once again when it works, with what was lost', () => {
+test('a failing sink is reported once, and once again when it has worked for a while, with what was lost', () => {
   const harness = new Harness()
   const connection = harness.open(1)
   harness.write()
@@ -278,6 +279,8 @@ test('a failing sink is reported once, and once again when it works, with what w
   }
   harness.send(connection, 'upstream', 10)
   harness.writeAll()
+  expect(harness.reports).toEqual([{ kind: 'write_failing', why: FAILED }])
+  harness.nowMs += QUIET_MS
   harness.send(connection, 'upstream', 10)
   harness.writeAll()
   expect(harness.reports).toEqual([
