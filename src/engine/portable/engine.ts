@@ -19,13 +19,17 @@ import type {
   ListenSpec,
 } from '../../ports/engine.js'
 import { type Ends, endsOfStream, endsOfTcp, nameless } from './addresses.js'
+import { keepFreedMemory } from './allocator.js'
 import { PortableConn } from './conn.js'
 import { PortableDial } from './dialer.js'
 import { dialError, misuse, warnOfThrow } from './errors.js'
 import { PortableLink } from './link.js'
 import { listen, type PortableListening } from './listener.js'
 
-export const createPortableEngine = (): Engine => new PortableEngine()
+export const createPortableEngine = (): Engine => {
+  keepFreedMemory()
+  return new PortableEngine()
+}
 
 const CLOSED = 'the engine is closed'
 
