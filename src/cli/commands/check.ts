@@ -16,7 +16,7 @@ With --json: { "valid": true, "config": … } with every default filled in (time
 
 Examples:
   tidegate check tidegate.yaml
-  tidegate check tidegate.yaml --json | jq '.problems[].path'
+  tidegate check tidegate.yaml --json | jq '.problems[]?.path'
 `
 
 /** The config as JSON has it: addresses as they are written. */

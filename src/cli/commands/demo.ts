@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { parseConfig } from '../../config/parse.js'
 import { type Gateway, startGateway } from '../../control/gateway.js'
 import { browse, crash, halfClose } from '../demo/clients.js'
 import { startGuestBook } from '../demo/service.js'
+import { usageError } from '../failure.js'
 import { createLogger } from '../logging.js'
 import { inspectCommand } from './inspect.js'
 import { verifyCommand } from './verify.js'
@@ -60,6 +62,8 @@ const visit = async (gateway: Gateway): Promise<void> => {
 }
 
 const runDemo = async (out: string | undefined): Promise<void> => {
+  // A recording is continued; the demo would then tell of somebody else's connections.
+  if (out !== undefined && existsSync(out)) throw usageError(`--out: '${out}' exists; expected a new file`)
   const file = out ?? join(await mkdtemp(join(tmpdir(), 'tidegate-demo-')), 'demo.pcapng')
   chapter('1. A service, a gateway in front of it that records, and three clients: the live log')
   await recordTraffic(file)

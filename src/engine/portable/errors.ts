@@ -119,8 +119,21 @@ const translate = (
 export const dialError = (address: Address, thrown: unknown): TidegateError =>
   translate('connect to', address, thrown, DIAL, 'dial_failed')
 
-export const listenError = (address: Address, thrown: unknown): TidegateError =>
-  translate('listen on', address, thrown, LISTEN, 'listen_failed')
+/** Below this only a privileged process may listen (ip(7), `ip_unprivileged_port_start`). */
+const FIRST_UNPRIVILEGED_PORT = 1024
+
+const PRIVILEGED: ReadonlyMap<string, Translation> = new Map([
+  ...LISTEN,
+  [
+    'EACCES',
+    { ...forbidden, says: `permission denied: ports below ${FIRST_UNPRIVILEGED_PORT} need a privilege` },
+  ],
+])
+
+export const listenError = (address: Address, thrown: unknown): TidegateError => {
+  const isPrivileged = address.kind === 'tcp' && address.port > 0 && address.port < FIRST_UNPRIVILEGED_PORT
+  return translate('listen on', address, thrown, isPrivileged ? PRIVILEGED : LISTEN, 'listen_failed')
+}
 
 export const dialTimeout = (address: Address, timeoutMs: number): TidegateError =>
   new TidegateError(
