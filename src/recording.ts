@@ -41,6 +41,7 @@ export { createGogetwayEncoder } from './core/convert/gogetway.js'
 export { createJsonLinesEncoder } from './core/convert/jsonl.js'
 export { createPcapngEncoder } from './core/convert/pcapng.js'
 export type { Direction, PerDirection } from './core/direction.js'
+export type { CorruptFinding } from './core/inspect/checksums.js'
 export {
   type ConnectionEnd,
   type ConnectionSummary,
@@ -71,4 +72,9 @@ export {
   type OpenAnnotation,
 } from './core/record/annotation.js'
 export { type ErrorCode, type ErrorDetails, type Fault, TidegateError } from './errors.js'
-export { type OpenOptions, openRecording, type RecordingFile } from './sources/file/recording.js'
+export {
+  type OpenOptions,
+  openRecording,
+  type RecordingFile,
+  type RecordObserver,
+} from './sources/file/recording.js'

@@ -1,9 +1,13 @@
 import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
+import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { verifyCommand } from '../../src/cli/commands/verify.js'
+import type { PacketRecord } from '../../src/core/codec/capture.js'
 import { encodeGogetwayFrame } from '../../src/core/codec/gogetway/frame.js'
+import { createPcapngReader } from '../../src/core/codec/pcapng/reader.js'
+import { readAll } from '../core/codec/builders.js'
 import {
   asPcap,
   fileOf,
@@ -98,6 +102,7 @@ describe('verify FILE', () => {
         missing: { upstream: 6, downstream: 0 },
         holes: 1,
         mismatches: 0,
+        corrupt: 0,
         ignoredPackets: 0,
         damage: null,
         cut: null,
@@ -139,6 +144,139 @@ describe('verify FILE', () => {
     const ran = await verify([path()])
     expect(ran.stderr).toMatch(ONE_LINE)
     expect(ran).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(says) })
+  })
+})
+
+/** Packets of Tidegate start this far into their blocks. */
+const DATA_AT = 28
+
+const packetsOf = (file: Uint8Array): readonly PacketRecord[] =>
+  readAll(createPcapngReader(), file).filter((record) => record.kind === 'packet')
+
+/** The bytes `from` replaced by `to`, once, in place. */
+const replaced = (file: Uint8Array, from: string, to: string): Uint8Array => {
+  const copy = Buffer.from(file)
+  const at = copy.indexOf(from)
+  if (at < 0 || from.length !== to.length) throw new Error(`'${from}' cannot be replaced by '${to}'`)
+  copy.write(to, at, 'latin1')
+  return copy
+}
+
+describe('verify of a recording whose bytes were changed', () => {
+  const HIGH = recorded((tape) => {
+    const one = tape.connect(1, '127.0.0.1:5000', '127.0.0.1:6379')
+    tape.say(one, 'upstream', 'SET level high\r\n')
+    tape.say(one, 'downstream', '+OK\r\n')
+    tape.hangUp(one)
+  })
+  const offset = packetsOf(HIGH)[3]?.offset ?? -1
+  const WHO = `packet at byte ${offset} \\(127.0.0.1:5000 -> 127.0.0.1:6379\\)`
+
+  it('finds a changed payload', async () => {
+    const ran = await verify([fileOf(replaced(HIGH, 'high', 'EVIL'))])
+    expect(ran.stdout).toMatch(
+      new RegExp(
+        `^corrupt: ${WHO}: its checksum does not match its bytes\nfailed: 1 connection, 21 B, no holes, 1 corrupt packet\n$`,
+      ),
+    )
+    expect(ran).toMatchObject({ stderr: '', code: 1 })
+  })
+
+  it('finds a changed header', async () => {
+    const bytes = HIGH.slice()
+    // The window, which nothing else looks at.
+    bytes[offset + DATA_AT + 34] = 0xfe
+    const ran = await verify([fileOf(bytes)])
+    expect(ran.stdout).toMatch(new RegExp(`^corrupt: ${WHO}: its checksum does not match its bytes\n`))
+    expect(ran.code).toBe(1)
+  })
+
+  it('finds a note that cannot be read any more', async () => {
+    const ran = await verify([fileOf(replaced(HIGH, '"seen":16', '"seen":x6'))])
+    expect(ran.stdout).toMatch(
+      /^corrupt: packet at byte \d+ \(.*\): its note cannot be read\nfailed: .*, 1 connection without a ledger\n$/,
+    )
+    expect(ran.code).toBe(1)
+  })
+
+  it('tells of it in JSON', async () => {
+    const ran = await verify([fileOf(replaced(HIGH, 'high', 'EVIL')), '--json'])
+    expect(jsonLines(ran)).toEqual([
+      {
+        kind: 'corrupt',
+        offset,
+        source: '127.0.0.1:5000',
+        destination: '127.0.0.1:6379',
+        message: 'its checksum does not match its bytes',
+      },
+      expect.objectContaining({ kind: 'summary', ok: false, holes: 0, mismatches: 0, corrupt: 1 }),
+    ])
+  })
+
+  it('repairs its torn end, and fails all the same', async () => {
+    const path = fileOf(torn(replaced(HIGH, 'high', 'EVIL'), 3))
+    const ran = await verify([path, '--repair'])
+    expect(ran.stdout).toMatch(/^corrupt: .*\nrepaired: .*\nfailed: /)
+    expect(ran.code).toBe(1)
+  })
+
+  it('lists every changed packet, in file order', async () => {
+    const packets = 15_000
+    const many = Buffer.from(
+      recorded((tape) => {
+        const one = tape.connect(1)
+        for (let left = packets; left > 0; left--) {
+          tape.say(one, 'upstream', 'high')
+          if (tape.recorder.hasFull) tape.writeAll()
+        }
+        tape.hangUp(one)
+      }),
+    )
+    for (let at = many.indexOf('high'); at >= 0; at = many.indexOf('high', at)) many.write('EVIL', at)
+    const found = jsonLines(await verify([fileOf(many), '--json'])).filter(({ kind }) => kind === 'corrupt')
+    const offsets = found.map((finding) => Number(finding.offset))
+    expect(offsets).toHaveLength(packets)
+    expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
+  })
+
+  it('does not look at the checksums of other tools, which are often not filled in', async () => {
+    const packet = replaced(asPcap(HIGH), 'high', 'EVIL')
+    expect(await verify([fileOf(packet)])).toMatchObject({ code: 0 })
+    const foreign = replaced(replaced(HIGH, 'high', 'EVIL'), 'tidegate test', 'capturer 1.23')
+    expect(await verify([fileOf(foreign)])).toMatchObject({ code: 0 })
+  })
+
+  it('finds any single bit that is flipped in any packet', async () => {
+    const address = fc.constantFrom('127.0.0.1:5000', '[2001:db8::1]:5000', 'unix:/run/app.sock')
+    const said = fc.array(fc.tuple(fc.boolean(), fc.uint8Array({ minLength: 1, maxLength: 200 })), {
+      minLength: 1,
+      maxLength: 4,
+    })
+    await fc.assert(
+      fc.asyncProperty(address, said, fc.nat(), fc.nat(), async (client, chunks, whichPacket, whichBit) => {
+        const file = recorded((tape) => {
+          const one = tape.connect(1, client)
+          for (const [up, chunk] of chunks) tape.say(one, up ? 'upstream' : 'downstream', chunk)
+          tape.hangUp(one)
+        })
+        const run = async (bytes: Uint8Array) => {
+          const stdin = (async function* () {
+            yield bytes
+          })()
+          return (await verify(['-'], { stdin })).code
+        }
+        expect(await run(file)).toBe(0)
+        const packets = packetsOf(file)
+        const packet = packets[whichPacket % packets.length]
+        if (packet === undefined) throw new Error('no packets')
+        const bit = whichBit % (packet.data.length * 8)
+        const at = packet.offset + DATA_AT + (bit >> 3)
+        const flipped = file.slice()
+        flipped[at] = (file[at] ?? 0) ^ (1 << (bit & 7))
+        expect(await run(flipped)).toBe(1)
+      }),
+      { numRuns: 200 },
+    )
   })
 })
 

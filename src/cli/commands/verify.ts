@@ -11,8 +11,8 @@ import { isOk, jsonReporter, type Reporter, textReporter, type Verdict } from '.
 const HELP = `
 FILE is a pcapng, pcap or gogetway recording; '-' reads stdin. Three things are checked: that the file follows its
 format to the end, that each connection has all the bytes its ledger says were relayed, and that each packet that
-Tidegate wrote matches its checksums. Exit code 1 on any damage, hole, mismatch or corrupt packet. Connections without an end (the gateway was killed, or still runs) are listed as unfinished, which
-is no failure.
+Tidegate wrote matches its checksums. Exit code 1 on any damage, hole, mismatch or corrupt packet. Connections
+without an end (the gateway was killed, or still runs) are listed as unfinished, which is no failure.
 
 Examples:
   tidegate verify redis.pcapng
@@ -56,7 +56,7 @@ const repaired = async (path: string, recording: RecordingFile): Promise<Verdict
 
 export const verifyCommand = (io: CommandIo = processIo()): Command =>
   new Command('verify')
-    .description('check a recording for damage and for missing bytes')
+    .description('check a recording for damage, missing bytes and changed bytes')
     .argument('<FILE>', "the recording, or '-' for stdin")
     .option('--repair', 'cut off the torn record that a killed gateway leaves at the end')
     .option('--json', 'JSON Lines on stdout: one object per finding, a summary last')

@@ -2,6 +2,7 @@
 
 import type { CaptureFormat } from '../../core/codec/capture.js'
 import type { PerDirection } from '../../core/direction.js'
+import type { CorruptFinding } from '../../core/inspect/checksums.js'
 import { count } from '../../core/inspect/figures.js'
 import { printableLine } from '../../core/inspect/printable.js'
 import type { Finding, VerifyTotals } from '../../core/inspect/verify.js'
@@ -20,7 +21,7 @@ export interface Verdict {
 }
 
 export const isOk = ({ damage, totals }: Verdict): boolean =>
-  damage === null && totals.holes === 0 && totals.mismatches === 0
+  damage === null && totals.holes === 0 && totals.mismatches === 0 && totals.corrupt === 0
 
 export interface Reporter {
   finding(finding: Finding): string
@@ -52,6 +53,7 @@ export const jsonReporter: Reporter = {
       missing: plain(totals.connections.missing),
       holes: totals.holes,
       mismatches: totals.mismatches,
+      corrupt: totals.corrupt,
       ignoredPackets: ignored,
       damage: found,
       cut,
@@ -59,10 +61,11 @@ export const jsonReporter: Reporter = {
   },
 }
 
-const about = ({ connection, client, server }: Finding): string =>
-  client === null || server === null
-    ? `connection ${connection}`
-    : `connection ${connection} (${printableLine(client)} -> ${printableLine(server)})`
+const withEnds = (what: string, from: string | null, to: string | null): string =>
+  from === null || to === null ? what : `${what} (${printableLine(from)} -> ${printableLine(to)})`
+
+const about = ({ connection, client, server }: Exclude<Finding, CorruptFinding>): string =>
+  withEnds(`connection ${connection}`, client, server)
 
 const findingLine = (finding: Finding): string => {
   switch (finding.kind) {
@@ -73,6 +76,10 @@ const findingLine = (finding: Finding): string => {
     }
     case 'mismatch':
       return `mismatch: ${about(finding)} ${finding.direction}: ${finding.message}\n`
+    case 'corrupt': {
+      const { offset, source, destination, message } = finding
+      return `corrupt: ${withEnds(`packet at byte ${offset}`, source, destination)}: ${message}\n`
+    }
     case 'unfinished':
       return `unfinished: ${about(finding)}: the file ends before it was closed\n`
   }
@@ -97,6 +104,7 @@ const summaryLines = (verdict: Verdict): string => {
     humanBytes(sum(stored)),
     holes,
     totals.mismatches > 0 ? count(totals.mismatches, 'mismatch', 'mismatches') : '',
+    totals.corrupt > 0 ? count(totals.corrupt, 'corrupt packet') : '',
     ledgerText(verdict),
     ignored > 0 ? `${count(ignored, 'packet')} passed over` : '',
   ].filter((part) => part !== '')

@@ -1,15 +1,18 @@
 /**
- * What is wrong with a recording's conversations, found while they are read.
+ * What is wrong with a recording's conversations and packets, found while they are read.
  *
  * - hole: bytes that were relayed and are not in the file
  * - mismatch: the ledger and the file disagree; see ledger.ts
+ * - corrupt: a packet's bytes were changed; see checksums.ts
  * - unfinished: no close record. Not a fault: a gateway that was killed, or still runs, leaves them
  *
  * Damage of the file itself is the capture reader's to find.
  */
 
+import type { CaptureRecord } from '../codec/capture.js'
 import type { ConversationEvent } from '../conversation.js'
 import type { Direction } from '../direction.js'
+import { type CorruptFinding, createCorruptionFinder } from './checksums.js'
 import { type ConnectionSummary, type ConnectionTotals, createConnectionTable } from './connections.js'
 import { checkLedger } from './ledger.js'
 
@@ -38,18 +41,22 @@ export interface UnfinishedFinding extends About {
   readonly kind: 'unfinished'
 }
 
-export type Finding = HoleFinding | MismatchFinding | UnfinishedFinding
+export type Finding = HoleFinding | MismatchFinding | CorruptFinding | UnfinishedFinding
 
 export interface VerifyTotals {
   readonly connections: ConnectionTotals
   readonly holes: number
   readonly mismatches: number
+  /** Corrupt packets; 0 unless {@link Verifier.inspect} was called. */
+  readonly corrupt: number
   readonly unfinished: number
   /** Closed connections whose ledger was checked. */
   readonly withLedger: number
 }
 
 export interface Verifier {
+  /** Takes the records that the events come from, in file order, each before its bytes are no longer valid. */
+  inspect(record: CaptureRecord): Iterable<Finding>
   push(event: ConversationEvent): Iterable<Finding>
   /** End of file: the unfinished connections. */
   end(): Iterable<Finding>
@@ -61,7 +68,22 @@ const NONE: readonly Finding[] = []
 /** @param expectEnds false for a format that knows no ends: then no connection is called unfinished. */
 export const createVerifier = (expectEnds: boolean): Verifier => {
   const table = createConnectionTable()
-  const totals = { connections: table.totals, holes: 0, mismatches: 0, unfinished: 0, withLedger: 0 }
+  const corruptionOf = createCorruptionFinder()
+  const totals = {
+    connections: table.totals,
+    holes: 0,
+    mismatches: 0,
+    corrupt: 0,
+    unfinished: 0,
+    withLedger: 0,
+  }
+
+  const inspect = (record: CaptureRecord): readonly Finding[] => {
+    const found = corruptionOf(record)
+    if (found === null) return NONE
+    totals.corrupt++
+    return [found]
+  }
 
   const over = (summary: ConnectionSummary): readonly Finding[] => {
     const { connection, client, server } = summary
@@ -101,5 +123,5 @@ export const createVerifier = (expectEnds: boolean): Verifier => {
     for (const left of table.rest()) yield* over(left)
   }
 
-  return { push, end, totals }
+  return { inspect, push, end, totals }
 }

@@ -54,10 +54,11 @@ export interface CloseAnnotation {
 
 export type Annotation = OpenAnnotation | GapAnnotation | CloseAnnotation
 
-const PREFIX = 'tidegate '
+/** What each comment of ours begins with. */
+export const ANNOTATION_PREFIX = 'tidegate '
 
 export const encodeAnnotation = ({ kind, ...fields }: Annotation): string =>
-  `${PREFIX}${kind} ${JSON.stringify(fields)}`
+  `${ANNOTATION_PREFIX}${kind} ${JSON.stringify(fields)}`
 
 type Fields = Readonly<Record<string, unknown>>
 

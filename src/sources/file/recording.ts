@@ -25,6 +25,9 @@ export interface OpenOptions {
 /**
  * Read once: {@link RecordingFile.records}, {@link RecordingFile.events} or {@link RecordingFile.batches}, and only one of
  * them. Ending the loop early closes the file.
+ *
+ * `onRecord` sees the records that the events are made of, the damage included, in the same pass: each is told just before
+ * its events are given out, and its bytes are valid only during the call. What it throws ends the loop.
  */
 export interface RecordingFile {
   /** The path, or `stdin`. */
@@ -34,9 +37,9 @@ export interface RecordingFile {
   /** Damage comes as the last record. Bytes in a record are valid only until the next one is asked for. */
   records(): AsyncIterable<CaptureRecord>
   /** Bytes in an event are valid only until the next one is asked for. */
-  events(): AsyncIterable<ConversationEvent>
+  events(onRecord?: RecordObserver): AsyncIterable<ConversationEvent>
   /** As `events`, those of one chunk of the file at a time: no promise per event. Each batch has to be used up. */
-  batches(): AsyncIterable<Iterable<ConversationEvent>>
+  batches(onRecord?: RecordObserver): AsyncIterable<Iterable<ConversationEvent>>
   /** Set once `events` or `records` has come to it; null for a file that is whole. */
   readonly damage: DamageRecord | null
   /** So far. */
@@ -46,6 +49,8 @@ export interface RecordingFile {
   /** Idempotent; not needed after the loop. */
   close(): Promise<void>
 }
+
+export type RecordObserver = (record: CaptureRecord) => void
 
 const conversationsOf = (format: CaptureFormat): ConversationReader =>
   format === 'gogetway' ? createFrameConversations() : createPacketConversations()
@@ -115,8 +120,14 @@ const recordingOf = (
     }
   }
 
-  function* eventsOf(found: Iterable<CaptureRecord>): Generator<ConversationEvent> {
-    for (const record of noting(found)) if (record.kind !== 'damage') yield* conversations.push(record)
+  function* eventsOf(
+    found: Iterable<CaptureRecord>,
+    onRecord: RecordObserver | undefined,
+  ): Generator<ConversationEvent> {
+    for (const record of noting(found)) {
+      onRecord?.(record)
+      if (record.kind !== 'damage') yield* conversations.push(record)
+    }
   }
 
   async function* recordBatches(): AsyncGenerator<Iterable<CaptureRecord>> {
@@ -132,13 +143,13 @@ const recordingOf = (
     for await (const batch of recordBatches()) yield* noting(batch)
   }
 
-  async function* batches(): AsyncGenerator<Iterable<ConversationEvent>> {
-    for await (const batch of recordBatches()) yield eventsOf(batch)
+  async function* batches(onRecord?: RecordObserver): AsyncGenerator<Iterable<ConversationEvent>> {
+    for await (const batch of recordBatches()) yield eventsOf(batch, onRecord)
     yield conversations.end()
   }
 
-  async function* events(): AsyncGenerator<ConversationEvent> {
-    for await (const batch of batches()) yield* batch
+  async function* events(onRecord?: RecordObserver): AsyncGenerator<ConversationEvent> {
+    for await (const batch of batches(onRecord)) yield* batch
   }
 
   return {

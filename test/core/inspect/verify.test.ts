@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { CaptureRecord } from '../../../src/core/codec/capture.js'
 import type { ConversationEvent } from '../../../src/core/conversation.js'
 import { createVerifier, type Finding } from '../../../src/core/inspect/verify.js'
 import { closed, entry, gap, ledger, opened, sent } from './events.js'
@@ -61,6 +62,24 @@ describe('verifying a recording', () => {
       },
     ])
     expect(totals).toMatchObject({ holes: 1, mismatches: 1 })
+  })
+
+  it('counts the packets that are corrupt', () => {
+    const verifier = createVerifier(true)
+    const packet: CaptureRecord = {
+      kind: 'packet',
+      offset: 96,
+      timeNs: 0n,
+      interfaceIndex: 0,
+      linkType: 101,
+      data: new Uint8Array(40),
+      originalLength: 40,
+      comments: [],
+    }
+    const section: CaptureRecord = { kind: 'section', offset: 0, application: 'tidegate 0.1.0' }
+    expect([...verifier.inspect(packet), ...verifier.inspect(section)]).toEqual([])
+    expect([...verifier.inspect(packet)]).toMatchObject([{ kind: 'corrupt', offset: 96 }])
+    expect(verifier.totals).toMatchObject({ corrupt: 1, holes: 0, mismatches: 0 })
   })
 
   it('calls nothing unfinished in a format without ends', () => {

@@ -64,6 +64,22 @@ describe('opening a recording', () => {
     }
   })
 
+  it('shows the records that the events are made of, each just before its events', async () => {
+    const kinds: string[] = []
+    for await (const { kind } of (await open(PING_PONG)).records()) kinds.push(kind)
+    const seen: string[] = []
+    const recording = await open(PING_PONG)
+    for await (const event of recording.events((record) => seen.push(record.kind)))
+      seen.push(`-> ${event.kind}`)
+    expect(seen.slice(0, 5)).toEqual(['section', 'interface', 'interface', 'packet', '-> open'])
+    expect(seen.filter((kind) => !kind.startsWith('->'))).toEqual(kinds)
+
+    const torn: string[] = []
+    const batches = (await open(PING_PONG.subarray(0, -1))).batches((record) => torn.push(record.kind))
+    for await (const batch of batches) for (const _ of batch);
+    expect(torn).toEqual([...kinds.slice(0, -1), 'damage'])
+  })
+
   it('tells how far it is', async () => {
     const steps: (readonly [number, number | null])[] = []
     const onProgress = (bytesRead: number, totalBytes: number | null) =>
