@@ -3,12 +3,10 @@
  * leaves a file that stops inside a block; what is before that block is whole.
  */
 
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { BLOCK_TYPE } from '../../core/codec/pcapng/blocks.js'
 import { createPcapngReader } from '../../core/codec/pcapng/reader.js'
 import { TidegateError } from '../../errors.js'
-import { unwritable } from './failure.js'
 
 export type Tail =
   | { readonly kind: 'empty' }
@@ -51,38 +49,6 @@ export const inspectTail = async (handle: FileHandle): Promise<Tail> => {
 
 const startsLikePcapng = (chunk: Uint8Array): boolean =>
   MAGIC.subarray(0, chunk.length).every((byte, index) => chunk[index] === byte)
-
-export interface Repair {
-  /** 0 when the file was whole. */
-  readonly cutBytes: number
-}
-
-/**
- * Cuts what is left of a block that the file ends in, so that it is whole again.
- * @throws TidegateError (rejects) `file_unwritable`; `format_unknown` when it is not pcapng; `file_damaged` when the
- * damage is not at its end, so that cutting would lose what may be good. The file is not touched then.
- */
-export const repairTail = async (path: string): Promise<Repair> => {
-  const handle = await open(path, constants.O_RDWR).catch((error: unknown) => {
-    throw unwritable(path, error)
-  })
-  try {
-    const tail = await inspectTail(handle)
-    if (tail.kind === 'foreign')
-      throw new TidegateError('format_unknown', `'${path}' is not a pcapng file`, {
-        fault: 'usage',
-        where: path,
-      })
-    if (tail.kind === 'damaged') throw damaged(path, tail.offset, tail.message)
-    if (tail.kind !== 'torn') return { cutBytes: 0 }
-    await handle.truncate(tail.offset)
-    return { cutBytes: tail.cutBytes }
-  } catch (error) {
-    throw error instanceof TidegateError ? error : unwritable(path, error)
-  } finally {
-    await handle.close()
-  }
-}
 
 export const damaged = (path: string, offset: number, message: string): TidegateError =>
   new TidegateError(
