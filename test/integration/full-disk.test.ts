@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { payload } from '../support/payload.js'
 import { run, runWell } from '../support/processes.js'
-import { expectSameBytes, listConnections, rawStream, readWithTshark } from '../support/recording.js'
+import { expectSameBytes, listConnections, rawStream } from '../support/recording.js'
 import { blockScope, type Scope, testScope } from '../support/scope.js'
 import { dial, exchange, startServer } from '../support/sockets.js'
 import { type LogLine, type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
 import { describeWith, findTool, toolPath } from '../support/tools.js'
+import { readWithTshark } from '../support/tshark.js'
 
 const DISK_BYTES = 4 * 1024 ** 2
 /** Several times what the disk and the recorder's own buffer hold. */

@@ -2,41 +2,49 @@ import { statSync, truncateSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { expect, it } from 'vitest'
 import { payload, seededRandom } from '../support/payload.js'
-import {
-  expectSameBytes,
-  expectSound,
-  listConnections,
-  rawStream,
-  readWithTshark,
-} from '../support/recording.js'
+import { expectSameBytes, expectSound, listConnections, rawStreamTo } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
 import { dial, exchange, freePort, startServer, type TestServer } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
+import { readWithTshark } from '../support/tshark.js'
 
 /** What was relayed this long before the kill has to be in the file; the recorder holds nothing back for longer. */
 const STORED_WITHIN_MS = 1000
 
 const CLIENTS = 2
-/** More than any round moves. */
-const STREAM_BYTES = 32 * 1024 ** 2
-/** Paces each client, so that 20 recordings can be checked byte by byte in reasonable time. */
+/** Paces a client, so that 20 recordings can be checked byte by byte in reasonable time. */
 const BURST_EVERY_MS = 5
 
-const QUESTIONS = Array.from({ length: CLIENTS }, (_, n) => payload(20 + n, STREAM_BYTES))
+/** Each client says its own over and over. Its length shares no factor with a segment's, so that a shift would show. */
+const QUESTION_BYTES = 8 * 1024 ** 2 + 1
+const QUESTIONS = Array.from({ length: CLIENTS }, (_, n) => payload(20 + n, QUESTION_BYTES))
 
 const random = seededRandom(9)
 const between = (least: number, most: number): number => Math.round(least + random() * (most - least))
 
+/** What a client sends, until the kill. */
+type Pace = { readonly name: string; readonly burstBytes: number; readonly everyMs: number | null }
+
+const STEADY: Pace = { name: 'in bursts', burstBytes: 32 * 1024, everyMs: BURST_EVERY_MS }
+/** So little that nothing but the passing of time makes the recorder write. */
+const THIN: Pace = { name: 'in drops', burstBytes: 64, everyMs: BURST_EVERY_MS }
+/** As much as the gateway takes: the recorder's buffer is full, and its writes are large. */
+const FULL_SPEED: Pace = { name: 'at full speed', burstBytes: 64 * 1024, everyMs: null }
+
+const rounds = (count: number, pace: Pace, least: number, most: number) =>
+  Array.from({ length: count }, () => ({ ...pace, delayMs: between(least, most) }))
+
 /**
- * The moment of the kill, in ms of traffic, and the size of the bursts. Mostly early, where the file's beginning is
- * still being written; some late enough for bytes to have grown old, half of those with so little traffic
- * that nothing but the passing of time makes the recorder write.
+ * The moments of the kill, in ms of traffic. Mostly early, where the file's beginning is still being written; some late
+ * enough for bytes to have grown old.
  */
-const ROUNDS: readonly (readonly [delayMs: number, burstBytes: number])[] = [
-  ...Array.from({ length: 16 }, () => [between(5, 400), 32 * 1024] as const),
-  ...Array.from({ length: 2 }, () => [between(1100, 1700), 32 * 1024] as const),
-  ...Array.from({ length: 2 }, () => [between(1100, 1700), 64] as const),
+const ROUNDS = [
+  ...rounds(12, STEADY, 5, 400),
+  ...rounds(2, STEADY, 1100, 1700),
+  ...rounds(2, THIN, 1100, 1700),
+  ...rounds(3, FULL_SPEED, 5, 400),
+  ...rounds(1, FULL_SPEED, 1100, 1300),
 ]
 
 interface Sample {
@@ -66,29 +74,62 @@ interface Traffic {
   readonly localPort: number
 }
 
+/** Sends the question again and again, at this pace, until the socket is closed. */
+const ask = (socket: Socket, question: Buffer, { burstBytes, everyMs }: Pace): void => {
+  let at = 0
+  const burst = (): boolean => {
+    const chunk = question.subarray(at, at + burstBytes)
+    at = (at + chunk.length) % question.length
+    return socket.write(chunk)
+  }
+  if (everyMs === null) {
+    const pour = (): void => {
+      while (!socket.destroyed && burst());
+    }
+    socket.on('drain', pour)
+    pour()
+    return
+  }
+  const timer = setInterval(() => {
+    if (!socket.writableNeedDrain && !socket.destroyed) burst()
+  }, everyMs)
+  socket.once('close', () => clearInterval(timer))
+}
+
 const startTraffic = async (
   scope: Scope,
   gateway: RecordingGateway,
   arrivedUp: Map<number, Arrivals>,
-  n: number,
-  burstBytes: number,
+  question: Buffer,
+  pace: Pace,
 ): Promise<Traffic> => {
   const socket = await dial(scope, gateway.port)
   const down = new Arrivals()
   socket.on('data', (chunk) => down.add(chunk.length))
-  const question = QUESTIONS[n]!
-  let sent = 0
-  const timer = setInterval(() => {
-    if (socket.writableNeedDrain || socket.destroyed) return
-    // The first 4 bytes tell the echo server whose stream it is counting.
-    socket.write(question.subarray(sent, sent + burstBytes))
-    sent += burstBytes
-  }, BURST_EVERY_MS)
-  scope.defer(() => clearInterval(timer))
-  socket.once('close', () => clearInterval(timer))
   const up = new Arrivals()
+  // The first 4 bytes tell the echo server whose stream it is counting.
   arrivedUp.set(question.readUInt32LE(0), up)
+  ask(socket, question, pace)
   return { up, down, localPort: socket.localPort ?? 0 }
+}
+
+/** Takes a stream that has to be the question over and over, and counts it. */
+const repeating = (question: Buffer, what: string) => {
+  let total = 0
+  return {
+    push: (bytes: Uint8Array): void => {
+      for (let done = 0; done < bytes.length; ) {
+        const at = total % question.length
+        const expected = question.subarray(at, at + bytes.length - done)
+        const found = bytes.subarray(done, done + expected.length)
+        if (!expected.equals(found))
+          expectSameBytes(Buffer.from(found), expected, `${what}, from ${total} on`)
+        done += expected.length
+        total += expected.length
+      }
+    },
+    bytes: (): number => total,
+  }
 }
 
 const startCountingEcho = (scope: Scope, arrivedUp: Map<number, Arrivals>): Promise<TestServer> =>
@@ -105,14 +146,14 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
   const scope = blockScope()
 
   it.each(ROUNDS)(
-    'after %d ms of bursts of %d bytes leaves a file that repair makes whole, and nothing of it is lost',
-    async (delayMs, burstBytes) => {
+    'after $delayMs ms of traffic $name leaves a file that repair makes whole, and nothing of it is lost',
+    async ({ delayMs, ...pace }) => {
       const ends = testScope()
       const arrivedUp = new Map<number, Arrivals>()
       const echo = await startCountingEcho(scope, arrivedUp)
       const gateway = await startRecorder(ends, echo.port)
       const traffic = await Promise.all(
-        QUESTIONS.map((_, n) => startTraffic(ends, gateway, arrivedUp, n, burstBytes)),
+        QUESTIONS.map((question) => startTraffic(ends, gateway, arrivedUp, question, pace)),
       )
       await eventually('the first bytes to be back', () =>
         traffic.every(({ down }) => down.by(Date.now()) > 0),
@@ -130,33 +171,51 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
       expect(again.code, again.stderr).toBe(0)
 
       const listed = await listConnections(gateway.file)
-      // This reads the whole file, and fails if tshark does or has anything to complain about.
-      const { streams, odd } = await readWithTshark(
-        gateway.file,
-        listed.map(({ connection }) => connection),
-      )
-      expect(odd).toBe('')
       const settled = killedAt - STORED_WITHIN_MS
-      for (const [n, { up, down, localPort }] of traffic.entries()) {
+      const clients = new Map<number, number>()
+      for (const [n, { down, localPort }] of traffic.entries()) {
         const found = listed.find(({ client }) => client.endsWith(`:${localPort}`))
-        if (found === undefined) {
-          expect(down.by(settled), `connection ${n} is missing`).toBe(0)
-          continue
-        }
-        for (const [direction, arrivals] of [
-          ['upstream', up],
-          ['downstream', down],
-        ] as const) {
-          const what = `${direction} of connection ${found.connection}`
-          const stored = await rawStream(gateway.file, found.connection, direction)
-          expectSameBytes(stored, QUESTIONS[n]!.subarray(0, stored.length), what)
-          expectSameBytes(streams.get(found.connection)![direction], stored, `${what} in tshark`)
-          expect(stored.length, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
-        }
+        if (found === undefined) expect(down.by(settled), `connection ${n} is missing`).toBe(0)
+        else clients.set(found.connection, n)
       }
+      const inspected = new Map([...clients].map(([connection, n]) => [connection, checked(n, 'inspect')]))
+      const followed = new Map([...clients].map(([connection, n]) => [connection, checked(n, 'tshark')]))
+      await Promise.all(
+        [...inspected].flatMap(([connection, streams]) =>
+          DIRECTIONS.map((direction) =>
+            rawStreamTo(gateway.file, connection, direction, streams[direction].push),
+          ),
+        ),
+      )
+      // This reads the whole file, and fails if tshark does or has anything to complain about.
+      const odd = await readWithTshark(gateway.file, {
+        connections: [...clients.keys()],
+        sink: {
+          begin: () => {},
+          push: (connection, direction, bytes) => followed.get(connection)![direction].push(bytes),
+        },
+      })
+      expect(odd).toBe('')
+      for (const [connection, n] of clients)
+        for (const [direction, arrivals] of [
+          ['upstream', traffic[n]!.up],
+          ['downstream', traffic[n]!.down],
+        ] as const) {
+          const what = `${direction} of connection ${connection}`
+          const stored = inspected.get(connection)![direction].bytes()
+          expect(followed.get(connection)![direction].bytes(), `${what} in tshark`).toBe(stored)
+          expect(stored, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
+        }
     },
     60_000,
   )
+})
+
+const DIRECTIONS = ['upstream', 'downstream'] as const
+
+const checked = (client: number, by: string) => ({
+  upstream: repeating(QUESTIONS[client]!, `upstream of client ${client} in ${by}`),
+  downstream: repeating(QUESTIONS[client]!, `downstream of client ${client} in ${by}`),
 })
 
 describeWith(['tshark'], 'a gateway that starts again on a recording that was cut', () => {

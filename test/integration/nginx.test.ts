@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { payload } from '../support/payload.js'
 import { runWell } from '../support/processes.js'
-import { expectSound, listConnections } from '../support/recording.js'
+import { expectSoundThroughout, listConnections, rawStream } from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { startNginx } from '../support/servers/nginx.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
+import { expectWitnessed, startWitness } from '../support/witness.js'
 
 describeWith(['nginx', 'wrk', 'tshark'], 'nginx under wrk through a recording gateway', () => {
   const scope = blockScope()
@@ -17,10 +18,12 @@ describeWith(['nginx', 'wrk', 'tshark'], 'nginx under wrk through a recording ga
     const nginx = await startNginx(scope)
     const page = payload(1, 1024)
     writeFileSync(join(nginx.root, 'page.bin'), page)
-    const gateway = await startRecorder(testScope(), nginx.port)
+    const ends = testScope()
+    const gateway = await startRecorder(ends, nginx.port)
+    const witness = await startWitness(ends, gateway.port)
     const clients = 20
     const load = ['-t', '1', '-c', String(clients), '-d', '3s']
-    const wrk = await runWell(toolPath('wrk'), [...load, `http://${LOOPBACK}:${gateway.port}/page.bin`])
+    const wrk = await runWell(toolPath('wrk'), [...load, `http://${LOOPBACK}:${witness.port}/page.bin`])
     const report = wrk.stdout.toString()
     expect(report).not.toMatch(/Socket errors|Non-2xx/)
     const served = Number(/(\d+) requests in/.exec(report)?.[1])
@@ -32,8 +35,13 @@ describeWith(['nginx', 'wrk', 'tshark'], 'nginx under wrk through a recording ga
     // wrk tries the server with a connection of its own first.
     expect(listed.length).toBeGreaterThanOrEqual(clients)
 
+    await expectWitnessed(witness, listed, await expectSoundThroughout(gateway.file))
+
     const chosen = listed.length
-    const stream = (await expectSound(gateway.file, [chosen])).get(chosen)!
+    const stream = {
+      upstream: await rawStream(gateway.file, chosen, 'upstream'),
+      downstream: await rawStream(gateway.file, chosen, 'downstream'),
+    }
     const request = stream.upstream.subarray(0, stream.upstream.indexOf('\r\n\r\n') + 4)
     const requests = stream.upstream.length / request.length
     expect(Buffer.concat(Array.from({ length: Math.floor(requests) }, () => request))).toEqual(

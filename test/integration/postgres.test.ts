@@ -1,11 +1,18 @@
 import { beforeAll, expect, it } from 'vitest'
 import { runWell } from '../support/processes.js'
-import { expectSameBytes, expectSound, listConnections } from '../support/recording.js'
+import {
+  expectSameBytes,
+  expectSound,
+  expectSoundThroughout,
+  type ListedConnection,
+  listConnections,
+} from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { POSTGRES_USER, startPostgres } from '../support/servers/postgres.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
+import { expectWitnessed, startWitness } from '../support/witness.js'
 
 const needed = [
   'initdb',
@@ -24,9 +31,9 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
   }, 90_000)
 
   /** Without encryption, so that the recording can be read. */
-  const environment = (gateway: RecordingGateway): Record<string, string> => ({
+  const environment = ({ port }: { readonly port: number }): Record<string, string> => ({
     PGHOST: LOOPBACK,
-    PGPORT: String(gateway.port),
+    PGPORT: String(port),
     PGUSER: POSTGRES_USER,
     PGDATABASE: 'postgres',
     PGSSLMODE: 'disable',
@@ -34,8 +41,10 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
   })
 
   it('pgbench initialises and runs eight clients without an error', async () => {
-    const gateway = await startRecorder(testScope(), port)
-    const env = environment(gateway)
+    const ends = testScope()
+    const gateway = await startRecorder(ends, port)
+    const witness = await startWitness(ends, gateway.port)
+    const env = environment(witness)
     await runWell(toolPath('pgbench'), ['--initialize', '--quiet', '--scale=2'], { env })
     const clients = 8
     const load = [`--client=${clients}`, '--jobs=2', '--time=3']
@@ -47,8 +56,8 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
 
     const listed = await allClosed(gateway)
     // One of the initialisation, one that pgbench looks at the tables with, one for each client.
-    expect(listed).toBe(clients + 2)
-    await expectSound(gateway.file, [1, 2, listed])
+    expect(listed.length).toBe(clients + 2)
+    await expectWitnessed(witness, listed, await expectSoundThroughout(gateway.file))
   }, 120_000)
 
   it('COPY in and out again returns every row, and the recording has them byte for byte', async () => {
@@ -62,7 +71,7 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
     const { stdout } = await psql('copy (select * from copied order by id) to stdout')
     expectSameBytes(stdout, Buffer.from(rows), 'what psql got back')
 
-    expect(await allClosed(gateway)).toBe(3)
+    expect(await allClosed(gateway)).toHaveLength(3)
     const streams = await expectSound(gateway.file, [2, 3])
     expectSameBytes(
       copyData(afterStartup(streams.get(2)!.upstream)),
@@ -73,12 +82,12 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
   }, 60_000)
 })
 
-/** Ends the gateway once all its clients have left, and says how many they were. */
-const allClosed = async (gateway: RecordingGateway): Promise<number> => {
+/** Ends the gateway once all its clients have left, and says who they were. */
+const allClosed = async (gateway: RecordingGateway): Promise<readonly ListedConnection[]> => {
   expect(await gateway.finish()).toBe(0)
   const listed = await listConnections(gateway.file)
   expect((await gateway.closed(listed.length)).every(({ reason }) => /_fin$/.test(reason))).toBe(true)
-  return listed.length
+  return listed
 }
 
 /** A client's first message has no type byte, only its length. */

@@ -1,11 +1,18 @@
 import { expect, it } from 'vitest'
 import { run, runWell } from '../support/processes.js'
-import { expectSameBytes, expectSound, type ListedConnection, listConnections } from '../support/recording.js'
+import {
+  expectSameBytes,
+  expectSound,
+  expectSoundThroughout,
+  type ListedConnection,
+  listConnections,
+} from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { startRedis } from '../support/servers/redis.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
+import { expectWitnessed, startWitness } from '../support/witness.js'
 
 describeWith(
   ['redis-server', 'redis-benchmark', 'redis-cli', 'tshark'],
@@ -15,16 +22,18 @@ describeWith(
     const redis = startRedis(scope)
 
     it.each([
-      { pipeline: 1, requests: 20_000 },
-      { pipeline: 16, requests: 20_000 },
+      { pipeline: 1, requests: 4_000, clients: 10 },
+      { pipeline: 16, requests: 20_000, clients: 50 },
     ])(
       'redis-benchmark runs all its tests without an error, $pipeline requests at a time',
-      async ({ pipeline, requests }) => {
-        const gateway = await startRecorder(testScope(), await redis)
-        const load = ['-n', String(requests), '-c', '50', '-P', String(pipeline)]
+      async ({ pipeline, requests, clients }) => {
+        const ends = testScope()
+        const gateway = await startRecorder(ends, await redis)
+        const witness = await startWitness(ends, gateway.port)
+        const load = ['-n', String(requests), '-c', String(clients), '-P', String(pipeline)]
         const benchmark = await run(
           toolPath('redis-benchmark'),
-          ['-h', LOOPBACK, '-p', String(gateway.port), ...load, '-q'],
+          ['-h', LOOPBACK, '-p', String(witness.port), ...load, '-q'],
           { timeoutMs: 120_000 },
         )
         const output = benchmark.stdout.toString()
@@ -37,7 +46,7 @@ describeWith(
         const listed = await listConnections(gateway.file)
         const logged = await gateway.closed(listed.length)
         expect(accounts(listed)).toEqual(accounts(logged))
-        await expectSound(gateway.file, [Math.ceil(listed.length / 2), listed.length])
+        await expectWitnessed(witness, listed, await expectSoundThroughout(gateway.file))
       },
       240_000,
     )

@@ -48,6 +48,12 @@ export const digester = (): Digester => {
   }
 }
 
+export const digestOf = (bytes: Uint8Array): Digest => {
+  const hash = digester()
+  hash.push(bytes)
+  return hash.digest()
+}
+
 export const fileDigest = async (path: string): Promise<Digest> => {
   const hash = digester()
   for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.push(chunk)

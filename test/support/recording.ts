@@ -1,14 +1,11 @@
-/**
- * What a recording holds, asked of two independent readers: our own commands, and tshark.
- *
- * Connection N of `inspect` is TCP stream N - 1 of tshark: both count in order of appearance.
- */
+/** What a recording holds, asked of two independent readers: our own commands, and tshark. */
 
 import { expect } from 'vitest'
 import type { Direction, PerDirection } from '../../src/core/direction.js'
-import { runWell } from './processes.js'
+import { openRecording } from '../../src/recording.js'
+import { collectStreams, hashStreams, type StreamDigests } from './streams.js'
 import { tidegate } from './tidegate.js'
-import { toolPath } from './tools.js'
+import { readWithTshark, type TsharkOptions } from './tshark.js'
 
 /** A line of `inspect FILE --json`. */
 export interface ListedConnection {
@@ -20,7 +17,7 @@ export interface ListedConnection {
   readonly reason: string | null
 }
 
-/** Largest recordings take tshark and us a while on a small machine. */
+/** The largest recordings take us a while on a small machine. */
 const READING_MS = 180_000
 
 const failed = (what: string, stderr: string): Error => new Error(`${what}: ${stderr}`)
@@ -56,96 +53,6 @@ export const rawStream = async (file: string, connection: number, direction: Dir
   return Buffer.concat(chunks)
 }
 
-/** One TCP stream as tshark's follow-stream shows it. */
-type Followed = PerDirection<Buffer>
-
-/**
- * Reads what `-z follow,tcp,raw,N` prints: for each stream a header, then a line of hex for each segment, led by a tab if
- * it is the server's.
- */
-const followParser = () => {
-  const streams = new Map<number, { upstream: Buffer[]; downstream: Buffer[] }>()
-  let current: { upstream: Buffer[]; downstream: Buffer[] } | undefined
-  let odd = ''
-  let rest = ''
-  const line = (text: string): void => {
-    const header = /^Filter: tcp\.stream eq (\d+)$/.exec(text)
-    if (header) {
-      current = { upstream: [], downstream: [] }
-      streams.set(Number(header[1]), current)
-    } else if (current === undefined && !/^(?:=+|Follow: .*|)$/.test(text)) {
-      odd += `${text}\n`
-    } else if (/^\t?(?:[0-9a-f]{2})+$/.test(text)) {
-      const fromServer = text.startsWith('\t')
-      current?.[fromServer ? 'downstream' : 'upstream'].push(
-        Buffer.from(fromServer ? text.slice(1) : text, 'hex'),
-      )
-    }
-  }
-  return {
-    push: (chunk: Buffer): void => {
-      const lines = (rest + chunk.toString('latin1')).split('\n')
-      rest = lines.pop() ?? ''
-      for (const text of lines) line(text)
-    },
-    /** What came before the streams: the packets that the filter let through. */
-    odd: (): string => odd,
-    streams: (): ReadonlyMap<number, Followed> =>
-      new Map(
-        [...streams].map(([stream, { upstream, downstream }]) => [
-          stream + 1,
-          { upstream: Buffer.concat(upstream), downstream: Buffer.concat(downstream) },
-        ]),
-      ),
-  }
-}
-
-/** What tshark itself says on stderr whenever root runs it, which is no complaint about the file. */
-const ROOT_NOTICE = /^Running as user "root" and group "root"\. This could be dangerous\.\n/
-
-/** A client may come again from a port it used before; every other remark would be about packets we made up. */
-const ODDITIES = 'tcp.analysis.flags && !tcp.analysis.reused_ports'
-
-export interface TsharkReading {
-  /** The connections that were to be followed, by number. */
-  readonly streams: ReadonlyMap<number, Followed>
-  /** A line for each packet that tshark finds something odd about. */
-  readonly odd: string
-}
-
-export interface TsharkOptions {
-  /**
-   * Whether tshark also puts the messages above TCP together, its default: in memory, and in half a minute for a message
-   * of 1 GiB.
-   */
-  readonly reassemble?: boolean
-}
-
-/**
- * Has tshark read the whole file once, and follow these connections (counted from 1) meanwhile. Fails if tshark does, or
- * has anything to complain about the file.
- */
-export const readWithTshark = async (
-  file: string,
-  connections: readonly number[] = [],
-  { reassemble = true }: TsharkOptions = {},
-): Promise<TsharkReading> => {
-  const parser = followParser()
-  // -n: no name lookups, which would leave the machine.
-  const args = [
-    '-n',
-    '-r',
-    file,
-    '-Y',
-    ODDITIES,
-    ...(reassemble ? [] : ['-o', 'tcp.desegment_tcp_streams:FALSE']),
-    ...connections.flatMap((n) => ['-z', `follow,tcp,raw,${n - 1}`]),
-  ]
-  const { stderr } = await runWell(toolPath('tshark'), args, { timeoutMs: READING_MS, onStdout: parser.push })
-  expect(stderr.replace(ROOT_NOTICE, '')).toBe('')
-  return { streams: parser.streams(), odd: parser.odd() }
-}
-
 const firstDifference = (a: Buffer, b: Buffer): number => {
   const shorter = Math.min(a.length, b.length)
   for (let at = 0; at < shorter; at++) if (a[at] !== b[at]) return at
@@ -162,19 +69,26 @@ export const expectSameBytes = (found: Buffer, expected: Buffer, what: string): 
   )
 }
 
-/** What tshark and `inspect` agree on, both directions of one connection. */
-const expectAgreement = async (
-  file: string,
-  connection: number,
-  followed: Followed | undefined,
-): Promise<void> => {
-  if (followed === undefined) throw new Error(`tshark has no stream for connection ${connection}`)
-  for (const direction of ['upstream', 'downstream'] as const)
-    expectSameBytes(
-      await rawStream(file, connection, direction),
-      followed[direction],
-      `inspect of connection ${connection} ${direction}, against tshark`,
-    )
+const DIRECTIONS = ['upstream', 'downstream'] as const
+
+/** The hashes of every connection, each direction as the library reads it, in one pass over the file. */
+const recordedDigests = async (file: string): Promise<StreamDigests> => {
+  const { sink, digests } = hashStreams()
+  const recording = await openRecording(file)
+  for await (const batch of recording.batches())
+    for (const event of batch) {
+      if (event.kind === 'open') sink.begin(event.connection)
+      else if (event.kind === 'data') sink.push(event.connection, event.direction, event.bytes)
+      else if (event.kind === 'gap') throw new Error(`connection ${event.connection} has a gap`)
+    }
+  expect(recording.damage).toBe(null)
+  return digests()
+}
+
+/** `verify` finds neither damage nor hole. */
+export const expectVerified = async (file: string): Promise<void> => {
+  const verified = await tidegate(['verify', file], { timeoutMs: READING_MS })
+  expect(`${verified.code} ${verified.stderr}`, verified.stdout.toString()).toBe('0 ')
 }
 
 /**
@@ -186,11 +100,41 @@ export const expectSound = async (
   file: string,
   connections: readonly number[] = [],
   options: TsharkOptions = {},
-): Promise<ReadonlyMap<number, Followed>> => {
-  const verified = await tidegate(['verify', file], { timeoutMs: READING_MS })
-  expect(`${verified.code} ${verified.stderr}`, verified.stdout.toString()).toBe('0 ')
-  const { streams, odd } = await readWithTshark(file, connections, options)
-  expect(odd).toBe('')
-  for (const connection of connections) await expectAgreement(file, connection, streams.get(connection))
+): Promise<ReadonlyMap<number, PerDirection<Buffer>>> => {
+  await expectVerified(file)
+  const followed = collectStreams()
+  expect(await readWithTshark(file, { connections, sink: followed.sink }, options)).toBe('')
+  const streams = followed.streams()
+  for (const connection of connections)
+    for (const direction of DIRECTIONS)
+      expectSameBytes(
+        await rawStream(file, connection, direction),
+        streams.get(connection)?.[direction] ?? Buffer.from('tshark has no such stream'),
+        `inspect of connection ${connection} ${direction}, against tshark`,
+      )
   return streams
+}
+
+/** A command for each direction of each connection would take too long. */
+const SAMPLED = 3
+
+/**
+ * As {@link expectSound} for every connection of the file, by hashes: tshark follows them all, the library reads them all,
+ * and the `inspect` command a few.
+ * @returns their hashes, for comparison with what was sent
+ */
+export const expectSoundThroughout = async (file: string): Promise<StreamDigests> => {
+  await expectVerified(file)
+  const recorded = await recordedDigests(file)
+  const connections = [...recorded.keys()]
+  const followed = hashStreams()
+  expect(await readWithTshark(file, { connections, sink: followed.sink })).toBe('')
+  expect(followed.digests()).toEqual(recorded)
+  const { sink, digests } = hashStreams()
+  const sample = connections.filter((n) => n % Math.ceil(connections.length / SAMPLED) === 0)
+  for (const connection of sample)
+    for (const direction of DIRECTIONS)
+      await rawStreamTo(file, connection, direction, (chunk) => sink.push(connection, direction, chunk))
+  for (const [connection, digest] of digests()) expect(digest).toEqual(recorded.get(connection))
+  return recorded
 }
