@@ -18,35 +18,43 @@ export interface RunOptions {
   readonly reload?: (gateway: ManagedGateway) => Promise<void>
 }
 
+/** A signal that comes while the gateway starts is obeyed once it has; that it could not start, others tell. */
 const stopSignal = (
-  gateway: ManagedGateway,
+  starting: Promise<ManagedGateway>,
   logger: Logger,
   signals: readonly StopSignal[],
   drainTimeoutMs: number,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     let stopping = false
-    const stop = (signal: StopSignal): void => {
-      if (stopping) process.exit(128 + constants.signals[signal])
-      stopping = true
+    const close = (gateway: ManagedGateway, signal: StopSignal): void => {
       const open = gateway.connections().length
       if (open === 0) logger.info({ signal }, 'closing')
       else logger.info({ signal, open, drainTimeoutMs }, 'draining; again to exit at once')
       gateway.close().then(resolve, reject)
     }
+    const stop = (signal: StopSignal): void => {
+      if (stopping) process.exit(128 + constants.signals[signal])
+      stopping = true
+      starting.then(
+        (gateway) => close(gateway, signal),
+        () => {},
+      )
+    }
     for (const signal of signals) process.on(signal, stop)
   })
 
 const reloadOnHangup = (
-  gateway: ManagedGateway,
+  starting: Promise<ManagedGateway>,
   logger: Logger,
   reload: NonNullable<RunOptions['reload']>,
 ): void => {
-  process.on('SIGHUP', () => {
+  const reloadStarted = (gateway: ManagedGateway): void => {
     reload(gateway).catch((thrown: unknown) =>
       logger.error({ error: messageOf(thrown) }, 'not reloaded: the gateway runs on as it was'),
     )
-  })
+  }
+  process.on('SIGHUP', () => starting.then(reloadStarted, () => {}))
 }
 
 /** What a person wants to know of a recording that has ended; the rest is in the library's counters. */
@@ -65,11 +73,13 @@ const summarise = (gateway: Gateway, logger: Logger): void => {
 /** Resolves when the gateway was asked to stop and has closed. @throws what `startGateway` throws. */
 export const runGateway = async (config: GatewayConfig, options: RunOptions = {}): Promise<void> => {
   const logger = createLogger(config.log)
-  const gateway = await startGateway(config, { logger })
   const { reload } = options
   const signals: readonly StopSignal[] = ['SIGTERM', 'SIGINT', ...(reload ? [] : (['SIGHUP'] as const))]
-  const stopped = stopSignal(gateway, logger, signals, config.drainTimeoutMs)
-  if (reload) reloadOnHangup(gateway, logger, reload)
+  const starting = startGateway(config, { logger })
+  // Before it has started: who reads that it listens may send a signal at once.
+  const stopped = stopSignal(starting, logger, signals, config.drainTimeoutMs)
+  if (reload) reloadOnHangup(starting, logger, reload)
+  const gateway = await starting
   await stopped
   summarise(gateway, logger)
 }

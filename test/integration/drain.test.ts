@@ -4,7 +4,7 @@ import { errnoOf } from '../../src/errors.js'
 import { payload } from '../support/payload.js'
 import { expectSameBytes, expectSound, rawStream } from '../support/recording.js'
 import { eventually, type Scope, testScope, within } from '../support/scope.js'
-import { dial, firstSocket, readAll, startServer } from '../support/sockets.js'
+import { dial, firstSocket, freePort, readAll, startServer } from '../support/sockets.js'
 import { type ListeningGateway, startRecorder, startRelay } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
 
@@ -17,35 +17,57 @@ const isRefused = (scope: Scope, port: number): Promise<boolean> =>
     (error: unknown) => errnoOf(error) === 'ECONNREFUSED',
   )
 
-/** Sends SIGTERM, and resolves once the gateway accepts nobody any more. */
-const beginDrain = async (gateway: ListeningGateway): Promise<void> => {
-  gateway.daemon.child.kill('SIGTERM')
+type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
+
+/** Sends the signal, and resolves once the gateway accepts nobody any more. */
+const beginDrain = async (gateway: ListeningGateway, signal: StopSignal = 'SIGTERM'): Promise<void> => {
+  gateway.daemon.child.kill(signal)
   await gateway.lines('that it drains', ({ msg }) => /drain/.test(msg))
 }
 
-describeWith(['tshark'], 'SIGTERM to a recording gateway', () => {
-  it('lets an open transfer finish, accepts nobody new, and ends with exit code 0', async () => {
-    const ends = testScope()
-    const server = await startServer(ends, (socket) => socket.write(FIRST))
-    const gateway = await startRecorder(ends, server.port)
-    const client = await dial(ends, gateway.port)
-    const everything = readAll(client)
-    await once(client, 'data')
+describeWith(['tshark'], 'a recording gateway that is told to stop', () => {
+  // A closed terminal is a SIGHUP.
+  it.each<[StopSignal]>([['SIGTERM'], ['SIGHUP']])(
+    'by %s lets an open transfer finish, accepts nobody new, and ends with exit code 0',
+    async (signal) => {
+      const ends = testScope()
+      const server = await startServer(ends, (socket) => socket.write(FIRST))
+      const gateway = await startRecorder(ends, server.port)
+      const client = await dial(ends, gateway.port)
+      const everything = readAll(client)
+      await once(client, 'data')
 
-    await beginDrain(gateway)
-    await eventually('new clients to be refused', () => isRefused(ends, gateway.port))
-    const upstream = await firstSocket(server)
-    upstream.end(REST)
-    expectSameBytes(await everything, Buffer.concat([FIRST, REST]), 'what the client got')
-    client.end()
-    expect((await within(10_000, 'the gateway to end', gateway.daemon.exited)).code).toBe(0)
-    await expectSound(gateway.file)
-    expectSameBytes(
-      await rawStream(gateway.file, 1, 'downstream'),
-      Buffer.concat([FIRST, REST]),
-      'what was recorded',
-    )
-  }, 60_000)
+      await beginDrain(gateway, signal)
+      await eventually('new clients to be refused', () => isRefused(ends, gateway.port))
+      const upstream = await firstSocket(server)
+      upstream.end(REST)
+      expectSameBytes(await everything, Buffer.concat([FIRST, REST]), 'what the client got')
+      client.end()
+      expect((await within(10_000, 'the gateway to end', gateway.daemon.exited)).code).toBe(0)
+      await expectSound(gateway.file)
+      expectSameBytes(
+        await rawStream(gateway.file, 1, 'downstream'),
+        Buffer.concat([FIRST, REST]),
+        'what was recorded',
+      )
+    },
+    60_000,
+  )
+})
+
+describe('a gateway that is told to stop as soon as it listens', () => {
+  it.each<[StopSignal]>([['SIGTERM'], ['SIGINT'], ['SIGHUP']])(
+    'by %s ends with exit code 0',
+    async (signal) => {
+      const gateway = await startRelay(testScope(), await freePort())
+      gateway.daemon.child.kill(signal)
+      expect(await within(5000, 'the gateway to end', gateway.daemon.exited)).toEqual({
+        code: 0,
+        signal: null,
+      })
+      expect(gateway.log.at(-1)?.msg).toBe('closed')
+    },
+  )
 })
 
 describe('SIGTERM to a gateway with a connection that stays', () => {
@@ -62,9 +84,10 @@ describe('SIGTERM to a gateway with a connection that stays', () => {
     await gone
   })
 
-  it.each<['SIGTERM' | 'SIGINT', number]>([
+  it.each<[StopSignal, number]>([
     ['SIGTERM', 143],
     ['SIGINT', 130],
+    ['SIGHUP', 129],
   ])('a second signal, %s, ends it at once', async (second, code) => {
     const ends = testScope()
     const server = await startServer(ends, (socket) => socket.resume())

@@ -28,6 +28,11 @@ export interface LauncherOption {
   readonly launcher?: readonly string[]
 }
 
+export interface StartOptions extends LauncherOption {
+  /** Set besides what the tests' own process has. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 const launched = (launcher: readonly string[], args: readonly string[]): [string, ...string[]] => {
   const [command = process.execPath, ...rest] = [...launcher, process.execPath, builtCli(), ...args]
   return [command, ...rest]
@@ -96,10 +101,10 @@ export interface Gateway {
 export const startTidegate = (
   scope: Scope,
   args: readonly string[],
-  { launcher = [] }: LauncherOption = {},
+  { launcher = [], env }: StartOptions = {},
 ): Gateway => {
   const [command, ...rest] = launched(launcher, args)
-  const daemon = startDaemon(scope, command, rest)
+  const daemon = startDaemon(scope, command, rest, { env: { ...process.env, ...env } })
   const log: LogLine[] = []
   const noise: string[] = []
   const waiting = new Set<() => void>()
