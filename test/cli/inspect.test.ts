@@ -4,8 +4,10 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it, vi } from 'vitest'
 import { inspectCommand } from '../../src/cli/commands/inspect.js'
 import { encodeGogetwayFrame } from '../../src/core/codec/gogetway/frame.js'
-import { expectSameBytes, readWithTshark } from '../support/recording.js'
+import { expectSameBytes } from '../support/recording.js'
+import { collectStreams } from '../support/streams.js'
 import { describeWith } from '../support/tools.js'
+import { readWithTshark } from '../support/tshark.js'
 import {
   asPcap,
   endless,
@@ -445,13 +447,15 @@ describeWith(['tshark'], 'inspect beside tshark', () => {
     ['a capture without annotations', asPcap(INTERLEAVED)],
   ])('gives the bytes that follow-stream gives, for %s', async (_, bytes) => {
     const file = fileOf(bytes, 'fixture.pcapng')
-    const { streams } = await readWithTshark(file, [1, 2])
+    const { sink, streams } = collectStreams()
+    await readWithTshark(file, { connections: [1, 2], sink })
+    const followed = streams()
     for (const connection of [1, 2])
       for (const direction of ['upstream', 'downstream'] as const) {
         const ran = await inspect([file, '-c', String(connection), '--as', 'raw', '--direction', direction])
         expectSameBytes(
           ran.bytes,
-          streams.get(connection)?.[direction] ?? Buffer.alloc(0),
+          followed.get(connection)?.[direction] ?? Buffer.alloc(0),
           `${connection} ${direction}`,
         )
         expect(ran.bytes.length).toBeGreaterThan(0)
