@@ -23,14 +23,17 @@ const stopSignal = (
   starting: Promise<ManagedGateway>,
   logger: Logger,
   signals: readonly StopSignal[],
-  drainTimeoutMs: number,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     let stopping = false
     const close = (gateway: ManagedGateway, signal: StopSignal): void => {
       const open = gateway.connections().length
       if (open === 0) logger.info({ signal }, 'closing')
-      else logger.info({ signal, open, drainTimeoutMs }, 'draining; again to exit at once')
+      else
+        logger.info(
+          { signal, open, drainTimeoutMs: gateway.drainTimeoutMs },
+          'draining; again to exit at once',
+        )
       gateway.close().then(resolve, reject)
     }
     const stop = (signal: StopSignal): void => {
@@ -77,7 +80,7 @@ export const runGateway = async (config: GatewayConfig, options: RunOptions = {}
   const signals: readonly StopSignal[] = ['SIGTERM', 'SIGINT', ...(reload ? [] : (['SIGHUP'] as const))]
   const starting = startGateway(config, { logger })
   // Before it has started: who reads that it listens may send a signal at once.
-  const stopped = stopSignal(starting, logger, signals, config.drainTimeoutMs)
+  const stopped = stopSignal(starting, logger, signals)
   if (reload) reloadOnHangup(starting, logger, reload)
   const gateway = await starting
   await stopped

@@ -60,6 +60,8 @@ export interface Gateway {
 
 /** A gateway as the command line runs it: with configs that are parsed already. */
 export interface ManagedGateway extends Gateway {
+  /** What `close` waits at most, unless told otherwise. */
+  readonly drainTimeoutMs: number
   /** As `reload`. */
   apply(config: GatewayConfig): Promise<void>
 }
@@ -88,6 +90,10 @@ class RunningGateway implements ManagedGateway {
 
   get listeners(): readonly GatewayListener[] {
     return this.#listeners.addresses
+  }
+
+  get drainTimeoutMs(): number {
+    return this.#config.drainTimeoutMs
   }
 
   open(): Promise<void> {
@@ -121,7 +127,7 @@ class RunningGateway implements ManagedGateway {
   }
 
   close({ drainTimeoutMs }: { readonly drainTimeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(drainTimeoutMs ?? this.#config.drainTimeoutMs)
+    this.#closing ??= this.#close(drainTimeoutMs ?? this.drainTimeoutMs)
     return this.#closing
   }
 
