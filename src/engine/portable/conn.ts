@@ -8,12 +8,13 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../core/address.js'
 import type { Conn } from '../../ports/engine.js'
-import type { Ends } from './addresses.js'
-import { CLOSED_HERE, type Consumer, FINISHED, type Life, OPEN } from './consumer.js'
-import { abortedError, brokenError, misuse, warnOfThrow } from './errors.js'
+import type { Ends } from '../shared/addresses.js'
+import { abortedError, brokenError, misuse, warnOfThrow } from '../shared/errors.js'
+import { CLOSED_HERE, FINISHED, type Life, OPEN } from '../shared/life.js'
+import { PendingRead } from '../shared/pending-read.js'
+import { Unread } from '../shared/unread.js'
+import type { Consumer } from './consumer.js'
 import { asTcp, confirmEnd, queuedBytes, resetTcp } from './libuv.js'
-import { PendingRead } from './pending-read.js'
-import { Unread } from './unread.js'
 
 /** While nobody reads, a conn stops reading beyond this: enough for any first request, little enough to wait with. */
 const UNREAD_LIMIT_BYTES = 64 * 1024

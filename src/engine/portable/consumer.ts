@@ -1,4 +1,4 @@
-/** Who takes the bytes of a linked conn, and what can become of a conn. */
+/** Who takes the bytes of a linked conn. */
 
 export interface Consumer {
   take(chunk: Uint8Array): void
@@ -7,15 +7,3 @@ export interface Consumer {
   /** The socket is broken: reset, or torn down by someone else. */
   broken(error: Error | null): void
 }
-
-export type Life =
-  | { readonly kind: 'open' }
-  /** Both directions ended in order. */
-  | { readonly kind: 'finished' }
-  /** The other side, or the way to it, failed. */
-  | { readonly kind: 'broken'; readonly error: Error | null }
-  | { readonly kind: 'closed_here' }
-
-export const OPEN: Life = { kind: 'open' }
-export const FINISHED: Life = { kind: 'finished' }
-export const CLOSED_HERE: Life = { kind: 'closed_here' }

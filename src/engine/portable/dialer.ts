@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import type { Address } from '../../core/address.js'
 import type { TidegateError } from '../../errors.js'
 import type { Dial, DialOptions } from '../../ports/engine.js'
-import { dialError, dialTimeout } from './errors.js'
+import { dialError, dialTimeout } from '../shared/errors.js'
 import { STREAM_HIGH_WATER_MARK, tcpOptions } from './socket-options.js'
 
 /** What came of it: exactly one of the two is called, once, unless the dial was cancelled. */

@@ -18,11 +18,11 @@ import type {
   Listening,
   ListenSpec,
 } from '../../ports/engine.js'
-import { type Ends, endsOfStream, endsOfTcp, nameless } from './addresses.js'
 import { keepFreedMemory } from './allocator.js'
+import { type Ends, endsOfStream, endsOfTcp, nameless } from '../shared/addresses.js'
+import { dialError, misuse, warnOfThrow } from '../shared/errors.js'
 import { PortableConn } from './conn.js'
 import { PortableDial } from './dialer.js'
-import { dialError, misuse, warnOfThrow } from './errors.js'
 import { PortableLink } from './link.js'
 import { listen, type PortableListening } from './listener.js'
 

@@ -6,23 +6,15 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction, PerDirection } from '../../core/direction.js'
 import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
+import { detailOf, isPeerGone, warnOfThrow } from '../shared/errors.js'
+import { ENDS_WITH_RESET, withResolver } from '../shared/link-ends.js'
 import type { PortableConn } from './conn.js'
-import { detailOf, isPeerGone, warnOfThrow } from './errors.js'
 import { LinkClock } from './link-clock.js'
 import { Pump, type PumpHost } from './pump.js'
 import { READ_BYTES } from './socket-options.js'
 
 /** One full read: enough to keep both sockets busy, little enough to have ten thousand links. */
 const DEFAULT_BUFFER_BYTES = 64 * 1024
-
-/** Whoever waits for one of these must not take it for an orderly end. */
-const ENDS_WITH_RESET: ReadonlySet<CloseReason> = new Set([
-  'client_reset',
-  'upstream_reset',
-  'denied',
-  'killed',
-  'error',
-])
 
 interface Interruption {
   readonly result: Promise<UpstreamLeft>
@@ -208,12 +200,3 @@ const whatIsLeft = (upstream: PortableConn): UpstreamLeft => {
 }
 
 const brokenBy = (conn: PortableConn): Error | null => (conn.life.kind === 'broken' ? conn.life.error : null)
-
-/** `Promise.withResolvers`, which Node 20 does not have yet. */
-const withResolver = <T>(): { promise: Promise<T>; resolve: (value: T) => void } => {
-  let resolve: (value: T) => void = () => {}
-  const promise = new Promise<T>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
-}

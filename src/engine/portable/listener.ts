@@ -7,10 +7,10 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Address } from '../../core/address.js'
 import { errnoOf, TidegateError } from '../../errors.js'
 import type { Listening, ListenSpec } from '../../ports/engine.js'
-import { fromAddressInfo } from './addresses.js'
-import { listenError } from './errors.js'
+import { fromAddressInfo } from '../shared/addresses.js'
+import { listenError } from '../shared/errors.js'
+import { pathFault, reclaimPath } from '../shared/unix-path.js'
 import { STREAM_HIGH_WATER_MARK, tcpOptions } from './socket-options.js'
-import { pathFault, reclaimPath } from './unix-path.js'
 
 /** As HAProxy and nginx have it in common practice: a burst waits, a flood does not. The kernel caps it (somaxconn). */
 const DEFAULT_BACKLOG = 4096

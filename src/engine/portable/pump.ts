@@ -12,9 +12,9 @@
 
 import type { Direction } from '../../core/direction.js'
 import type { LinkObserver } from '../../ports/engine.js'
+import { hookError } from '../shared/errors.js'
 import type { PortableConn } from './conn.js'
 import type { Consumer } from './consumer.js'
-import { hookError } from './errors.js'
 import { READ_BYTES } from './socket-options.js'
 
 const FULL = 1

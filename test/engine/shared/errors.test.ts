@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { dialError, dialTimeout, hookError, listenError } from '../../../src/engine/portable/errors.js'
+import { dialError, dialTimeout, hookError, listenError } from '../../../src/engine/shared/errors.js'
 import { TidegateError } from '../../../src/errors.js'
 
 const at = { kind: 'tcp', host: '127.0.0.1', port: 80 } as const
