@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'connection_reset'
   | 'dial_failed'
   | 'dial_timeout'
+  | 'engine_unavailable'
   | 'file_damaged'
   | 'file_unreadable'
   | 'file_unwritable'

@@ -1,0 +1,166 @@
+/**
+ * Opens a connection: name, connect and time limit as one attempt with one outcome. A name's addresses are tried one
+ * after the other, in the system's order; one that does not answer soon does not keep the next waiting.
+ */
+
+import type { Address } from '../../core/address.js'
+import type { TidegateError } from '../../errors.js'
+import type { Dial, DialOptions } from '../../ports/engine.js'
+import { dialError, dialTimeout } from '../shared/errors.js'
+import { literalAddress, resolveName } from './addresses.js'
+import { EINPROGRESS, EPOLLERR, EPOLLHUP, ETIMEDOUT } from './ffi/abi.js'
+import { failed, type SocketFd } from './ffi/descriptors.js'
+import type { SocketAddress } from './ffi/layout.js'
+import type { Reactor, Watched } from './reactor.js'
+import { CONN_EVENTS, setTcpOptions } from './sockets.js'
+import { systemError } from './system-error.js'
+import { Timer } from './timers.js'
+
+/** How long one of several addresses may take; as Node's autoSelectFamilyAttemptTimeout. */
+const ATTEMPT_MS = 250
+
+/** What came of it: exactly one of the two is called, once, unless the dial was cancelled. */
+export interface DialOutcome {
+  /** The socket is watched, with all of `CONN_EVENTS`; `events`: what is known of it already. */
+  connected(fd: SocketFd, events: number): void
+  failed(error: TidegateError): void
+}
+
+export class LinuxDial implements Dial, Watched {
+  readonly #reactor: Reactor
+  readonly #address: Address
+  readonly #options: DialOptions
+  readonly #outcome: DialOutcome
+  readonly #onOver: (dial: LinuxDial) => void
+  readonly #deadline: Timer | null
+  #attempt: Timer | null = null
+  #fd: SocketFd | null = null
+  #left: readonly SocketAddress[] = []
+  readonly #failures: Error[] = []
+  #isOver = false
+
+  constructor(
+    reactor: Reactor,
+    address: Address,
+    options: DialOptions,
+    outcome: DialOutcome,
+    onOver: (dial: LinuxDial) => void,
+  ) {
+    this.#reactor = reactor
+    this.#address = address
+    this.#options = options
+    this.#outcome = outcome
+    this.#onOver = onOver
+    this.#deadline =
+      options.timeoutMs > 0
+        ? new Timer(() => this.#failWith(dialTimeout(address, options.timeoutMs)))
+        : null
+  }
+
+  start(): void {
+    if (this.#deadline !== null) this.#reactor.timers.set(this.#deadline, performance.now() + this.#options.timeoutMs)
+    try {
+      const known = literalAddress(this.#address)
+      if (known === null) this.#resolve()
+      else {
+        this.#left = [known]
+        this.#tryNext(true)
+      }
+    } catch (thrown) {
+      this.#failLater(thrown)
+    }
+  }
+
+  cancel(): void {
+    if (this.#finish()) this.#closeSocket()
+  }
+
+  ready(events: number): void {
+    const fd = this.#fd
+    if (fd === null || this.#isOver) return
+    const error = (events & (EPOLLERR | EPOLLHUP)) === 0 ? 0 : this.#reactor.libc.takeError(fd)
+    if (error < 0) this.#attemptFailed(systemError('connect', error), false)
+    else this.#succeed(fd, events)
+  }
+
+  #resolve(): void {
+    const { host, port } =
+      this.#address.kind === 'tcp' ? this.#address : { host: '', port: 0 }
+    resolveName(host === '' ? 'localhost' : host, port).then(
+      (addresses) => {
+        if (this.#isOver) return
+        this.#left = addresses
+        this.#tryNext(false)
+      },
+      (thrown: unknown) => this.#failWith(dialError(this.#address, thrown)),
+    )
+  }
+
+  /** `isFirstCall`: `dial` has not returned yet, so nobody may be told. */
+  #tryNext(isFirstCall: boolean): void {
+    const [next, ...left] = this.#left
+    if (next === undefined) {
+      const [only] = this.#failures
+      const thrown = this.#failures.length > 1 ? new AggregateError(this.#failures) : only
+      if (isFirstCall) this.#failLater(thrown)
+      else this.#failWith(dialError(this.#address, thrown ?? new Error('the name has no address')))
+      return
+    }
+    this.#left = left
+    const failure = this.#connect(next)
+    if (failure !== null) this.#attemptFailed(failure, isFirstCall)
+    else if (left.length > 0) {
+      this.#attempt ??= new Timer(() => this.#attemptFailed(systemError('connect', ETIMEDOUT), false))
+      this.#reactor.timers.set(this.#attempt, performance.now() + ATTEMPT_MS)
+    }
+  }
+
+  #connect(to: SocketAddress): Error | null {
+    const { libc } = this.#reactor
+    const fd = libc.socket(to.family)
+    if (failed(fd)) return systemError('socket', fd)
+    this.#fd = fd
+    if (this.#address.kind === 'tcp') setTcpOptions(libc, fd, this.#options)
+    const connecting = libc.connect(fd, to)
+    if (connecting < 0 && connecting !== EINPROGRESS) return systemError('connect', connecting)
+    const watching = this.#reactor.watch(fd, this, CONN_EVENTS)
+    return watching < 0 ? systemError('epoll_ctl', watching) : null
+  }
+
+  #attemptFailed(failure: Error, isFirstCall: boolean): void {
+    this.#failures.push(failure)
+    this.#closeSocket()
+    this.#tryNext(isFirstCall)
+  }
+
+  #succeed(fd: SocketFd, events: number): void {
+    if (!this.#finish()) return
+    this.#fd = null
+    this.#outcome.connected(fd, events)
+  }
+
+  #failLater(thrown: unknown): void {
+    process.nextTick(() => this.#failWith(dialError(this.#address, thrown)))
+  }
+
+  #failWith(error: TidegateError): void {
+    if (!this.#finish()) return
+    this.#closeSocket()
+    this.#outcome.failed(error)
+  }
+
+  #closeSocket(): void {
+    if (this.#fd !== null) this.#reactor.close(this.#fd)
+    this.#fd = null
+  }
+
+  /** False when it was over already. */
+  #finish(): boolean {
+    if (this.#isOver) return false
+    this.#isOver = true
+    if (this.#deadline !== null) this.#reactor.timers.clear(this.#deadline)
+    if (this.#attempt !== null) this.#reactor.timers.clear(this.#attempt)
+    this.#onOver(this)
+    return true
+  }
+}

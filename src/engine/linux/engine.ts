@@ -1,0 +1,195 @@
+/**
+ * The linux engine: epoll, recv/send and splice, called from TypeScript. It keeps the books of what is open, so that
+ * `close` leaves nothing; the work is done by reactor, listener, dialer, conn and link.
+ */
+
+import type { Duplex } from 'node:stream'
+import type { Address } from '../../core/address.js'
+import type {
+  Conn,
+  Dial,
+  DialDone,
+  DialOptions,
+  Engine,
+  Link,
+  LinkObserver,
+  LinkOptions,
+  Listening,
+  ListenSpec,
+} from '../../ports/engine.js'
+import { endsOfStream, nameless } from '../shared/addresses.js'
+import { dialError, misuse, warnOfThrow } from '../shared/errors.js'
+import { tcpAddressOf } from './addresses.js'
+import { Bridge } from './bridge.js'
+import { type ConnEnds, LinuxConn } from './conn.js'
+import { LinuxDial } from './dialer.js'
+import { AF_UNIX } from './ffi/abi.js'
+import { NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
+import { LinuxLink } from './link.js'
+import { type LinuxListening, listen } from './listener.js'
+import { PipePool } from './pipes.js'
+import { Reactor } from './reactor.js'
+import { CONN_EVENTS } from './sockets.js'
+import { systemError } from './system-error.js'
+
+/** @throws TidegateError `engine_unavailable`, saying why: not Linux, koffi does not load, an unknown processor. */
+export const createLinuxEngine = (): Engine => new LinuxEngine()
+
+const CLOSED = 'the engine is closed'
+
+/** One read: what the port calls so, and what a link may have waiting in memory. */
+const READ_BYTES = 64 * 1024
+
+class LinuxEngine implements Engine {
+  readonly name = 'linux'
+  readonly #reactor = new Reactor(READ_BYTES)
+  readonly #pipes = new PipePool(this.#reactor.libc)
+  readonly #listenings = new Set<LinuxListening>()
+  readonly #dials = new Set<LinuxDial>()
+  readonly #links = new Set<LinuxLink>()
+  readonly #conns = new Set<LinuxConn>()
+  readonly #bridges = new Set<Bridge>()
+  readonly #forgetListening = (listening: LinuxListening): void => void this.#listenings.delete(listening)
+  readonly #forgetDial = (dial: LinuxDial): void => void this.#dials.delete(dial)
+  readonly #forgetLink = (link: LinuxLink): void => void this.#links.delete(link)
+  readonly #forgetConn = (conn: LinuxConn): void => void this.#conns.delete(conn)
+  readonly #forgetBridge = (bridge: Bridge): void => void this.#bridges.delete(bridge)
+  #isClosed = false
+
+  async listen(spec: ListenSpec, onAccept: (client: Conn) => void): Promise<Listening> {
+    if (this.#isClosed) throw misuse(CLOSED)
+    const listening = await listen(
+      this.#reactor,
+      spec,
+      (fd, at) => this.#accepted(fd, at, onAccept),
+      this.#forgetListening,
+    )
+    this.#listenings.add(listening)
+    if (this.#isClosed) {
+      await listening.close()
+      throw misuse(CLOSED)
+    }
+    listening.start()
+    return listening
+  }
+
+  dial(address: Address, options: DialOptions, done: DialDone): Dial {
+    const tell: DialDone = (error, conn) => {
+      try {
+        done(error, conn)
+      } catch (thrown) {
+        conn?.destroy()
+        warnOfThrow("a dial's callback", thrown)
+      }
+    }
+    const dial = new LinuxDial(
+      this.#reactor,
+      address,
+      options,
+      {
+        connected: (fd, events) => {
+          const conn = this.#conn(fd, this.#endsOfDialled(fd, address), true)
+          this.#reactor.handOver(fd, conn)
+          tell(null, conn)
+          conn.ready(events)
+        },
+        failed: (error) => tell(error, null),
+      },
+      this.#forgetDial,
+    )
+    if (this.#isClosed) process.nextTick(() => tell(dialError(address, new Error(CLOSED)), null))
+    else {
+      this.#dials.add(dial)
+      dial.start()
+    }
+    return dial
+  }
+
+  link(client: Conn, upstream: Conn, observer: LinkObserver, options: LinkOptions): Link {
+    const ours = this.#own(client)
+    const theirs = this.#own(upstream)
+    if (ours === theirs || ours.isLinked || theirs.isLinked)
+      throw misuse('one of the connections is linked already')
+    const link = new LinuxLink(ours, theirs, observer, options, this.#reactor, this.#pipes, this.#forgetLink)
+    this.#links.add(link)
+    return link
+  }
+
+  adopt(stream: Duplex): Conn {
+    // The other side's end must not end ours. Node allows to change this until it has been emitted.
+    stream.allowHalfOpen = true
+    const ends = endsOfStream(stream)
+    const pair = this.#isClosed ? null : this.#reactor.libc.socketPair(AF_UNIX)
+    if (pair === null || typeof pair === 'number') {
+      const conn = this.#conn(NO_SOCKET, ends, false)
+      stream.on('error', () => {})
+      stream.destroy()
+      conn.broke(pair === null ? null : systemError('socketpair', pair))
+      return conn
+    }
+    const [ours, theirs] = pair
+    const conn = this.#conn(ours, ends, true)
+    const bridge = new Bridge(stream, theirs, (error) => conn.broke(error), this.#forgetBridge)
+    this.#bridges.add(bridge)
+    conn.behind = bridge
+    const watching = this.#reactor.watch(ours, conn, CONN_EVENTS)
+    if (watching < 0) conn.broke(systemError('epoll_ctl', watching))
+    else if (stream.destroyed) conn.broke(stream.errored ?? null)
+    return conn
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const listening of this.#listenings) await listening.close()
+    for (const dial of this.#dials) dial.cancel()
+    for (const link of this.#links) link.destroy('drained')
+    for (const conn of this.#conns) conn.destroy()
+    for (const bridge of this.#bridges) bridge.destroy()
+    this.#pipes.closeAll()
+    this.#reactor.shutDown()
+    // The ends of the links are told on this turn, bridges closed by the next.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  #accepted(fd: SocketFd, at: Address, onAccept: (client: Conn) => void): void {
+    const { libc } = this.#reactor
+    const remote = at.kind === 'tcp' ? tcpAddressOf(libc.peer) : nameless
+    const conn = this.#conn(fd, { local: this.#localOf(fd, at), remote }, true)
+    const watching = this.#reactor.watch(fd, conn, CONN_EVENTS)
+    if (watching < 0) {
+      conn.destroy()
+      return
+    }
+    try {
+      onAccept(conn)
+    } catch (thrown) {
+      conn.destroy()
+      warnOfThrow('onAccept', thrown)
+    }
+  }
+
+  /** A listener on one address has told it already; one on all of them has to ask for each connection. */
+  #localOf(fd: SocketFd, at: Address): Address {
+    if (at.kind === 'unix' || !(at.host === '::' || at.host === '0.0.0.0')) return at
+    const name = this.#reactor.libc.localName(fd)
+    return name === null ? at : tcpAddressOf(name)
+  }
+
+  #endsOfDialled(fd: SocketFd, address: Address): ConnEnds {
+    if (address.kind === 'unix') return { local: nameless, remote: address }
+    const local = this.#reactor.libc.localName(fd)
+    const ends = { local: local === null ? nameless : tcpAddressOf(local) }
+    return { ...ends, remote: address }
+  }
+
+  #conn(fd: SocketFd, ends: ConnEnds, writable: boolean): LinuxConn {
+    const conn = new LinuxConn(this.#reactor, fd, ends, writable, this.#forgetConn)
+    this.#conns.add(conn)
+    return conn
+  }
+
+  #own(conn: Conn): LinuxConn {
+    if (conn instanceof LinuxConn) return conn
+    throw misuse('the connection is another engine’s')
+  }
+}

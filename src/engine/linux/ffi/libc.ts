@@ -1,0 +1,276 @@
+/**
+ * The system calls of the engine, typed. Each gives what the kernel gave, or the negated errno, which is read at once;
+ * none throws. Buffers that the kernel writes to belong to this file or are checked against the length they are used
+ * with: a wrong pointer would end the process.
+ */
+
+import {
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  F_SETPIPE_SZ,
+  type Family,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_PEEK,
+  MSG_TRUNC,
+  NONBLOCK_CLOEXEC,
+  SHUT_WR,
+  SO_ERROR,
+  SO_LINGER,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SPLICE_FLAGS,
+} from './abi.js'
+import type { AnyFd, EpollFd, Failed, ListenFd, Pipe, PipeFd, SocketFd } from './descriptors.js'
+import { type Foreign, loadForeign, supportedArchitecture } from './koffi.js'
+import { type EventLayout, eventLayout, lingerZero, SOCKADDR_BYTES, type SocketAddress } from './layout.js'
+
+/** The events of one `epollWait`, as 32-bit words in the kernel's layout. */
+export interface EventBatch {
+  readonly words: Int32Array
+  readonly layout: EventLayout
+}
+
+/** Calls back inside libuv's loop whenever the epoll set has events. */
+export interface Watcher {
+  /** Whether it keeps the process alive. */
+  keepAlive(yes: boolean): void
+  close(): void
+}
+
+type Call = (...args: readonly (number | Uint8Array | Int32Array)[]) => number
+
+/** Events taken at a time: enough for a busy turn, little enough that timers are not kept waiting. */
+const EVENTS_PER_WAIT = 256
+
+/** How much is thrown away per call. On TCP nothing is copied, so that the buffer is never touched. */
+const DISCARD_BYTES = 64 * 1024
+
+export class Libc {
+  readonly events: EventBatch
+  /** The peer of the last `accept`. */
+  readonly peer = new Uint8Array(SOCKADDR_BYTES)
+  readonly #foreign: Foreign
+  readonly #call: Readonly<Record<keyof typeof PROTOTYPES, Call>>
+  readonly #errno: () => number
+  readonly #event: Int32Array
+  readonly #eventBytes: Uint8Array
+  // On buffers of their own: the data of a small typed array is otherwise moved by the garbage collector.
+  readonly #length = new Int32Array(new ArrayBuffer(4))
+  readonly #value = new Int32Array(new ArrayBuffer(4))
+  readonly #pair = new Int32Array(new ArrayBuffer(8))
+  readonly #name = new Uint8Array(SOCKADDR_BYTES)
+  readonly #linger = lingerZero()
+  readonly #peeked = new Uint8Array(new ArrayBuffer(1))
+  #waste: Uint8Array | null = null
+
+  /** @throws TidegateError `engine_unavailable`. */
+  constructor() {
+    this.#foreign = loadForeign()
+    const { koffi, library } = this.#foreign
+    this.#call = bindAll(library)
+    this.#errno = koffi.errno
+    const layout = eventLayout(supportedArchitecture())
+    this.events = { words: new Int32Array(layout.stride * EVENTS_PER_WAIT), layout }
+    this.#event = new Int32Array(new ArrayBuffer(layout.stride * Int32Array.BYTES_PER_ELEMENT))
+    this.#eventBytes = new Uint8Array(this.events.words.buffer)
+  }
+
+  socket(family: Family): SocketFd | Failed {
+    return this.#result(this.#call.socket(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0)) as SocketFd | Failed
+  }
+
+  /** Two ends of one unix stream. */
+  socketPair(family: Family): readonly [SocketFd, SocketFd] | Failed {
+    const result = this.#result(
+      this.#call.socketpair(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0, this.#pair),
+    )
+    return result < 0 ? (result as Failed) : ([this.#pair[0], this.#pair[1]] as [SocketFd, SocketFd])
+  }
+
+  setOption(fd: SocketFd, level: number, option: number, value: number): number {
+    this.#value[0] = value
+    return this.#result(this.#call.setsockopt(fd, level, option, this.#value, 4))
+  }
+
+  /** From now on `close` sends RST. */
+  resetOnClose(fd: SocketFd): number {
+    return this.#result(
+      this.#call.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.#linger, this.#linger.length),
+    )
+  }
+
+  /** The pending error of a socket, negated, and forgotten by the kernel; 0 when there is none. */
+  takeError(fd: SocketFd): number {
+    this.#value[0] = 0
+    this.#length[0] = 4
+    const result = this.#result(
+      this.#call.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.#value, this.#length),
+    )
+    return result < 0 ? result : -(this.#value[0] ?? 0)
+  }
+
+  bind(fd: SocketFd, address: SocketAddress): number {
+    return this.#result(this.#call.bind(fd, address.bytes, address.length))
+  }
+
+  /** The socket listens from now on, and is called what it is. */
+  listen(fd: SocketFd, backlog: number): ListenFd | Failed {
+    const result = this.#result(this.#call.listen(fd, backlog))
+    return (result < 0 ? result : fd) as unknown as ListenFd | Failed
+  }
+
+  connect(fd: SocketFd, address: SocketAddress): number {
+    return this.#result(this.#call.connect(fd, address.bytes, address.length))
+  }
+
+  /** Leaves the client's address in {@link peer}. */
+  accept(fd: ListenFd): SocketFd | Failed {
+    this.#length[0] = SOCKADDR_BYTES
+    return this.#result(this.#call.accept4(fd, this.peer, this.#length, NONBLOCK_CLOEXEC)) as
+      | SocketFd
+      | Failed
+  }
+
+  /** This end's address, valid until the next call; null when there is none. */
+  localName(fd: SocketFd | ListenFd): Uint8Array | null {
+    this.#length[0] = SOCKADDR_BYTES
+    return this.#call.getsockname(fd, this.#name, this.#length) === 0 ? this.#name : null
+  }
+
+  /** At most `buffer.length` bytes; 0 at the other side's end. */
+  receive(fd: SocketFd, buffer: Uint8Array): number {
+    return this.#result(this.#call.recv(fd, buffer, buffer.length, 0))
+  }
+
+  /** 1 when there is something to read, 0 at the other side's end; nothing is taken. */
+  peek(fd: SocketFd): number {
+    return this.#result(this.#call.recv(fd, this.#peeked, 1, MSG_PEEK | MSG_DONTWAIT))
+  }
+
+  /** Reads and forgets. */
+  discard(fd: SocketFd): number {
+    this.#waste ??= new Uint8Array(DISCARD_BYTES)
+    return this.#result(this.#call.recv(fd, this.#waste, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT))
+  }
+
+  /** The first `length` bytes of `bytes`. */
+  send(fd: SocketFd, bytes: Uint8Array, length: number): number {
+    return this.#result(this.#call.send(fd, bytes, Math.min(length, bytes.length), MSG_NOSIGNAL))
+  }
+
+  splice(from: SocketFd | PipeFd, to: SocketFd | PipeFd, length: number): number {
+    return this.#result(this.#call.splice(from, 0, to, 0, length, SPLICE_FLAGS))
+  }
+
+  /** What a pipe holds, into memory. */
+  readPipe(fd: PipeFd, buffer: Uint8Array): number {
+    return this.#result(this.#call.read(fd, buffer, buffer.length))
+  }
+
+  /** null when no descriptor is left. */
+  pipe(): Pipe | null {
+    const result = this.#result(this.#call.pipe2(this.#pair, NONBLOCK_CLOEXEC))
+    if (result < 0) return null
+    return { exit: this.#pair[0] as PipeFd, entry: this.#pair[1] as PipeFd }
+  }
+
+  /** Asks for room in a pipe; gives what it has now. */
+  growPipe(fd: PipeFd, bytes: number): number {
+    return this.#result(this.#call.fcntl(fd, F_SETPIPE_SZ, bytes))
+  }
+
+  /** Sends FIN. */
+  endWriting(fd: SocketFd): number {
+    return this.#result(this.#call.shutdown(fd, SHUT_WR))
+  }
+
+  /** The number is free for others even when this fails (close(2)). */
+  close(fd: AnyFd): void {
+    this.#call.close(fd)
+  }
+
+  epoll(): EpollFd | Failed {
+    return this.#result(this.#call.epoll_create1(EPOLL_CLOEXEC)) as EpollFd | Failed
+  }
+
+  watch(epoll: EpollFd, fd: SocketFd | ListenFd, events: number, generation: number): number {
+    const { layout } = this.events
+    this.#event[0] = events
+    this.#event[layout.fd] = fd
+    this.#event[layout.generation] = generation
+    return this.#result(this.#call.epoll_ctl(epoll, EPOLL_CTL_ADD, fd, this.#event))
+  }
+
+  unwatch(epoll: EpollFd, fd: SocketFd | ListenFd): number {
+    return this.#result(this.#call.epoll_ctl(epoll, EPOLL_CTL_DEL, fd, this.#event))
+  }
+
+  /** How many of {@link events} are filled now; never waits. */
+  takeEvents(epoll: EpollFd): number {
+    return this.#result(this.#call.epoll_wait(epoll, this.#eventBytes, EVENTS_PER_WAIT, 0))
+  }
+
+  onEvents(epoll: EpollFd, callback: () => void): Watcher {
+    const handle = this.#foreign.koffi.node.poll(epoll, { readable: true }, callback)
+    return {
+      keepAlive: (yes) => (yes ? handle.ref() : handle.unref()),
+      close: () => {
+        handle.stop()
+        handle.close()
+      },
+    }
+  }
+
+  #result(value: number): number {
+    return value < 0 ? -this.#errno() : value
+  }
+}
+
+/** `ssize_t` is unknown to koffi: int64_t, which comes as a number. NULL offsets are int64_t 0, cheaper than null. */
+const PROTOTYPES = {
+  socket: 'int socket(int, int, int)',
+  socketpair: 'int socketpair(int, int, int, void*)',
+  setsockopt: 'int setsockopt(int, int, int, const void*, uint32_t)',
+  getsockopt: 'int getsockopt(int, int, int, void*, void*)',
+  bind: 'int bind(int, const void*, uint32_t)',
+  listen: 'int listen(int, int)',
+  connect: 'int connect(int, const void*, uint32_t)',
+  accept4: 'int accept4(int, void*, void*, int)',
+  getsockname: 'int getsockname(int, void*, void*)',
+  recv: 'int64_t recv(int, void*, int64_t, int)',
+  send: 'int64_t send(int, const void*, int64_t, int)',
+  splice: 'int64_t splice(int, int64_t, int, int64_t, int64_t, uint32_t)',
+  read: 'int64_t read(int, void*, int64_t)',
+  pipe2: 'int pipe2(void*, int)',
+  fcntl: 'int fcntl(int, int, int)',
+  shutdown: 'int shutdown(int, int)',
+  close: 'int close(int)',
+  epoll_create1: 'int epoll_create1(int)',
+  epoll_ctl: 'int epoll_ctl(int, int, int, void*)',
+  epoll_wait: 'int epoll_wait(int, void*, int, int)',
+} as const
+
+const bindAll = (library: Foreign['library']): Readonly<Record<keyof typeof PROTOTYPES, Call>> => ({
+  socket: library.func(PROTOTYPES.socket),
+  socketpair: library.func(PROTOTYPES.socketpair),
+  setsockopt: library.func(PROTOTYPES.setsockopt),
+  getsockopt: library.func(PROTOTYPES.getsockopt),
+  bind: library.func(PROTOTYPES.bind),
+  listen: library.func(PROTOTYPES.listen),
+  connect: library.func(PROTOTYPES.connect),
+  accept4: library.func(PROTOTYPES.accept4),
+  getsockname: library.func(PROTOTYPES.getsockname),
+  recv: library.func(PROTOTYPES.recv),
+  send: library.func(PROTOTYPES.send),
+  splice: library.func(PROTOTYPES.splice),
+  read: library.func(PROTOTYPES.read),
+  pipe2: library.func(PROTOTYPES.pipe2),
+  fcntl: library.func(PROTOTYPES.fcntl),
+  shutdown: library.func(PROTOTYPES.shutdown),
+  close: library.func(PROTOTYPES.close),
+  epoll_create1: library.func(PROTOTYPES.epoll_create1),
+  epoll_ctl: library.func(PROTOTYPES.epoll_ctl),
+  epoll_wait: library.func(PROTOTYPES.epoll_wait),
+})

@@ -1,0 +1,200 @@
+/**
+ * Two conns joined: a pump each way, a clock, and one end. A FIN is forwarded when its direction has drained; the link
+ * is over when both have been, or on the first of: reset, timeout, failed observer, `destroy`, `interrupt`.
+ */
+
+import type { CloseReason } from '../../core/close-reason.js'
+import type { Direction, PerDirection } from '../../core/direction.js'
+import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
+import { detailOf, isPeerGone, warnOfThrow } from '../shared/errors.js'
+import { ENDS_WITH_RESET, withResolver } from '../shared/link-ends.js'
+import type { LinuxConn } from './conn.js'
+import { LinkClock } from './link-clock.js'
+import type { PipePool } from './pipes.js'
+import { Pump, type PumpHost } from './pump.js'
+import type { Reactor, Task } from './reactor.js'
+
+interface Interruption {
+  readonly result: Promise<UpstreamLeft>
+  readonly resolve: (left: UpstreamLeft) => void
+  timer: NodeJS.Timeout | undefined
+}
+
+type State =
+  | { readonly kind: 'moving' }
+  | { readonly kind: 'interrupting'; readonly interruption: Interruption }
+  | { readonly kind: 'over'; readonly interruption: Interruption | null }
+
+const MOVING: State = { kind: 'moving' }
+const OVER: State = { kind: 'over', interruption: null }
+
+export class LinuxLink implements Link, PumpHost, Task {
+  isQueued = false
+  readonly #client: LinuxConn
+  readonly #upstream: LinuxConn
+  readonly #observer: LinkObserver
+  readonly #onOver: (link: LinuxLink) => void
+  readonly #up: Pump
+  readonly #down: Pump
+  readonly #clock: LinkClock
+  #state: State = MOVING
+  #endedFirst: Direction | null = null
+
+  constructor(
+    client: LinuxConn,
+    upstream: LinuxConn,
+    observer: LinkObserver,
+    options: LinkOptions,
+    reactor: Reactor,
+    pipes: PipePool,
+    onOver: (link: LinuxLink) => void,
+  ) {
+    this.#client = client
+    this.#upstream = upstream
+    this.#observer = observer
+    this.#onOver = onOver
+    this.#up = new Pump('upstream', client, upstream, observer, this, reactor, pipes)
+    this.#down = new Pump('downstream', upstream, client, observer, this, reactor, pipes)
+    this.#clock = new LinkClock(reactor, options, (reason) => this.destroy(reason))
+    client.attach(this.#up, this.#down)
+    upstream.attach(this.#down, this.#up)
+    // No callback may come before `link` has returned.
+    reactor.enqueue(this)
+  }
+
+  get totals(): PerDirection<number> {
+    return { upstream: this.#up.passed, downstream: this.#down.passed }
+  }
+
+  /** Starts. */
+  run(): void {
+    if (this.#state.kind !== 'moving') return
+    if (!this.#client.isOpen) this.connBroke(this.#client, brokenBy(this.#client))
+    else if (!this.#upstream.isOpen) this.connBroke(this.#upstream, brokenBy(this.#upstream))
+    else {
+      this.#up.start()
+      this.#down.start()
+    }
+  }
+
+  hold(): void {
+    if (this.#state.kind !== 'moving') return
+    this.#clock.hold()
+    this.#up.hold()
+    this.#down.hold()
+  }
+
+  release(): void {
+    if (this.#state.kind !== 'moving') return
+    this.#clock.release()
+    this.#up.release()
+    this.#down.release()
+  }
+
+  interrupt(timeoutMs: number): Promise<UpstreamLeft> {
+    if (this.#state.kind === 'interrupting') return this.#state.interruption.result
+    if (this.#state.kind === 'over') return this.#state.interruption?.result ?? Promise.resolve('failed')
+    const { promise: result, resolve } = withResolver<UpstreamLeft>()
+    const interruption: Interruption = { result, resolve, timer: undefined }
+    this.hold()
+    this.#state = { kind: 'interrupting', interruption }
+    if (timeoutMs > 0) interruption.timer = setTimeout(() => this.#interruptTimedOut(), timeoutMs)
+    // The chunk whose observer called us is still on its way to the other side.
+    process.nextTick(() => this.#takeApart())
+    return result
+  }
+
+  destroy(reason: CloseReason, error: Error | null = null): void {
+    const state = this.#state
+    if (state.kind === 'over') return
+    const interruption = state.kind === 'interrupting' ? state.interruption : null
+    this.#over(interruption, false)
+    const close = ENDS_WITH_RESET.has(reason) ? 'reset' : 'destroy'
+    this.#client[close]()
+    this.#upstream[close]()
+    process.nextTick(() => {
+      this.#tellEnd(reason, error)
+      interruption?.resolve('failed')
+    })
+  }
+
+  moved(): void {
+    this.#clock.moved()
+  }
+
+  sourceEnded(pump: Pump): void {
+    if (this.#state.kind !== 'moving') return
+    this.#endedFirst ??= pump.direction
+    this.#clock.halfClosed()
+    pump.forwardEnd()
+  }
+
+  finished(): void {
+    if (this.#up.phase === 'over' && this.#down.phase === 'over')
+      this.destroy(this.#endedFirst === 'upstream' ? 'client_fin' : 'upstream_fin')
+  }
+
+  connBroke(conn: LinuxConn, error: Error | null): void {
+    if (this.#state.kind === 'interrupting') {
+      // The client is nobody's concern any more, unless the upstream still waits for what it sent.
+      if (conn === this.#upstream) this.#conclude()
+      return
+    }
+    const reset = conn === this.#client ? 'client_reset' : 'upstream_reset'
+    this.destroy(isPeerGone(error) ? reset : 'error', detailOf(error))
+  }
+
+  hookFailed(error: Error): void {
+    this.destroy('error', error)
+  }
+
+  settled(): void {
+    this.#conclude()
+  }
+
+  #takeApart(): void {
+    if (this.#state.kind !== 'interrupting') return
+    this.#down.stop(true)
+    this.#client.detach(this.#down)
+    this.#upstream.detach(this.#down)
+    this.#client.detach(this.#up)
+    // The upstream stays the destination of what was read from the client.
+    this.#up.settle()
+  }
+
+  #interruptTimedOut(): void {
+    this.#upstream.destroy()
+    this.#conclude()
+  }
+
+  #conclude(): void {
+    if (this.#state.kind !== 'interrupting') return
+    const { interruption } = this.#state
+    this.#over(interruption, true)
+    const left = this.#upstream.left()
+    this.#tellEnd(null, null)
+    interruption.resolve(left)
+  }
+
+  #over(interruption: Interruption | null, keep: boolean): void {
+    this.#state = interruption === null ? OVER : { kind: 'over', interruption }
+    clearTimeout(interruption?.timer)
+    this.#clock.stop()
+    for (const pump of [this.#up, this.#down]) {
+      pump.stop(keep)
+      this.#client.detach(pump)
+      this.#upstream.detach(pump)
+    }
+    this.#onOver(this)
+  }
+
+  #tellEnd(reason: CloseReason | null, error: Error | null): void {
+    try {
+      this.#observer.onEnd({ reason, error, totals: this.totals })
+    } catch (thrown) {
+      warnOfThrow("a link's onEnd", thrown)
+    }
+  }
+}
+
+const brokenBy = (conn: LinuxConn): Error | null => (conn.life.kind === 'broken' ? conn.life.error : null)

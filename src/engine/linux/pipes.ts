@@ -1,0 +1,50 @@
+/** Pipes for splice. Making one costs three system calls, so empty ones are kept, up to a few. */
+
+import type { Pipe } from './ffi/descriptors.js'
+import type { Libc } from './ffi/libc.js'
+
+/** A pipe is held only while bytes are in it or on their way: this many directions at once need no new one. */
+const SPARE_PIPES = 32
+
+/**
+ * What an unprivileged user may ask for by default (fs.pipe-max-size), and enough that a splice moves whatever
+ * a socket holds. Pages are taken only when they are used.
+ */
+export const PIPE_BYTES = 1024 * 1024
+
+export class PipePool {
+  readonly #libc: Libc
+  readonly #spare: Pipe[] = []
+  #isClosed = false
+
+  constructor(libc: Libc) {
+    this.#libc = libc
+  }
+
+  /** null when no descriptor is left. */
+  take(): Pipe | null {
+    const spare = this.#spare.pop()
+    if (spare !== undefined) return spare
+    const pipe = this.#libc.pipe()
+    if (pipe === null) return null
+    // Refused beyond the user's share of pipe memory (pipe(7)): then it is a small one, which does as well.
+    this.#libc.growPipe(pipe.entry, PIPE_BYTES)
+    return pipe
+  }
+
+  /** `pipe` must be empty: what is left in it would reach somebody else. */
+  give(pipe: Pipe): void {
+    if (this.#isClosed || this.#spare.length >= SPARE_PIPES) this.close(pipe)
+    else this.#spare.push(pipe)
+  }
+
+  close(pipe: Pipe): void {
+    this.#libc.close(pipe.exit)
+    this.#libc.close(pipe.entry)
+  }
+
+  closeAll(): void {
+    this.#isClosed = true
+    for (const pipe of this.#spare.splice(0)) this.close(pipe)
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * One direction of a link. Small traffic is copied through the engine's shared buffer; after consecutive full buffers,
+ * if nobody observes the bytes, it goes through a pipe in the kernel, and back when it becomes small. Nothing is read
+ * while the destination has something to send, so that per direction at most one read waits in memory, or one
+ * pipe's content in the kernel.
+ *
+ * It flows while nothing stops it: DECIDING (a transform's promise is pending), HELD (the link is held).
+ */
+
+import type { Direction } from '../../core/direction.js'
+import type { LinkObserver } from '../../ports/engine.js'
+import { hookError } from '../shared/errors.js'
+import type { LinuxConn } from './conn.js'
+import { EAGAIN, EINVAL } from './ffi/abi.js'
+import type { Pipe } from './ffi/descriptors.js'
+import { PIPE_BYTES, type PipePool } from './pipes.js'
+import type { Reactor, Task } from './reactor.js'
+import { systemError } from './system-error.js'
+
+const DECIDING = 1
+const HELD = 2
+
+/** Reads before others have their turn: 256 KiB copied, at most 4 MiB spliced. */
+const READS_PER_TURN = 4
+
+/** So many full buffers in a row are bulk. */
+const FULL_READS_TO_SPLICE = 2
+
+/** Below this a copy is cheaper than two splices; so many small ones in a row end the bulk. */
+const SMALL_SPLICE_BYTES = 16 * 1024
+const SMALL_SPLICES_TO_COPY = 3
+
+/** What a pump tells its link. */
+export interface PumpHost {
+  /** Bytes moved: the idle time starts anew. */
+  moved(): void
+  /** The source's FIN was seen and everything before it observed, but it is not forwarded yet. */
+  sourceEnded(pump: Pump): void
+  /** Everything, FIN included, is the destination's kernel's. */
+  finished(pump: Pump): void
+  connBroke(conn: LinuxConn, error: Error | null): void
+  hookFailed(error: Error): void
+  /** What was taken from the source has been written; only after {@link Pump.settle}. */
+  settled(): void
+}
+
+type Phase =
+  /** Not started: the link was made in this very turn. */
+  | 'new'
+  | 'flowing'
+  /** The source has ended; the FIN is on its way or there. */
+  | 'ended'
+  /** Takes nothing any more, but finishes what it has taken. */
+  | 'settling'
+  | 'over'
+
+export class Pump implements Task {
+  isQueued = false
+  readonly direction: Direction
+  readonly source: LinuxConn
+  readonly destination: LinuxConn
+  /** Bytes passed on so far. */
+  passed = 0
+  readonly #reactor: Reactor
+  readonly #pipes: PipePool
+  readonly #observer: LinkObserver
+  readonly #host: PumpHost
+  #phase: Phase = 'new'
+  #stops = 0
+  /** Nobody looks at the bytes, and the sockets can be spliced. */
+  #maySplice: boolean
+  #isSplicing = false
+  #fullReads = 0
+  #smallSplices = 0
+  #pipe: Pipe | null = null
+  /** Bytes in the pipe. */
+  #piped = 0
+  #deciding: Uint8Array | null = null
+
+  constructor(
+    direction: Direction,
+    source: LinuxConn,
+    destination: LinuxConn,
+    observer: LinkObserver,
+    host: PumpHost,
+    reactor: Reactor,
+    pipes: PipePool,
+  ) {
+    this.direction = direction
+    this.source = source
+    this.destination = destination
+    this.#observer = observer
+    this.#host = host
+    this.#reactor = reactor
+    this.#pipes = pipes
+    this.#maySplice = observer.onData === undefined && observer.transform === undefined
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  start(): void {
+    if (this.#phase !== 'new') return
+    this.#phase = 'flowing'
+    this.run()
+  }
+
+  hold(): void {
+    this.#stops |= HELD
+  }
+
+  release(): void {
+    this.#stops &= ~HELD
+    this.#reactor.enqueue(this)
+  }
+
+  /** Forwards the source's FIN. */
+  forwardEnd(): void {
+    if (this.#phase === 'ended') this.destination.sendFin()
+  }
+
+  /** Takes nothing more; the host hears `settled` once what was taken is written. */
+  settle(): void {
+    if (this.#phase === 'over') this.#host.settled()
+    else {
+      this.#phase = 'settling'
+      this.#settleOn()
+    }
+  }
+
+  /** Touches neither socket any more. With `keep`, what reached nobody goes back to the source, unread. */
+  stop(keep: boolean): void {
+    if (this.#phase === 'over') return
+    this.#phase = 'over'
+    if (keep && this.#deciding !== null) this.source.giveBack(this.#deciding)
+    this.#deciding = null
+    if (keep && this.#piped > 0) this.#emptyPipe()
+    this.#leavePipe()
+  }
+
+  /** For the destination: some of what waits has been written. */
+  moved(): void {
+    if (this.#phase !== 'over') this.#host.moved()
+  }
+
+  /** For the destination: the FIN is the kernel's. */
+  finSent(): void {
+    if (this.#phase !== 'ended') return
+    this.#phase = 'over'
+    this.#host.finished(this)
+  }
+
+  connBroke(conn: LinuxConn, error: Error | null): void {
+    this.#host.connBroke(conn, error)
+  }
+
+  /** Moves what can be moved, within its share of the turn. */
+  run(): void {
+    if (this.#phase === 'settling') this.#settleOn()
+    for (let reads = 0; this.#phase === 'flowing'; reads++) {
+      if (this.#piped > 0 && !this.#drainPipe()) return
+      if (!this.destination.takesMore || this.#stops !== 0 || this.#phase !== 'flowing') break
+      if (!this.source.readable && !this.source.hasUnread) break
+      if (reads === READS_PER_TURN) {
+        this.#reactor.enqueue(this)
+        return
+      }
+      if (this.source.hasUnread) this.#takeUnread()
+      else if (this.#isSplicing) this.#splice()
+      else this.#copy()
+    }
+    if (this.#pipe !== null && this.#piped === 0) this.#leavePipe()
+  }
+
+  #takeUnread(): void {
+    const bytes = this.source.takeUnread()
+    this.#take(bytes, bytes.length, false)
+  }
+
+  #copy(): void {
+    const { source } = this
+    const { buffer } = this.#reactor
+    const got = this.#reactor.libc.receive(source.fd, buffer)
+    if (got > 0) {
+      if (got < buffer.length) {
+        // A short read has drained the socket, unless its end is behind it.
+        source.readable = source.hangup
+        this.#fullReads = 0
+      } else if (++this.#fullReads >= FULL_READS_TO_SPLICE && this.#maySplice) {
+        this.#isSplicing = true
+        this.#smallSplices = 0
+      }
+      this.#take(buffer, got, true)
+    } else this.#gotNothing(got, 'recv')
+  }
+
+  #splice(): void {
+    const pipe = this.#pipe ?? this.#pipes.take()
+    if (pipe === null) {
+      this.#copyOn()
+      return
+    }
+    this.#pipe = pipe
+    const got = this.#reactor.libc.splice(this.source.fd, pipe.entry, PIPE_BYTES)
+    if (got > 0) {
+      this.#piped = got
+      this.#host.moved()
+      if (got >= SMALL_SPLICE_BYTES) this.#smallSplices = 0
+      else if (++this.#smallSplices >= SMALL_SPLICES_TO_COPY) this.#copyOn()
+    } else if (got === EINVAL) {
+      this.#maySplice = false
+      this.#copyOn()
+    } else this.#gotNothing(got, 'splice')
+  }
+
+  #copyOn(): void {
+    this.#isSplicing = false
+    this.#fullReads = 0
+  }
+
+  /** False when the pipe could not be emptied now. */
+  #drainPipe(): boolean {
+    const { destination } = this
+    while (this.#piped > 0) {
+      if (this.#pipe === null || !destination.takesMore) return false
+      const sent = this.#reactor.libc.splice(this.#pipe.exit, destination.fd, this.#piped)
+      if (sent > 0) {
+        this.#piped -= sent
+        this.passed += sent
+        this.#host.moved()
+      } else {
+        destination.writable = false
+        if (sent !== EAGAIN) destination.broke(systemError('splice', sent))
+        return false
+      }
+    }
+    return true
+  }
+
+  #gotNothing(got: number, call: string): void {
+    if (got === 0) this.#sourceEnded()
+    else if (got === EAGAIN) this.source.readable = false
+    else this.source.broke(systemError(call, got))
+  }
+
+  #sourceEnded(): void {
+    this.#phase = 'ended'
+    this.source.sawEnd()
+    try {
+      this.#observer.onEndOfStream?.(this.direction)
+    } catch (thrown) {
+      this.#fail('onEndOfStream', thrown)
+      return
+    }
+    if (this.phase === 'ended') this.#host.sourceEnded(this)
+  }
+
+  /** `isShared`: the bytes are in the shared buffer, which the next read overwrites. */
+  #take(bytes: Uint8Array, length: number, isShared: boolean): void {
+    this.#host.moved()
+    const { transform, onData } = this.#observer
+    if (transform !== undefined) this.#transform(isShared ? bytes.slice(0, length) : bytes)
+    else if (onData !== undefined) this.#forward(isShared ? bytes.subarray(0, length) : bytes, isShared)
+    else {
+      this.passed += length
+      this.destination.send(bytes, length, isShared)
+    }
+  }
+
+  #transform(chunk: Uint8Array): void {
+    try {
+      const decided = this.#observer.transform?.(chunk, this.direction) ?? null
+      if (decided === null || decided instanceof Uint8Array) this.#forward(decided, false)
+      else this.#await(chunk, decided)
+    } catch (thrown) {
+      this.#fail('transform', thrown)
+    }
+  }
+
+  #await(chunk: Uint8Array, decision: Promise<Uint8Array | null>): void {
+    this.#deciding = chunk
+    this.#stops |= DECIDING
+    decision.then(
+      (bytes) => {
+        if (this.#phase === 'over') return
+        this.#deciding = null
+        this.#stops &= ~DECIDING
+        this.#forward(bytes, false)
+        this.#reactor.enqueue(this)
+      },
+      (thrown: unknown) => this.#fail('transform', thrown),
+    )
+  }
+
+  #forward(bytes: Uint8Array | null, isBorrowed: boolean): void {
+    if (bytes === null || bytes.length === 0 || this.#phase === 'over') return
+    if (this.#observer.onData !== undefined) {
+      try {
+        this.#observer.onData(bytes, this.direction)
+      } catch (thrown) {
+        this.#fail('onData', thrown)
+        return
+      }
+      // The observer may have ended the link. An interrupt still wants these bytes written.
+      if (this.phase === 'over') return
+    }
+    this.passed += bytes.length
+    this.destination.send(bytes, bytes.length, isBorrowed)
+  }
+
+  #settleOn(): void {
+    if (this.#piped > 0 && this.destination.isOpen && !this.#drainPipe()) return
+    if (this.#deciding === null && (this.destination.isDrained || !this.destination.isOpen))
+      this.#host.settled()
+  }
+
+  /** What is in the pipe goes back to the source. */
+  #emptyPipe(): void {
+    if (this.#pipe === null) return
+    const bytes = new Uint8Array(this.#piped)
+    let at = 0
+    while (at < bytes.length) {
+      const got = this.#reactor.libc.readPipe(this.#pipe.exit, bytes.subarray(at))
+      if (got <= 0) break
+      at += got
+    }
+    this.#piped -= at
+    this.source.giveBack(bytes.subarray(0, at))
+  }
+
+  #leavePipe(): void {
+    const pipe = this.#pipe
+    if (pipe === null) return
+    this.#pipe = null
+    if (this.#piped === 0) this.#pipes.give(pipe)
+    else this.#pipes.close(pipe)
+    this.#piped = 0
+  }
+
+  #fail(callback: string, thrown: unknown): void {
+    if (this.#phase !== 'over') this.#host.hookFailed(hookError(callback, thrown))
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * One epoll set inside the thread's event loop. libuv polls the set's descriptor; when it has events the reactor takes a
+ * few batches of them, and then lets the loop go on with timers, promises and messages.
+ *
+ * - watched: a socket's owner; told which of IN, OUT, RDHUP, HUP, ERR are there
+ * - generation: tells events of a descriptor's present owner from those of an earlier one with the same number, which
+ *   can still be in the batch that is being handled
+ * - task: work that a socket has left when it has done its share of a turn; all tasks of a turn take theirs in order
+ */
+
+import { type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
+import { Libc, type Watcher } from './ffi/libc.js'
+import { systemError } from './system-error.js'
+import { TimerWheel } from './timers.js'
+
+export interface Watched {
+  ready(events: number): void
+}
+
+export interface Task {
+  /** Kept by the reactor: it is in the queue already. */
+  isQueued: boolean
+  run(): void
+}
+
+/** Batches before the loop goes on: fewer visits to libuv under load, and timers wait for 1,000 events at most. */
+const BATCHES_PER_TURN = 4
+
+export class Reactor {
+  readonly libc = new Libc()
+  readonly timers = new TimerWheel()
+  /** Where everything that is read into memory goes first, whoever reads. Valid until the next read. */
+  readonly buffer: Uint8Array
+  /** performance.now() of this turn. */
+  now = performance.now()
+  readonly #epoll: EpollFd
+  readonly #watcher: Watcher
+  /** By descriptor: a dense array, since the kernel gives the lowest number that is free. */
+  readonly #watched: (Watched | undefined)[] = []
+  readonly #generations: number[] = []
+  readonly #starving = new Set<() => void>()
+  #lastGeneration = 0
+  #open = 0
+  #tasks: Task[] = []
+  #spareTasks: Task[] = []
+  #immediate: NodeJS.Immediate | undefined
+  /** What a callback of this turn threw. It must not cost others their events, which are not told again. */
+  #thrown: { readonly what: unknown } | null = null
+  #isInTurn = false
+  #isClosed = false
+
+  /** @throws TidegateError `engine_unavailable`; Error with a system code when there is no descriptor left. */
+  constructor(bufferBytes: number) {
+    this.buffer = new Uint8Array(bufferBytes)
+    const epoll = this.libc.epoll()
+    if (failed(epoll)) throw systemError('epoll_create1', epoll)
+    this.#epoll = epoll
+    this.#watcher = this.libc.onEvents(epoll, () => this.#turn())
+    this.#watcher.keepAlive(false)
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** 0, or a negated errno. */
+  watch(fd: SocketFd | ListenFd, watched: Watched, events: number): number {
+    const generation = this.#nextGeneration()
+    const result = this.libc.watch(this.#epoll, fd, events, generation)
+    if (result < 0) return result
+    this.#watched[fd] = watched
+    this.#generations[fd] = generation
+    if (++this.#open === 1) this.#watcher.keepAlive(true)
+    return 0
+  }
+
+  /** The descriptor's new owner; its registration stays. */
+  handOver(fd: SocketFd, watched: Watched): void {
+    this.#watched[fd] = watched
+  }
+
+  /** Stays open, but tells nothing any more. */
+  unwatch(fd: SocketFd | ListenFd): void {
+    this.libc.unwatch(this.#epoll, fd)
+    this.#forget(fd)
+  }
+
+  /** Closes a descriptor, watched or not. Closing takes it out of the epoll set (epoll(7)). */
+  close(fd: SocketFd | ListenFd): void {
+    this.#forget(fd)
+    this.libc.close(fd)
+    for (const retry of this.#starving) retry()
+    this.#starving.clear()
+  }
+
+  /** Calls `retry` when a descriptor has been closed here. */
+  whenDescriptorsAreFree(retry: () => void): void {
+    this.#starving.add(retry)
+  }
+
+  forgetRetry(retry: () => void): void {
+    this.#starving.delete(retry)
+  }
+
+  /** Runs `task` in this turn if there is one, else in the next. */
+  enqueue(task: Task): void {
+    if (task.isQueued || this.#isClosed) return
+    task.isQueued = true
+    this.#tasks.push(task)
+    if (!this.#isInTurn) this.#immediate ??= setImmediate(() => this.#lateTurn())
+  }
+
+  /** Idempotent. Whoever owns a descriptor has closed it before. */
+  shutDown(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    clearImmediate(this.#immediate)
+    this.timers.close()
+    this.#watcher.close()
+    this.libc.close(this.#epoll)
+  }
+
+  #forget(fd: SocketFd | ListenFd): void {
+    if (this.#watched[fd] === undefined) return
+    this.#watched[fd] = undefined
+    if (--this.#open === 0 && !this.#isClosed) this.#watcher.keepAlive(false)
+  }
+
+  #nextGeneration(): number {
+    this.#lastGeneration = (this.#lastGeneration + 1) | 0
+    return this.#lastGeneration
+  }
+
+  #lateTurn(): void {
+    this.#immediate = undefined
+    if (!this.#isClosed) this.#turn()
+  }
+
+  #turn(): void {
+    this.now = performance.now()
+    this.#isInTurn = true
+    try {
+      for (let batch = 0; batch < BATCHES_PER_TURN && !this.#isClosed; batch++) {
+        const count = this.libc.takeEvents(this.#epoll)
+        if (count <= 0 && this.#tasks.length === 0) break
+        this.#dispatch(count)
+        this.#runTasks()
+      }
+    } finally {
+      this.#isInTurn = false
+      if (this.#tasks.length > 0 && !this.#isClosed) this.#immediate ??= setImmediate(() => this.#lateTurn())
+    }
+    this.#rethrow()
+  }
+
+  #rethrow(): void {
+    const thrown = this.#thrown
+    if (thrown === null) return
+    this.#thrown = null
+    throw thrown.what
+  }
+
+  #dispatch(count: number): void {
+    const { words, layout } = this.libc.events
+    for (let at = 0, end = count * layout.stride; at < end; at += layout.stride) {
+      const fd = words[layout.fd + at] ?? -1
+      if (this.#generations[fd] !== words[layout.generation + at]) continue
+      try {
+        this.#watched[fd]?.ready(words[at] ?? 0)
+      } catch (thrown) {
+        this.#thrown ??= { what: thrown }
+      }
+    }
+  }
+
+  /** Those that come meanwhile wait for the next batch, so that a busy one does not keep the events waiting. */
+  #runTasks(): void {
+    const tasks = this.#tasks
+    if (tasks.length === 0) return
+    this.#tasks = this.#spareTasks
+    for (const task of tasks) {
+      task.isQueued = false
+      try {
+        task.run()
+      } catch (thrown) {
+        this.#thrown ??= { what: thrown }
+      }
+    }
+    tasks.length = 0
+    this.#spareTasks = tasks
+  }
+}
