@@ -17,6 +17,9 @@ const CORE_INWARDS = 'The core imports only the core and errors'
 const PORT = 'A port is only the interface'
 const CONFIG = 'Config stands beside the ports'
 const ENGINE = 'An engine moves bytes behind its port'
+const APART = 'Engines do not import one another'
+const SHARED = 'What engines share knows none of them'
+const KOFFI = 'Dangerous code sits in one small corner'
 const SINK = 'A sink stores bytes behind its port'
 const SOURCE = 'A source yields recorded packets behind its port'
 const CONTROL = 'Control is the composition root of the library'
@@ -45,6 +48,16 @@ const BROKEN: readonly (readonly [path: string, code: string, reason: string])[]
   ['src/config/x.ts', `export { x } from '../control/x.js'`, CONFIG],
   ['src/engine/portable/x.ts', `export { x } from '../../sinks/file/x.js'`, ENGINE],
   ['src/engine/portable/y.ts', `import type { X } from '../../config/config.js'\nexport type Y = X`, ENGINE],
+  ['src/engine/portable/z.ts', `export { x } from '../linux/x.js'`, APART],
+  ['src/engine/linux/x.ts', `export { x } from '../portable/x.js'`, APART],
+  ['src/engine/linux/y.ts', `export { x } from '../../control/x.js'`, ENGINE],
+  ['src/engine/linux/z.ts', `import type * as Koffi from 'koffi'\nexport type X = typeof Koffi`, KOFFI],
+  ['src/engine/linux/ffi/x.ts', `export { x } from '../../portable/x.js'`, APART],
+  ['src/engine/shared/x.ts', `export { x } from '../portable/x.js'`, SHARED],
+  ['src/engine/shared/y.ts', `export { x } from '../linux/x.js'`, SHARED],
+  ['src/engine/portable/w.ts', `export { x } from 'koffi'`, KOFFI],
+  ['src/control/z.ts', `export const x = import('koffi')`, KOFFI],
+  ['src/cli/x.ts', `export { x } from 'koffi'`, KOFFI],
   ['src/sinks/file/x.ts', `export { x } from '../../engine/portable/x.js'`, SINK],
   ['src/sources/file/x.ts', `export { x } from '../../sinks/file/x.js'`, SOURCE],
   ['src/control/x.ts', `export { x } from '../cli/x.js'`, CONTROL],
@@ -61,6 +74,9 @@ const SOUND: readonly (readonly [path: string, code: string])[] = [
   ['src/ports/good.ts', `import type { X } from '../core/address.js'\nexport type Y = X`],
   ['src/config/good.ts', `export { x } from '../core/address.js'\nexport { y } from 'node:fs'`],
   ['src/engine/portable/good.ts', `export { x } from '../../ports/engine.js'\nexport { y } from 'node:net'`],
+  ['src/engine/linux/good.ts', `export { x } from '../shared/x.js'\nexport { y } from './ffi/x.js'`],
+  ['src/engine/linux/ffi/good.ts', `export { x } from 'koffi'\nexport { y } from '../../../errors.js'`],
+  ['src/engine/shared/good.ts', `export { x } from '../../errors.js'`],
   ['src/sinks/file/good.ts', `export { x } from '../../ports/sink.js'`],
   ['src/control/good.ts', `export { x } from '../engine/portable/x.js'\nexport { y } from '../config/x.js'`],
   ['src/testing/index.ts', `export { x } from './engine/suite.js'\nexport { y } from '../ports/engine.js'`],

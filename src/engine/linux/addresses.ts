@@ -68,8 +68,7 @@ const hostOf6 = (sockaddr: Uint8Array): string => {
 export const tcpAddressOf = (sockaddr: Uint8Array): Address => {
   if (familyOf(sockaddr) === AF_INET)
     return { kind: 'tcp', host: inetText(sockaddr, inetOctetsAt), port: portOf(sockaddr) }
-  if (familyOf(sockaddr) === AF_INET6)
-    return { kind: 'tcp', host: hostOf6(sockaddr), port: portOf(sockaddr) }
+  if (familyOf(sockaddr) === AF_INET6) return { kind: 'tcp', host: hostOf6(sockaddr), port: portOf(sockaddr) }
   return NAMELESS
 }
 
@@ -86,10 +85,7 @@ const parseGroups = (host: string): number[] => {
     dotted === null
       ? host
       : host.slice(0, dotted.index) +
-        [
-          (Number(dotted[1]) << 8) | Number(dotted[2]),
-          (Number(dotted[3]) << 8) | Number(dotted[4]),
-        ]
+        [(Number(dotted[1]) << 8) | Number(dotted[2]), (Number(dotted[3]) << 8) | Number(dotted[4])]
           .map((group) => group.toString(16))
           .join(':')
   const [head = '', tail] = hex.split('::')
@@ -111,7 +107,8 @@ export const literalAddress = (address: Address): SocketAddress | null => {
   if (address.kind === 'unix') {
     const path = new TextEncoder().encode(address.path)
     if (path.length > MAX_UNIX_PATH_BYTES) throw errorNamed('ENAMETOOLONG', 'the path is too long')
-    if (path.length === 0 || path.includes(0)) throw errorNamed('EINVAL', 'the path is empty or contains a NUL')
+    if (path.length === 0 || path.includes(0))
+      throw errorNamed('EINVAL', 'the path is empty or contains a NUL')
     return unixAddress(path)
   }
   if (!Number.isInteger(address.port) || address.port < 0 || address.port > MAX_PORT)

@@ -10,6 +10,7 @@ import { abortedError, brokenError, misuse, warnOfThrow } from '../shared/errors
 import { CLOSED_HERE, FINISHED, type Life, OPEN } from '../shared/life.js'
 import { PendingRead } from '../shared/pending-read.js'
 import { Unread } from '../shared/unread.js'
+import { tcpAddressOf } from './addresses.js'
 import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './ffi/abi.js'
 import { NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
 import { Outbox } from './outbox.js'
@@ -30,7 +31,8 @@ const UNREAD_LIMIT_BYTES = 64 * 1024
 const DISCARDS_AT_CLOSE = 16
 
 export interface ConnEnds {
-  readonly local: Address
+  /** null: asked of the kernel by whoever wants to know. */
+  readonly local: Address | null
   readonly remote: Address
 }
 
@@ -42,6 +44,8 @@ export interface Behind {
   closed(how: 'gently' | 'now' | 'with reset'): void
 }
 
+const GONE: Address = { kind: 'tcp', host: '', port: 0 }
+
 /** No state of its own: most conns never have unread or unwritten bytes. */
 const NOTHING = new Uint8Array(0)
 
@@ -49,7 +53,6 @@ let lastId = 0
 
 export class LinuxConn implements Conn, Watched, Task {
   readonly id = ++lastId
-  readonly local: Address
   readonly remote: Address
   isQueued = false
   fd: SocketFd
@@ -65,6 +68,7 @@ export class LinuxConn implements Conn, Watched, Task {
   behind: Behind | null = null
   readonly #reactor: Reactor
   readonly #onClosed: (conn: LinuxConn) => void
+  #local: Address | null
   #life: Life = OPEN
   /** The other side's FIN has been read. */
   #ended = false
@@ -83,10 +87,19 @@ export class LinuxConn implements Conn, Watched, Task {
   ) {
     this.#reactor = reactor
     this.fd = fd
-    this.local = ends.local
+    this.#local = ends.local
     this.remote = ends.remote
     this.writable = writable
     this.#onClosed = onClosed
+  }
+
+  get local(): Address {
+    if (this.#local !== null) return this.#local
+    const name = this.#reactor.libc.localName(this.fd)
+    // Nobody asked while it was open: a closed socket has no address any more.
+    if (name === null) return GONE
+    this.#local = tcpAddressOf(name)
+    return this.#local
   }
 
   get life(): Life {
@@ -113,6 +126,11 @@ export class LinuxConn implements Conn, Watched, Task {
   /** Everything that was to be sent is the kernel's. */
   get isDrained(): boolean {
     return this.#outbox === null
+  }
+
+  /** Closing it now sends FIN behind everything, as `sendFin` would. */
+  get canCloseForFin(): boolean {
+    return this.#ended && this.#outbox === null && this.behind === null
   }
 
   isIdleAndAlive(): boolean {

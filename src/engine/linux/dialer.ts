@@ -7,7 +7,7 @@ import type { Address } from '../../core/address.js'
 import type { TidegateError } from '../../errors.js'
 import type { Dial, DialOptions } from '../../ports/engine.js'
 import { dialError, dialTimeout } from '../shared/errors.js'
-import { literalAddress, resolveName } from './addresses.js'
+import { literalAddress, resolveName, tcpAddressOf } from './addresses.js'
 import { EINPROGRESS, EPOLLERR, EPOLLHUP, ETIMEDOUT } from './ffi/abi.js'
 import { failed, type SocketFd } from './ffi/descriptors.js'
 import type { SocketAddress } from './ffi/layout.js'
@@ -22,7 +22,7 @@ const ATTEMPT_MS = 250
 /** What came of it: exactly one of the two is called, once, unless the dial was cancelled. */
 export interface DialOutcome {
   /** The socket is watched, with all of `CONN_EVENTS`; `events`: what is known of it already. */
-  connected(fd: SocketFd, events: number): void
+  connected(fd: SocketFd, events: number, remote: Address): void
   failed(error: TidegateError): void
 }
 
@@ -35,6 +35,8 @@ export class LinuxDial implements Dial, Watched {
   readonly #deadline: Timer | null
   #attempt: Timer | null = null
   #fd: SocketFd | null = null
+  /** The address under way. */
+  #trying: SocketAddress | null = null
   #left: readonly SocketAddress[] = []
   readonly #failures: Error[] = []
   #isOver = false
@@ -52,13 +54,12 @@ export class LinuxDial implements Dial, Watched {
     this.#outcome = outcome
     this.#onOver = onOver
     this.#deadline =
-      options.timeoutMs > 0
-        ? new Timer(() => this.#failWith(dialTimeout(address, options.timeoutMs)))
-        : null
+      options.timeoutMs > 0 ? new Timer(() => this.#failWith(dialTimeout(address, options.timeoutMs))) : null
   }
 
   start(): void {
-    if (this.#deadline !== null) this.#reactor.timers.set(this.#deadline, performance.now() + this.#options.timeoutMs)
+    if (this.#deadline !== null)
+      this.#reactor.timers.set(this.#deadline, performance.now() + this.#options.timeoutMs)
     try {
       const known = literalAddress(this.#address)
       if (known === null) this.#resolve()
@@ -84,8 +85,7 @@ export class LinuxDial implements Dial, Watched {
   }
 
   #resolve(): void {
-    const { host, port } =
-      this.#address.kind === 'tcp' ? this.#address : { host: '', port: 0 }
+    const { host, port } = this.#address.kind === 'tcp' ? this.#address : { host: '', port: 0 }
     resolveName(host === '' ? 'localhost' : host, port).then(
       (addresses) => {
         if (this.#isOver) return
@@ -107,6 +107,7 @@ export class LinuxDial implements Dial, Watched {
       return
     }
     this.#left = left
+    this.#trying = next
     const failure = this.#connect(next)
     if (failure !== null) this.#attemptFailed(failure, isFirstCall)
     else if (left.length > 0) {
@@ -136,7 +137,13 @@ export class LinuxDial implements Dial, Watched {
   #succeed(fd: SocketFd, events: number): void {
     if (!this.#finish()) return
     this.#fd = null
-    this.#outcome.connected(fd, events)
+    this.#outcome.connected(fd, events, this.#remote())
+  }
+
+  /** What answered: a name has become the address behind it. */
+  #remote(): Address {
+    if (this.#trying === null || this.#address.kind === 'unix') return this.#address
+    return tcpAddressOf(this.#trying.bytes)
   }
 
   #failLater(thrown: unknown): void {

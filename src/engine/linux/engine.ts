@@ -40,6 +40,10 @@ const CLOSED = 'the engine is closed'
 /** One read: what the port calls so, and what a link may have waiting in memory. */
 const READ_BYTES = 64 * 1024
 
+/** A listener on one address knows it for all its connections; one on every address does not. */
+const isEverywhere = (at: Address): boolean =>
+  at.kind === 'tcp' && (at.host === '::' || at.host === '0.0.0.0')
+
 class LinuxEngine implements Engine {
   readonly name = 'linux'
   readonly #reactor = new Reactor(READ_BYTES)
@@ -87,8 +91,8 @@ class LinuxEngine implements Engine {
       address,
       options,
       {
-        connected: (fd, events) => {
-          const conn = this.#conn(fd, this.#endsOfDialled(fd, address), true)
+        connected: (fd, events, remote) => {
+          const conn = this.#conn(fd, { local: address.kind === 'tcp' ? null : nameless, remote }, true)
           this.#reactor.handOver(fd, conn)
           tell(null, conn)
           conn.ready(events)
@@ -154,7 +158,7 @@ class LinuxEngine implements Engine {
   #accepted(fd: SocketFd, at: Address, onAccept: (client: Conn) => void): void {
     const { libc } = this.#reactor
     const remote = at.kind === 'tcp' ? tcpAddressOf(libc.peer) : nameless
-    const conn = this.#conn(fd, { local: this.#localOf(fd, at), remote }, true)
+    const conn = this.#conn(fd, { local: isEverywhere(at) ? null : at, remote }, true)
     const watching = this.#reactor.watch(fd, conn, CONN_EVENTS)
     if (watching < 0) {
       conn.destroy()
@@ -166,20 +170,6 @@ class LinuxEngine implements Engine {
       conn.destroy()
       warnOfThrow('onAccept', thrown)
     }
-  }
-
-  /** A listener on one address has told it already; one on all of them has to ask for each connection. */
-  #localOf(fd: SocketFd, at: Address): Address {
-    if (at.kind === 'unix' || !(at.host === '::' || at.host === '0.0.0.0')) return at
-    const name = this.#reactor.libc.localName(fd)
-    return name === null ? at : tcpAddressOf(name)
-  }
-
-  #endsOfDialled(fd: SocketFd, address: Address): ConnEnds {
-    if (address.kind === 'unix') return { local: nameless, remote: address }
-    const local = this.#reactor.libc.localName(fd)
-    const ends = { local: local === null ? nameless : tcpAddressOf(local) }
-    return { ...ends, remote: address }
   }
 
   #conn(fd: SocketFd, ends: ConnEnds, writable: boolean): LinuxConn {

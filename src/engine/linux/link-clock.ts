@@ -72,7 +72,8 @@ export class LinkClock {
   #arm(): void {
     if (this.#timer === null || this.#isStopped) return
     const deadline = Math.min(this.#idleDeadline(), this.#halfCloseDeadline())
-    if (this.#heldAt !== null || deadline === Number.POSITIVE_INFINITY) this.#reactor.timers.clear(this.#timer)
+    if (this.#heldAt !== null || deadline === Number.POSITIVE_INFINITY)
+      this.#reactor.timers.clear(this.#timer)
     else this.#reactor.timers.set(this.#timer, deadline)
   }
 

@@ -209,7 +209,12 @@ const bindTcp = async (reactor: Reactor, spec: ListenSpec, backlog: number): Pro
   }
 }
 
-const bindUnix = async (reactor: Reactor, spec: ListenSpec, path: string, backlog: number): Promise<ListenFd> => {
+const bindUnix = async (
+  reactor: Reactor,
+  spec: ListenSpec,
+  path: string,
+  backlog: number,
+): Promise<ListenFd> => {
   try {
     return await bindTcp(reactor, spec, backlog)
   } catch (thrown) {

@@ -7,10 +7,10 @@ import type { Libc } from './ffi/libc.js'
 const SPARE_PIPES = 32
 
 /**
- * What an unprivileged user may ask for by default (fs.pipe-max-size), and enough that a splice moves whatever
- * a socket holds. Pages are taken only when they are used.
+ * Half of what an unprivileged user may ask for by default (fs.pipe-max-size): larger moves no cheaper, and this much
+ * waits in the kernel per direction when a reader stalls. Pages are taken only when they are used.
  */
-export const PIPE_BYTES = 1024 * 1024
+export const PIPE_BYTES = 512 * 1024
 
 export class PipePool {
   readonly #libc: Libc

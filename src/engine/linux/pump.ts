@@ -20,8 +20,8 @@ import { systemError } from './system-error.js'
 const DECIDING = 1
 const HELD = 2
 
-/** Reads before others have their turn: 256 KiB copied, at most 4 MiB spliced. */
-const READS_PER_TURN = 4
+/** A direction's share of a turn: what it may read before others are served. */
+const BYTES_PER_TURN = 256 * 1024
 
 /** So many full buffers in a row are bulk. */
 const FULL_READS_TO_SPLICE = 2
@@ -29,6 +29,14 @@ const FULL_READS_TO_SPLICE = 2
 /** Below this a copy is cheaper than two splices; so many small ones in a row end the bulk. */
 const SMALL_SPLICE_BYTES = 16 * 1024
 const SMALL_SPLICES_TO_COPY = 3
+
+/**
+ * The first splices of bulk are as large as the copies before, and grow by a quarter while they are full. The kernel sizes
+ * a receive buffer by how much more is read at a time than before (tcp_rcvbuf_grow): a sudden megabyte makes it offer
+ * its sender the whole of tcp_rmem, which then waits in memory when the reader stalls.
+ */
+const FIRST_SPLICE_BYTES = 64 * 1024
+const SPLICE_GROWTH = 1.25
 
 /** What a pump tells its link. */
 export interface PumpHost {
@@ -61,6 +69,8 @@ export class Pump implements Task {
   readonly destination: LinuxConn
   /** Bytes passed on so far. */
   passed = 0
+  /** Bytes read so far. */
+  #read = 0
   readonly #reactor: Reactor
   readonly #pipes: PipePool
   readonly #observer: LinkObserver
@@ -72,6 +82,7 @@ export class Pump implements Task {
   #isSplicing = false
   #fullReads = 0
   #smallSplices = 0
+  #spliceBytes = FIRST_SPLICE_BYTES
   #pipe: Pipe | null = null
   /** Bytes in the pipe. */
   #piped = 0
@@ -158,11 +169,12 @@ export class Pump implements Task {
   /** Moves what can be moved, within its share of the turn. */
   run(): void {
     if (this.#phase === 'settling') this.#settleOn()
-    for (let reads = 0; this.#phase === 'flowing'; reads++) {
+    const share = this.#read + BYTES_PER_TURN
+    while (this.#phase === 'flowing') {
       if (this.#piped > 0 && !this.#drainPipe()) return
       if (!this.destination.takesMore || this.#stops !== 0 || this.#phase !== 'flowing') break
       if (!this.source.readable && !this.source.hasUnread) break
-      if (reads === READS_PER_TURN) {
+      if (this.#read >= share) {
         this.#reactor.enqueue(this)
         return
       }
@@ -183,6 +195,7 @@ export class Pump implements Task {
     const { buffer } = this.#reactor
     const got = this.#reactor.libc.receive(source.fd, buffer)
     if (got > 0) {
+      this.#read += got
       if (got < buffer.length) {
         // A short read has drained the socket, unless its end is behind it.
         source.readable = source.hangup
@@ -190,6 +203,7 @@ export class Pump implements Task {
       } else if (++this.#fullReads >= FULL_READS_TO_SPLICE && this.#maySplice) {
         this.#isSplicing = true
         this.#smallSplices = 0
+        this.#spliceBytes = FIRST_SPLICE_BYTES
       }
       this.#take(buffer, got, true)
     } else this.#gotNothing(got, 'recv')
@@ -202,10 +216,12 @@ export class Pump implements Task {
       return
     }
     this.#pipe = pipe
-    const got = this.#reactor.libc.splice(this.source.fd, pipe.entry, PIPE_BYTES)
+    const got = this.#reactor.libc.splice(this.source.fd, pipe.entry, this.#spliceBytes)
     if (got > 0) {
       this.#piped = got
+      this.#read += got
       this.#host.moved()
+      if (got === this.#spliceBytes) this.#spliceBytes = Math.min(PIPE_BYTES, Math.floor(got * SPLICE_GROWTH))
       if (got >= SMALL_SPLICE_BYTES) this.#smallSplices = 0
       else if (++this.#smallSplices >= SMALL_SPLICES_TO_COPY) this.#copyOn()
     } else if (got === EINVAL) {

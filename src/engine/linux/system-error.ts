@@ -2,7 +2,8 @@
 
 import { getSystemErrorName } from 'node:util'
 
-export const errorNamed = (code: string, message: string): Error => Object.assign(new Error(message), { code })
+export const errorNamed = (code: string, message: string): Error =>
+  Object.assign(new Error(message), { code })
 
 /** `negated`: as the calls in `ffi/` give it. */
 export const systemError = (call: string, negated: number): Error => {

@@ -36,8 +36,7 @@ export interface SocketAddress {
   readonly length: number
 }
 
-const viewOf = (bytes: Uint8Array): DataView =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const blank = (family: Family, length: number): SocketAddress => {
   const bytes = new Uint8Array(SOCKADDR_BYTES)

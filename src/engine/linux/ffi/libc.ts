@@ -83,9 +83,7 @@ export class Libc {
 
   /** Two ends of one unix stream. */
   socketPair(family: Family): readonly [SocketFd, SocketFd] | Failed {
-    const result = this.#result(
-      this.#call.socketpair(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0, this.#pair),
-    )
+    const result = this.#result(this.#call.socketpair(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0, this.#pair))
     return result < 0 ? (result as Failed) : ([this.#pair[0], this.#pair[1]] as [SocketFd, SocketFd])
   }
 
@@ -96,18 +94,14 @@ export class Libc {
 
   /** From now on `close` sends RST. */
   resetOnClose(fd: SocketFd): number {
-    return this.#result(
-      this.#call.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.#linger, this.#linger.length),
-    )
+    return this.#result(this.#call.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.#linger, this.#linger.length))
   }
 
   /** The pending error of a socket, negated, and forgotten by the kernel; 0 when there is none. */
   takeError(fd: SocketFd): number {
     this.#value[0] = 0
     this.#length[0] = 4
-    const result = this.#result(
-      this.#call.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.#value, this.#length),
-    )
+    const result = this.#result(this.#call.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.#value, this.#length))
     return result < 0 ? result : -(this.#value[0] ?? 0)
   }
 
