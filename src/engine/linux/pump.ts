@@ -20,7 +20,11 @@ import { systemError } from './system-error.js'
 const DECIDING = 1
 const HELD = 2
 
-/** A direction's share of a turn: what it may read before others are served. */
+/**
+ * A direction's share of a turn: what it may read before others are served. More would also make the kernel offer the
+ * sender ever larger windows (tcp_rcvbuf_grow counts what is read per round trip), which then wait in memory, up to
+ * all of tcp_rmem, when the reader stalls.
+ */
 const BYTES_PER_TURN = 256 * 1024
 
 /** So many full buffers in a row are bulk. */
@@ -29,14 +33,6 @@ const FULL_READS_TO_SPLICE = 2
 /** Below this a copy is cheaper than two splices; so many small ones in a row end the bulk. */
 const SMALL_SPLICE_BYTES = 16 * 1024
 const SMALL_SPLICES_TO_COPY = 3
-
-/**
- * The first splices of bulk are as large as the copies before, and grow by a quarter while they are full. The kernel sizes
- * a receive buffer by how much more is read at a time than before (tcp_rcvbuf_grow): a sudden megabyte makes it offer
- * its sender the whole of tcp_rmem, which then waits in memory when the reader stalls.
- */
-const FIRST_SPLICE_BYTES = 64 * 1024
-const SPLICE_GROWTH = 1.25
 
 /** What a pump tells its link. */
 export interface PumpHost {
@@ -82,7 +78,6 @@ export class Pump implements Task {
   #isSplicing = false
   #fullReads = 0
   #smallSplices = 0
-  #spliceBytes = FIRST_SPLICE_BYTES
   #pipe: Pipe | null = null
   /** Bytes in the pipe. */
   #piped = 0
@@ -203,7 +198,6 @@ export class Pump implements Task {
       } else if (++this.#fullReads >= FULL_READS_TO_SPLICE && this.#maySplice) {
         this.#isSplicing = true
         this.#smallSplices = 0
-        this.#spliceBytes = FIRST_SPLICE_BYTES
       }
       this.#take(buffer, got, true)
     } else this.#gotNothing(got, 'recv')
@@ -216,12 +210,11 @@ export class Pump implements Task {
       return
     }
     this.#pipe = pipe
-    const got = this.#reactor.libc.splice(this.source.fd, pipe.entry, this.#spliceBytes)
+    const got = this.#reactor.libc.splice(this.source.fd, pipe.entry, PIPE_BYTES)
     if (got > 0) {
       this.#piped = got
       this.#read += got
       this.#host.moved()
-      if (got === this.#spliceBytes) this.#spliceBytes = Math.min(PIPE_BYTES, Math.floor(got * SPLICE_GROWTH))
       if (got >= SMALL_SPLICE_BYTES) this.#smallSplices = 0
       else if (++this.#smallSplices >= SMALL_SPLICES_TO_COPY) this.#copyOn()
     } else if (got === EINVAL) {

@@ -51,7 +51,6 @@ export const EPOLLET = 1 << 31
 
 /** Failures come back negative, as in the kernel and in libuv. */
 export const EAGAIN = -11
-export const EINTR = -4
 export const ENFILE = -23
 export const EMFILE = -24
 export const ENOBUFS = -105
