@@ -102,8 +102,20 @@ const ofIp = (ip: string, port: number): SocketAddress => {
   return inet6Address(parseGroups(host), port, scope === '' ? 0 : scopeNumber(scope))
 }
 
+/** An upstream is one object that is dialled many times. */
+const known = new WeakMap<Address, SocketAddress | null>()
+
 /** What can be known without asking a name server; null when one has to be asked. @throws Error with a system code. */
 export const literalAddress = (address: Address): SocketAddress | null => {
+  let literal = known.get(address)
+  if (literal === undefined) {
+    literal = makeLiteral(address)
+    known.set(address, literal)
+  }
+  return literal
+}
+
+const makeLiteral = (address: Address): SocketAddress | null => {
   if (address.kind === 'unix') {
     const path = new TextEncoder().encode(address.path)
     if (path.length > MAX_UNIX_PATH_BYTES) throw errorNamed('ENAMETOOLONG', 'the path is too long')

@@ -142,7 +142,7 @@ export class LinuxDial implements Dial, Watched {
 
   /** What answered: a name has become the address behind it. */
   #remote(): Address {
-    if (this.#trying === null || this.#address.kind === 'unix') return this.#address
+    if (this.#trying === null || this.#trying === literalAddress(this.#address)) return this.#address
     return tcpAddressOf(this.#trying.bytes)
   }
 

@@ -304,6 +304,7 @@ export class Pump implements Task {
 
   #forward(bytes: Uint8Array | null, isBorrowed: boolean): void {
     if (bytes === null || bytes.length === 0 || this.#phase === 'over') return
+    const { length } = bytes
     if (this.#observer.onData !== undefined) {
       try {
         this.#observer.onData(bytes, this.direction)
@@ -313,9 +314,13 @@ export class Pump implements Task {
       }
       // The observer may have ended the link. An interrupt still wants these bytes written.
       if (this.phase === 'over') return
+      if (bytes.length !== length) {
+        this.#fail('onData', new Error("it transferred the chunk's memory away"))
+        return
+      }
     }
-    this.passed += bytes.length
-    this.destination.send(bytes, bytes.length, isBorrowed)
+    this.passed += length
+    this.destination.send(bytes, length, isBorrowed)
   }
 
   #settleOn(): void {

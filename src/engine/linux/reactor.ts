@@ -29,10 +29,10 @@ const BATCHES_PER_TURN = 4
 export class Reactor {
   readonly libc = new Libc()
   readonly timers = new TimerWheel()
-  /** Where everything that is read into memory goes first, whoever reads. Valid until the next read. */
-  readonly buffer: Uint8Array
   /** performance.now() of this turn. */
   now = performance.now()
+  readonly #bufferBytes: number
+  #buffer: Uint8Array
   readonly #epoll: EpollFd
   readonly #watcher: Watcher
   /** By descriptor: a dense array, since the kernel gives the lowest number that is free. */
@@ -51,7 +51,8 @@ export class Reactor {
 
   /** @throws TidegateError `engine_unavailable`; Error with a system code when there is no descriptor left. */
   constructor(bufferBytes: number) {
-    this.buffer = new Uint8Array(bufferBytes)
+    this.#bufferBytes = bufferBytes
+    this.#buffer = new Uint8Array(bufferBytes)
     const epoll = this.libc.epoll()
     if (failed(epoll)) throw systemError('epoll_create1', epoll)
     this.#epoll = epoll
@@ -59,8 +60,11 @@ export class Reactor {
     this.#watcher.keepAlive(false)
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed
+  /** Where everything that is read into memory goes first, whoever reads. Valid until the next read. */
+  get buffer(): Uint8Array {
+    // An observer can transfer its chunk's memory away, and reading into none would look like everybody's end.
+    if (this.#buffer.length === 0) this.#buffer = new Uint8Array(this.#bufferBytes)
+    return this.#buffer
   }
 
   /** 0, or a negated errno. */
