@@ -120,6 +120,12 @@ export class Reactor {
     this.#isClosed = true
     clearImmediate(this.#immediate)
     this.timers.close()
+    // Not from inside its own callback.
+    if (this.#isInTurn) setImmediate(() => this.#closeEpoll())
+    else this.#closeEpoll()
+  }
+
+  #closeEpoll(): void {
     this.#watcher.close()
     this.libc.close(this.#epoll)
   }
