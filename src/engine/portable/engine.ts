@@ -18,9 +18,9 @@ import type {
   Listening,
   ListenSpec,
 } from '../../ports/engine.js'
-import { keepFreedMemory } from './allocator.js'
 import { type Ends, endsOfStream, endsOfTcp, nameless } from '../shared/addresses.js'
 import { dialError, misuse, warnOfThrow } from '../shared/errors.js'
+import { keepFreedMemory } from './allocator.js'
 import { PortableConn } from './conn.js'
 import { PortableDial } from './dialer.js'
 import { PortableLink } from './link.js'
