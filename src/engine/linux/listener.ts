@@ -5,11 +5,11 @@
  */
 
 import { lstatSync, unlinkSync } from 'node:fs'
-import type { Address } from '../../core/address.js'
+import type { Address, UnixAddress } from '../../core/address.js'
 import { errnoOf, TidegateError } from '../../errors.js'
 import type { Listening, ListenSpec } from '../../ports/engine.js'
 import { listenError } from '../shared/errors.js'
-import { reclaimPath } from '../shared/unix-path.js'
+import { DEFAULT_BACKLOG, makeRoom } from '../shared/listening.js'
 import { literalAddress, resolveName, tcpAddressOf } from './addresses.js'
 import {
   AF_INET6,
@@ -33,9 +33,6 @@ import type { Reactor, Task, Watched } from './reactor.js'
 import { setTcpOptions } from './sockets.js'
 import { systemError } from './system-error.js'
 import { Timer } from './timers.js'
-
-/** As HAProxy and nginx have it in common practice: a burst waits, a flood does not. The kernel caps it (somaxconn). */
-const DEFAULT_BACKLOG = 4096
 
 /** One listener's share of a turn; the rest waits in the kernel while the accepted ones are served. */
 const ACCEPTS_PER_TURN = 64
@@ -166,23 +163,6 @@ const bindOnce = (reactor: Reactor, spec: ListenSpec, at: SocketAddress, backlog
   return failed(listening) ? fail('listen', listening) : listening
 }
 
-const makeRoom = async (address: Address, path: string, taken: unknown): Promise<void> => {
-  let state: string
-  try {
-    state = await reclaimPath(path)
-  } catch (thrown) {
-    throw listenError(address, thrown)
-  }
-  if (state === 'live') throw listenError(address, taken)
-  if (state === 'not_a_socket') {
-    throw new TidegateError(
-      'address_in_use',
-      `cannot listen on unix:${path}: something that is not a socket is there (EADDRINUSE)`,
-      { fault: 'usage', where: `unix:${path}`, errno: 'EADDRINUSE', cause: taken },
-    )
-  }
-}
-
 /** A machine without IPv6 says so in one of these ways. */
 const isWithoutIpv6 = (thrown: unknown): boolean =>
   thrown instanceof Error &&
@@ -212,14 +192,14 @@ const bindTcp = async (reactor: Reactor, spec: ListenSpec, backlog: number): Pro
 const bindUnix = async (
   reactor: Reactor,
   spec: ListenSpec,
-  path: string,
+  address: UnixAddress,
   backlog: number,
 ): Promise<ListenFd> => {
   try {
     return await bindTcp(reactor, spec, backlog)
   } catch (thrown) {
     if (errnoOf(thrown) !== 'EADDRINUSE') throw thrown
-    await makeRoom(spec.address, path, thrown)
+    await makeRoom(address, thrown)
   }
   return bindTcp(reactor, spec, backlog)
 }
@@ -241,7 +221,7 @@ export const listen = async (
   try {
     const fd =
       address.kind === 'unix'
-        ? await bindUnix(reactor, spec, address.path, backlog)
+        ? await bindUnix(reactor, spec, address, backlog)
         : await bindTcp(reactor, spec, backlog)
     return new LinuxListening(reactor, fd, boundAddress(reactor, fd, address), onSocket, onClosed)
   } catch (thrown) {

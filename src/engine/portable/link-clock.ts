@@ -3,14 +3,12 @@
  * is set anew for what is left, so a chunk costs no timer work.
  */
 
-export interface LinkClockOptions {
-  /** 0: never. */
-  readonly idleTimeoutMs: number
-  /** 0: never. */
-  readonly halfCloseTimeoutMs: number
+import { Inactivity, type InactivityLimits, type InactivityReason } from '../shared/inactivity.js'
+
+export interface LinkClockOptions extends InactivityLimits {
   /** Bytes waiting to be written, both directions. When it has changed, a slow reader is draining: that is movement. */
   readonly queued: () => number
-  readonly onExpired: (reason: 'idle_timeout' | 'half_close_timeout') => void
+  readonly onExpired: (reason: InactivityReason) => void
 }
 
 /** setTimeout takes no more (about 24 days); a longer wait is made of several. */
@@ -18,60 +16,42 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export class LinkClock {
   readonly #options: LinkClockOptions
+  readonly #inactivity: Inactivity
   #timer: NodeJS.Timeout | undefined
-  #movedAt = performance.now()
-  #halfClosedAt: number | null = null
-  #heldAt: number | null = null
   #queuedBefore = 0
 
   constructor(options: LinkClockOptions) {
     this.#options = options
+    this.#inactivity = new Inactivity(options, performance.now())
     this.#arm()
   }
 
   moved(): void {
-    this.#movedAt = performance.now()
+    this.#inactivity.moved(performance.now())
   }
 
   halfClosed(): void {
-    this.#halfClosedAt ??= performance.now()
+    this.#inactivity.halfClosed(performance.now())
     this.#arm()
   }
 
   /** The time until `release` does not count. */
   hold(): void {
-    this.#heldAt ??= performance.now()
+    this.#inactivity.hold(performance.now())
     this.#arm()
   }
 
   release(): void {
-    if (this.#heldAt === null) return
-    const held = performance.now() - this.#heldAt
-    this.#heldAt = null
-    this.#movedAt += held
-    if (this.#halfClosedAt !== null) this.#halfClosedAt += held
-    this.#arm()
+    if (this.#inactivity.release(performance.now())) this.#arm()
   }
 
   stop(): void {
     clearTimeout(this.#timer)
   }
 
-  #idleDeadline(): number {
-    const { idleTimeoutMs } = this.#options
-    return idleTimeoutMs > 0 ? this.#movedAt + idleTimeoutMs : Number.POSITIVE_INFINITY
-  }
-
-  #halfCloseDeadline(): number {
-    const { halfCloseTimeoutMs } = this.#options
-    if (halfCloseTimeoutMs <= 0 || this.#halfClosedAt === null) return Number.POSITIVE_INFINITY
-    return Math.max(this.#movedAt, this.#halfClosedAt) + halfCloseTimeoutMs
-  }
-
   #arm(): void {
     clearTimeout(this.#timer)
-    if (this.#heldAt !== null) return
-    const deadline = Math.min(this.#idleDeadline(), this.#halfCloseDeadline())
+    const deadline = this.#inactivity.deadlineMs
     if (deadline === Number.POSITIVE_INFINITY) return
     this.#queuedBefore = this.#options.queued()
     const wait = Math.max(1, Math.ceil(deadline - performance.now()))
@@ -80,9 +60,9 @@ export class LinkClock {
 
   #fired(): void {
     const now = performance.now()
-    if (this.#options.queued() !== this.#queuedBefore) this.#movedAt = now
-    if (now >= this.#halfCloseDeadline()) this.#options.onExpired('half_close_timeout')
-    else if (now >= this.#idleDeadline()) this.#options.onExpired('idle_timeout')
-    else this.#arm()
+    if (this.#options.queued() !== this.#queuedBefore) this.#inactivity.moved(now)
+    const reason = this.#inactivity.expired(now)
+    if (reason === null) this.#arm()
+    else this.#options.onExpired(reason)
   }
 }

@@ -5,15 +5,13 @@
 
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Address } from '../../core/address.js'
-import { errnoOf, TidegateError } from '../../errors.js'
+import { errnoOf } from '../../errors.js'
 import type { Listening, ListenSpec } from '../../ports/engine.js'
 import { fromAddressInfo } from '../shared/addresses.js'
 import { listenError } from '../shared/errors.js'
-import { pathFault, reclaimPath } from '../shared/unix-path.js'
+import { DEFAULT_BACKLOG, makeRoom } from '../shared/listening.js'
+import { pathFault } from '../shared/unix-path.js'
 import { STREAM_HIGH_WATER_MARK, tcpOptions } from './socket-options.js'
-
-/** As HAProxy and nginx have it in common practice: a burst waits, a flood does not. The kernel caps it (somaxconn). */
-const DEFAULT_BACKLOG = 4096
 
 const ignore = (): void => {}
 
@@ -114,29 +112,12 @@ const bind = async (spec: ListenSpec): Promise<Server> => {
     if (spec.address.kind !== 'unix') throw listenError(spec.address, thrown)
     if (errnoOf(thrown) !== 'EADDRINUSE')
       throw listenError(spec.address, await pathFault(spec.address.path, thrown))
-    await makeRoom(spec.address, spec.address.path, thrown)
+    await makeRoom(spec.address, thrown)
   }
   try {
     return await bindOnce(spec)
   } catch (thrown) {
     throw listenError(spec.address, thrown)
-  }
-}
-
-const makeRoom = async (address: Address, path: string, taken: unknown): Promise<void> => {
-  let state: string
-  try {
-    state = await reclaimPath(path)
-  } catch (thrown) {
-    throw listenError(address, thrown)
-  }
-  if (state === 'live') throw listenError(address, taken)
-  if (state === 'not_a_socket') {
-    throw new TidegateError(
-      'address_in_use',
-      `cannot listen on unix:${path}: something that is not a socket is there (EADDRINUSE)`,
-      { fault: 'usage', where: `unix:${path}`, errno: 'EADDRINUSE', cause: taken },
-    )
   }
 }
 
