@@ -8,7 +8,7 @@
  * Zeros from a frame's end to the end of the file are what a file system leaves after a power failure: torn.
  */
 
-import { ByteQueue, viewOf } from '../../bytes.js'
+import { viewOf } from '../../bytes.js'
 import {
   type CaptureReader,
   type CaptureRecord,
@@ -16,6 +16,7 @@ import {
   type FrameRecord,
   MAX_RECORD_BYTES,
 } from '../capture.js'
+import { QueueReader } from '../queue-reader.js'
 import { FRAME_AT, FRAME_MAGIC, MAX_ADDRESSES_BYTES, splitAddresses, unescapeBody } from './frame.js'
 
 const LF = 0x0a
@@ -33,58 +34,43 @@ type State =
       readonly bodyLength: number
     }
   | { readonly kind: 'zeros'; readonly offset: number }
-  | { readonly kind: 'done' }
 
 type Addresses = Extract<State, { kind: 'addresses' }>
 type Body = Extract<State, { kind: 'body' }>
 
 const AT_HEAD: State = { kind: 'head' }
-const DONE: State = { kind: 'done' }
 
 /** What the bytes after a frame can be, going by as many of the first 13 as there are. */
 type Follower = 'magic' | 'zeros' | 'other'
 
-class GogetwayReader implements CaptureReader {
-  readonly format = 'gogetway'
-  readonly #queue = new ByteQueue()
-  #state: State = AT_HEAD
+class GogetwayReader extends QueueReader<State> {
+  override readonly format = 'gogetway'
   /** Length of the frame given out last, which stays at the head of the queue while its body is in use. */
   #used = 0
 
-  #damage(offset: number, message: string, torn = false): DamageRecord {
-    this.#state = DONE
-    return { kind: 'damage', offset, message, torn }
+  constructor() {
+    super(AT_HEAD)
   }
 
-  *push(chunk: Uint8Array): Iterable<CaptureRecord> {
-    if (this.#state.kind === 'done') return
-    this.#queue.feed(chunk)
-    for (let record = this.#next(false); record !== null; record = this.#next(false)) yield record
-    this.#queue.settle()
-  }
-
-  *end(): Iterable<CaptureRecord> {
-    for (let record = this.#next(true); record !== null; record = this.#next(true)) yield record
-    if (this.#state.kind === 'done') return
-    const damage = this.#atEnd(this.#state)
-    this.#state = DONE
-    if (damage !== null) yield damage
+  override *end(): Iterable<CaptureRecord> {
+    yield* this.take(true)
+    yield* super.end()
   }
 
   /** `ended`: no bytes will come after those that are here. */
-  #next(ended: boolean): CaptureRecord | null {
-    this.#queue.consume(this.#used)
+  protected override next(ended: boolean): CaptureRecord | null {
+    this.queue.consume(this.#used)
     this.#used = 0
     for (;;) {
-      const state = this.#state
+      const state = this.state
       let step: CaptureRecord | null | 'passed'
       switch (state.kind) {
         case 'done':
           return null
         case 'zeros':
-          return this.#queue.skipZeros()
+          return this.queue.skipZeros()
             ? null
-            : this.#damage(state.offset, 'zeros where a frame should begin, with other bytes after them')
+            : this.damage(state.offset, 'zeros where a frame should begin, with other bytes after them')
         case 'head':
           step = this.#head()
           break
@@ -104,7 +90,7 @@ class GogetwayReader implements CaptureReader {
     let magic = true
     let zeros = true
     for (let index = 0; index < length; index += 1) {
-      const byte = this.#queue.u8(at + index)
+      const byte = this.queue.u8(at + index)
       magic &&= byte === FRAME_MAGIC[index]
       zeros &&= byte === 0
     }
@@ -113,54 +99,54 @@ class GogetwayReader implements CaptureReader {
   }
 
   #head(): DamageRecord | null | 'passed' {
-    const queue = this.#queue
+    const queue = this.queue
     if (!queue.ensure(FRAME_MAGIC.length)) return null
     const offset = queue.position
     const found = this.#follower(0, FRAME_MAGIC.length)
-    if (found === 'other') return this.#damage(offset, 'no frame magic where a frame should begin')
+    if (found === 'other') return this.damage(offset, 'no frame magic where a frame should begin')
     if (found === 'zeros') {
-      this.#state = { kind: 'zeros', offset }
+      this.state = { kind: 'zeros', offset }
       return 'passed'
     }
     if (!queue.ensure(FRAME_AT.addresses)) return null
     const low = queue.u32(FRAME_AT.length, true)
     const high = queue.u32(FRAME_AT.length + 4, true)
     if (high !== 0 || low > MAX_RECORD_BYTES)
-      return this.#damage(
+      return this.damage(
         offset,
         `frame claims ${queue.i64(FRAME_AT.length, true)} bytes, expected 0 to ${MAX_RECORD_BYTES}`,
       )
-    this.#state = { kind: 'addresses', bodyLength: low, scanned: 0 }
+    this.state = { kind: 'addresses', bodyLength: low, scanned: 0 }
     return 'passed'
   }
 
   #addresses({ bodyLength, scanned }: Addresses): DamageRecord | null | 'passed' {
-    const queue = this.#queue
+    const queue = this.queue
     const there = Math.min(queue.available - FRAME_AT.addresses, MAX_ADDRESSES_BYTES + 1)
     queue.ensure(FRAME_AT.addresses + there)
     const line = queue.bytes(FRAME_AT.addresses, there)
     const end = line.indexOf(LF, scanned)
     if (end === -1) {
       if (there > MAX_ADDRESSES_BYTES)
-        return this.#damage(
+        return this.damage(
           queue.position,
           `the addresses of a frame do not end within ${MAX_ADDRESSES_BYTES} bytes`,
         )
-      this.#state = { kind: 'addresses', bodyLength, scanned: there }
+      this.state = { kind: 'addresses', bodyLength, scanned: there }
       // Asking for one more byte than there is carries these over to the next chunk.
       queue.ensure(FRAME_AT.addresses + there + 1)
       return null
     }
     const parts = splitAddresses(UTF8.decode(viewOf(line, 0, end)))
     if (parts === null)
-      return this.#damage(queue.position, "the addresses of a frame have no '...' between them")
+      return this.damage(queue.position, "the addresses of a frame have no '...' between them")
     const bodyAt = FRAME_AT.addresses + end + 1
-    this.#state = { kind: 'body', from: parts[0], to: parts[1], bodyAt, bodyLength }
+    this.state = { kind: 'body', from: parts[0], to: parts[1], bodyAt, bodyLength }
     return 'passed'
   }
 
   #body(state: Body, ended: boolean): FrameRecord | DamageRecord | null {
-    const queue = this.#queue
+    const queue = this.queue
     const { from, to, bodyAt, bodyLength } = state
     const length = bodyAt + bodyLength
     const wanted = length + FRAME_MAGIC.length
@@ -168,28 +154,28 @@ class GogetwayReader implements CaptureReader {
     if (!queue.ensure(Math.max(here, length))) return null
     const offset = queue.position
     const body = unescapeBody(queue.bytes(bodyAt, bodyLength))
-    if (body === null) return this.#damage(offset, 'a frame begins inside the body of this one')
+    if (body === null) return this.damage(offset, 'a frame begins inside the body of this one')
     if (this.#follower(length, here - length) === 'other')
-      return this.#damage(offset, `no frame begins where the ${bodyLength} bytes of this one's body end`)
-    this.#state = AT_HEAD
+      return this.damage(offset, `no frame begins where the ${bodyLength} bytes of this one's body end`)
+    this.state = AT_HEAD
     this.#used = length
     const timeNs = queue.i64(FRAME_AT.time, true)
     return { kind: 'frame', offset, timeNs, type: queue.u8(FRAME_AT.type), from, to, body }
   }
 
-  #atEnd(state: Exclude<State, { kind: 'done' }>): DamageRecord | null {
-    const queue = this.#queue
+  protected override atEnd(state: State): DamageRecord | null {
+    const queue = this.queue
     const { position: offset, available } = queue
     if (state.kind === 'zeros')
-      return this.#damage(state.offset, 'only zeros from here to the end of the file', true)
+      return this.damage(state.offset, 'only zeros from here to the end of the file', true)
     if (available === 0 && offset > 0) return null
-    if (available === 0) return this.#damage(offset, 'the file is empty', true)
+    if (available === 0) return this.damage(offset, 'the file is empty', true)
     queue.ensure(available)
     if (this.#follower(0, available) === 'other')
-      return this.#damage(offset, 'no frame magic where a frame should begin')
+      return this.damage(offset, 'no frame magic where a frame should begin')
     if (state.kind === 'body' && unescapeBody(queue.bytes(state.bodyAt, available - state.bodyAt)) === null)
-      return this.#damage(offset, 'a frame begins inside the body of this one')
-    return this.#damage(offset, `the file ends after ${available} bytes of a frame`, true)
+      return this.damage(offset, 'a frame begins inside the body of this one')
+    return this.damage(offset, `the file ends after ${available} bytes of a frame`, true)
   }
 }
 

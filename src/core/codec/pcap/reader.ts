@@ -13,8 +13,8 @@
  * leaves after a power failure: torn if only zeros follow.
  */
 
-import { ByteQueue } from '../../bytes.js'
 import { type CaptureReader, type CaptureRecord, type DamageRecord, MAX_RECORD_BYTES } from '../capture.js'
+import { QueueReader } from '../queue-reader.js'
 
 const MAGIC_MICROSECONDS = 0xa1b2c3d4
 const MAGIC_NANOSECONDS = 0xa1b23c4d
@@ -46,39 +46,20 @@ type State =
   | { readonly kind: 'interface'; readonly layout: Layout }
   | { readonly kind: 'records'; readonly layout: Layout; readonly linkType: number }
   | { readonly kind: 'zeros'; readonly offset: number }
-  | { readonly kind: 'done' }
 
 type Records = Extract<State, { kind: 'records' }>
 
-const DONE: State = { kind: 'done' }
 const NO_COMMENTS: readonly string[] = []
 
-class PcapReader implements CaptureReader {
-  readonly format = 'pcap'
-  readonly #queue = new ByteQueue()
-  #state: State = { kind: 'header' }
+class PcapReader extends QueueReader<State> {
+  override readonly format = 'pcap'
 
-  #damage(offset: number, message: string, torn = false): DamageRecord {
-    this.#state = DONE
-    return { kind: 'damage', offset, message, torn }
+  constructor() {
+    super({ kind: 'header' })
   }
 
-  *push(chunk: Uint8Array): Iterable<CaptureRecord> {
-    if (this.#state.kind === 'done') return
-    this.#queue.feed(chunk)
-    for (let record = this.#next(); record !== null; record = this.#next()) yield record
-    this.#queue.settle()
-  }
-
-  *end(): Iterable<CaptureRecord> {
-    if (this.#state.kind === 'done') return
-    const damage = this.#atEnd(this.#state)
-    this.#state = DONE
-    if (damage !== null) yield damage
-  }
-
-  #next(): CaptureRecord | null {
-    const state = this.#state
+  protected override next(): CaptureRecord | null {
+    const state = this.state
     switch (state.kind) {
       case 'done':
         return null
@@ -89,19 +70,19 @@ class PcapReader implements CaptureReader {
       case 'records':
         return this.#record(state)
       case 'zeros':
-        return this.#queue.skipZeros()
+        return this.queue.skipZeros()
           ? null
-          : this.#damage(state.offset, 'a record header of zeros with other bytes after it')
+          : this.damage(state.offset, 'a record header of zeros with other bytes after it')
     }
   }
 
   #header(): CaptureRecord | null {
-    const queue = this.#queue
+    const queue = this.queue
     if (!queue.ensure(MAGIC_BYTES)) return null
     const layout = layoutOf(queue.u32(0, true), true) ?? layoutOf(queue.u32(0, false), false)
     if (layout === null) {
       const modified = queue.u32(0, true) === MAGIC_MODIFIED || queue.u32(0, false) === MAGIC_MODIFIED
-      return this.#damage(
+      return this.damage(
         0,
         modified
           ? "the 'modified' pcap format of 1998 is not supported; convert it with editcap"
@@ -111,20 +92,20 @@ class PcapReader implements CaptureReader {
     if (!queue.ensure(FILE_HEADER_BYTES)) return null
     const major = queue.u16(4, layout.littleEndian)
     if (major !== MAJOR_VERSION)
-      return this.#damage(0, `pcap version ${major}, only ${MAJOR_VERSION} is known`)
-    this.#state = { kind: 'interface', layout }
+      return this.damage(0, `pcap version ${major}, only ${MAJOR_VERSION} is known`)
+    this.state = { kind: 'interface', layout }
     return { kind: 'section', offset: 0, application: undefined }
   }
 
   #interface(layout: Layout): CaptureRecord {
-    const linkType = this.#queue.u32(20, layout.littleEndian) & LINK_TYPE_MASK
-    this.#queue.consume(FILE_HEADER_BYTES)
-    this.#state = { kind: 'records', layout, linkType }
+    const linkType = this.queue.u32(20, layout.littleEndian) & LINK_TYPE_MASK
+    this.queue.consume(FILE_HEADER_BYTES)
+    this.state = { kind: 'records', layout, linkType }
     return { kind: 'interface', offset: 0, index: 0, linkType, name: undefined, description: undefined }
   }
 
   #record({ layout, linkType }: Records): CaptureRecord | null {
-    const queue = this.#queue
+    const queue = this.queue
     if (!queue.ensure(RECORD_HEADER_BYTES)) return null
     const offset = queue.position
     const le = layout.littleEndian
@@ -133,11 +114,11 @@ class PcapReader implements CaptureReader {
     const captured = queue.u32(8, le)
     const original = queue.u32(12, le)
     if ((seconds | fraction | captured | original) === 0) {
-      this.#state = { kind: 'zeros', offset }
-      return this.#next()
+      this.state = { kind: 'zeros', offset }
+      return this.next()
     }
     if (captured > MAX_RECORD_BYTES)
-      return this.#damage(
+      return this.damage(
         offset,
         `packet claims ${captured} bytes, more than the ${MAX_RECORD_BYTES} that are read`,
       )
@@ -156,22 +137,22 @@ class PcapReader implements CaptureReader {
     }
   }
 
-  #atEnd(state: Exclude<State, { kind: 'done' }>): DamageRecord | null {
-    const { position: offset, available } = this.#queue
+  protected override atEnd(state: State): DamageRecord | null {
+    const { position: offset, available } = this.queue
     if (state.kind === 'zeros')
-      return this.#damage(state.offset, 'only zeros from here to the end of the file', true)
+      return this.damage(state.offset, 'only zeros from here to the end of the file', true)
     if (state.kind === 'header') return this.#headerCut(available)
     return available === 0
       ? null
-      : this.#damage(offset, `the file ends after ${available} bytes of a packet record`, true)
+      : this.damage(offset, `the file ends after ${available} bytes of a packet record`, true)
   }
 
   #headerCut(available: number): DamageRecord {
-    const queue = this.#queue
+    const queue = this.queue
     const foreign =
       available > 0 && queue.ensure(1) && queue.u8(0) !== 0xa1 && ![0xd4, 0x4d].includes(queue.u8(0))
-    if (foreign) return this.#damage(0, 'no pcap magic; this is not a pcap file')
-    return this.#damage(
+    if (foreign) return this.damage(0, 'no pcap magic; this is not a pcap file')
+    return this.damage(
       0,
       available === 0 ? 'the file is empty' : `the file ends after ${available} bytes of the file header`,
       true,

@@ -9,7 +9,6 @@
  * power failure a file system may keep a file's length without its last pages.
  */
 
-import { ByteQueue } from '../../bytes.js'
 import {
   type CaptureReader,
   type CaptureRecord,
@@ -17,6 +16,7 @@ import {
   MAX_RECORD_BYTES,
   type PacketRecord,
 } from '../capture.js'
+import { QueueReader } from '../queue-reader.js'
 import { BLOCK_OVERHEAD_BYTES, BLOCK_TYPE, MIN_BLOCK_BYTES } from './blocks.js'
 import {
   byteOrderOf,
@@ -52,10 +52,8 @@ type State =
   | { readonly kind: 'skip'; readonly offset: number; readonly length: number; readonly left: number }
   /** Zeros where a length should be: torn if only zeros follow, else damage for the reason given. */
   | { readonly kind: 'zeros'; readonly offset: number; readonly otherwise: string }
-  | { readonly kind: 'done' }
 
 const AT_BLOCK: State = { kind: 'block' }
-const DONE: State = { kind: 'done' }
 
 const minLength = (type: number): number => {
   switch (type) {
@@ -78,42 +76,25 @@ const isLookedInto = (type: number): boolean => minLength(type) > BLOCK_OVERHEAD
 
 const nameOf = (type: number): string => `block of type 0x${type.toString(16).padStart(8, '0')}`
 
-class PcapngReader implements CaptureReader {
-  readonly format = 'pcapng'
-  readonly #queue = new ByteQueue()
-  #state: State = AT_BLOCK
+class PcapngReader extends QueueReader<State> {
+  override readonly format = 'pcapng'
   #section: Section | null = null
   /** Interfaces of the sections before this one. */
   #interfacesBefore = 0
 
-  #damage(offset: number, message: string, torn = false): DamageRecord {
-    this.#state = DONE
-    return { kind: 'damage', offset, message, torn }
-  }
-
-  *push(chunk: Uint8Array): Iterable<CaptureRecord> {
-    if (this.#state.kind === 'done') return
-    this.#queue.feed(chunk)
-    for (let record = this.#next(); record !== null; record = this.#next()) yield record
-    this.#queue.settle()
-  }
-
-  *end(): Iterable<CaptureRecord> {
-    if (this.#state.kind === 'done') return
-    const damage = this.#atEnd(this.#state)
-    this.#state = DONE
-    if (damage !== null) yield damage
+  constructor() {
+    super(AT_BLOCK)
   }
 
   /** The next record, or null when it is not all here. */
-  #next(): CaptureRecord | null {
+  protected override next(): CaptureRecord | null {
     for (;;) {
-      const state = this.#state
+      const state = this.state
       switch (state.kind) {
         case 'done':
           return null
         case 'zeros':
-          return this.#queue.skipZeros() ? null : this.#damage(state.offset, state.otherwise)
+          return this.queue.skipZeros() ? null : this.damage(state.offset, state.otherwise)
         case 'skip': {
           const damage = this.#skip(state)
           if (damage !== 'passed') return damage
@@ -128,35 +109,35 @@ class PcapngReader implements CaptureReader {
   }
 
   #block(): CaptureRecord | null | 'passed' {
-    const queue = this.#queue
+    const queue = this.queue
     if (!queue.ensure(HEAD_BYTES)) return null
     const offset = queue.position
     const type = queue.u32(0, this.#section?.littleEndian ?? true)
     if (type === BLOCK_TYPE.sectionHeader) return this.#sectionHeader(offset)
     if (this.#section === null)
-      return this.#damage(offset, `${nameOf(type)} before any section header; this is not pcapng`)
+      return this.damage(offset, `${nameOf(type)} before any section header; this is not pcapng`)
     const length = queue.u32(4, this.#section.littleEndian)
     if (length === 0) {
-      this.#state = { kind: 'zeros', offset, otherwise: `${nameOf(type)} claims a length of 0` }
+      this.state = { kind: 'zeros', offset, otherwise: `${nameOf(type)} claims a length of 0` }
       return 'passed'
     }
     const problem = this.#lengthProblem(type, length)
-    if (problem !== null) return this.#damage(offset, problem)
+    if (problem !== null) return this.damage(offset, problem)
     if (isLookedInto(type)) return this.#whole(this.#section, offset, type, length)
     queue.consume(HEAD_BYTES)
-    this.#state = { kind: 'skip', offset, length, left: length - BLOCK_OVERHEAD_BYTES }
+    this.state = { kind: 'skip', offset, length, left: length - BLOCK_OVERHEAD_BYTES }
     return 'passed'
   }
 
   #sectionHeader(offset: number): CaptureRecord | null | 'passed' {
-    const queue = this.#queue
+    const queue = this.queue
     if (!queue.ensure(SECTION_HEAD_BYTES)) return null
     const order = byteOrderOf(queue, SECTION_MAGIC_AT)
-    if (order === null) return this.#damage(offset, 'section header without a byte-order magic')
+    if (order === null) return this.damage(offset, 'section header without a byte-order magic')
     const littleEndian = order === 'little'
     const length = queue.u32(4, littleEndian)
     const problem = this.#lengthProblem(BLOCK_TYPE.sectionHeader, length)
-    if (problem !== null) return this.#damage(offset, problem)
+    if (problem !== null) return this.damage(offset, problem)
     return this.#whole({ littleEndian, interfaces: [] }, offset, BLOCK_TYPE.sectionHeader, length)
   }
 
@@ -171,25 +152,25 @@ class PcapngReader implements CaptureReader {
 
   #trailerProblem(offset: number, length: number, trailer: number): DamageRecord | 'passed' {
     const message = `block of ${length} bytes ends in a trailing length of ${trailer}`
-    if (trailer !== 0) return this.#damage(offset, message)
-    this.#state = { kind: 'zeros', offset, otherwise: message }
+    if (trailer !== 0) return this.damage(offset, message)
+    this.state = { kind: 'zeros', offset, otherwise: message }
     return 'passed'
   }
 
   #skip(state: Extract<State, { kind: 'skip' }>): DamageRecord | null | 'passed' {
-    const queue = this.#queue
+    const queue = this.queue
     const left = state.left - queue.skip(state.left)
-    this.#state = { ...state, left }
+    this.state = { ...state, left }
     if (left > 0 || this.#section === null || !queue.ensure(TRAILER_BYTES)) return null
     const trailer = queue.u32(0, this.#section.littleEndian)
     queue.consume(TRAILER_BYTES)
     if (trailer !== state.length) return this.#trailerProblem(state.offset, state.length, trailer)
-    this.#state = AT_BLOCK
+    this.state = AT_BLOCK
     return 'passed'
   }
 
   #whole(section: Section, offset: number, type: number, length: number): CaptureRecord | null | 'passed' {
-    const queue = this.#queue
+    const queue = this.queue
     if (!queue.ensure(length)) return null
     const trailer = queue.u32(length - TRAILER_BYTES, section.littleEndian)
     if (trailer !== length) {
@@ -197,7 +178,7 @@ class PcapngReader implements CaptureReader {
       return this.#trailerProblem(offset, length, trailer)
     }
     const record = this.#lookInto(section, offset, type, length)
-    if (typeof record === 'string') return this.#damage(offset, `${nameOf(type)}: ${record}`)
+    if (typeof record === 'string') return this.damage(offset, `${nameOf(type)}: ${record}`)
     queue.consume(length)
     return record
   }
@@ -211,18 +192,18 @@ class PcapngReader implements CaptureReader {
       case BLOCK_TYPE.simplePacket:
         return this.#packet(
           offset,
-          readSimplePacket(this.#queue, length, section.littleEndian, section.interfaces),
+          readSimplePacket(this.queue, length, section.littleEndian, section.interfaces),
         )
       default: {
         const { littleEndian, interfaces } = section
         const obsolete = type === BLOCK_TYPE.packet
-        return this.#packet(offset, readPacket(this.#queue, length, littleEndian, interfaces, obsolete))
+        return this.#packet(offset, readPacket(this.queue, length, littleEndian, interfaces, obsolete))
       }
     }
   }
 
   #beginSection(section: Section, offset: number, length: number): CaptureRecord | string {
-    const body = readSection(this.#queue, length, section.littleEndian)
+    const body = readSection(this.queue, length, section.littleEndian)
     if (typeof body === 'string') return body
     this.#interfacesBefore += this.#section?.interfaces.length ?? 0
     this.#section = section
@@ -233,7 +214,7 @@ class PcapngReader implements CaptureReader {
     if (section.interfaces.length === MAX_INTERFACES)
       return `more than ${MAX_INTERFACES} interfaces in one section`
     const index = this.#interfacesBefore + section.interfaces.length
-    const body = readInterface(this.#queue, length, section.littleEndian, index)
+    const body = readInterface(this.queue, length, section.littleEndian, index)
     if (typeof body === 'string') return body
     section.interfaces.push(body.interface)
     const { linkType } = body.interface
@@ -254,14 +235,14 @@ class PcapngReader implements CaptureReader {
     }
   }
 
-  #atEnd(state: Exclude<State, { kind: 'done' }>): DamageRecord | null {
+  protected override atEnd(state: State): DamageRecord | null {
     switch (state.kind) {
       case 'zeros':
-        return this.#damage(state.offset, 'only zeros from here to the end of the file', true)
+        return this.damage(state.offset, 'only zeros from here to the end of the file', true)
       case 'skip': {
         // Nobody writes such a block; more likely its length is damaged, and cutting the file here would lose much.
         const torn = state.length <= MAX_RECORD_BYTES
-        return this.#damage(state.offset, `the file ends inside a block of ${state.length} bytes`, torn)
+        return this.damage(state.offset, `the file ends inside a block of ${state.length} bytes`, torn)
       }
       case 'block':
         return this.#endOfBlocks()
@@ -269,28 +250,28 @@ class PcapngReader implements CaptureReader {
   }
 
   #endOfBlocks(): DamageRecord | null {
-    const queue = this.#queue
+    const queue = this.queue
     const { position: offset, available } = queue
     if (available === 0 && this.#section !== null) return null
     queue.ensure(available)
     const problem =
       this.#section === null ? this.#foreign(available) : this.#headProblem(available, this.#section)
-    if (problem !== null) return this.#damage(offset, problem)
+    if (problem !== null) return this.damage(offset, problem)
     const found = available === 0 ? 'the file is empty' : `the file ends after ${available} bytes of a block`
-    return this.#damage(offset, found, true)
+    return this.damage(offset, found, true)
   }
 
   /** Whether even the little there is of the first block cannot be a section header. */
   #foreign(available: number): string | null {
     const start = [0x0a, 0x0d, 0x0d, 0x0a].slice(0, available)
-    return start.every((byte, at) => this.#queue.u8(at) === byte)
+    return start.every((byte, at) => this.queue.u8(at) === byte)
       ? null
       : 'no section header; this is not pcapng'
   }
 
   /** What the fixed part of a packet block that is cut already shows to be wrong. */
   #headProblem(available: number, { littleEndian }: Section): string | null {
-    const queue = this.#queue
+    const queue = this.queue
     if (available < PACKET_HEAD_BYTES) return null
     const type = queue.u32(0, littleEndian)
     if (type !== BLOCK_TYPE.enhancedPacket && type !== BLOCK_TYPE.packet) return null
