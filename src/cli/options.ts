@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander'
 import type { GatewayConfigInput } from '../config/config.js'
 import * as defaults from '../config/defaults.js'
 import { readersFrom } from '../config/paths.js'
+import { ENGINE_NAMES } from '../config/schema.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
 import { leadsBack, parseAddress } from '../core/address.js'
 import { checkCidr } from '../core/route/cidr.js'
@@ -53,6 +54,13 @@ const option = (flags: string, description: string): Option =>
 const checked = (flags: string, description: string, check: Check): Option =>
   option(flags, description).argParser(namedOption(flagOf(flags), check))
 
+const workerCount: Check = (text) => {
+  if (!/^\d{1,9}$/.test(text) || Number(text) > defaults.MAX_WORKERS)
+    throw new Error(
+      `'${text}' is not a number of threads; expected 0 to ${defaults.MAX_WORKERS}, 0 for the main thread`,
+    )
+}
+
 const count: Check = (text) => {
   if (!/^\d{1,9}$/.test(text))
     throw new Error(`'${text}' is not a count; expected a whole number, 0 for no limit`)
@@ -83,6 +91,8 @@ export interface RelayFlags {
   readonly idleTimeout?: string
   readonly halfCloseTimeout?: string
   readonly drainTimeout?: string
+  readonly engine?: 'auto' | 'linux' | 'portable'
+  readonly workers?: string
   readonly maxConnections?: string
   readonly overflow?: 'wait' | 'refuse'
   readonly allow?: readonly string[]
@@ -105,6 +115,23 @@ export const drainTimeoutOption = (): Option =>
     parseDuration,
   )
 
+/** What moves the bytes, and on how many threads. */
+export const addEngineOptions = (command: Command): Command =>
+  command
+    .addOption(
+      option(
+        '--engine <name>',
+        'what moves the bytes: linux (epoll, splice), portable (node:net), or auto (default: auto)',
+      ).choices(ENGINE_NAMES),
+    )
+    .addOption(
+      checked(
+        '--workers <n>',
+        `threads that serve connections, on the linux engine; 0: the main thread (default: ${defaults.DEFAULT_WORKERS})`,
+        workerCount,
+      ),
+    )
+
 export const addLogOptions = (command: Command): Command =>
   command
     .addOption(
@@ -126,7 +153,7 @@ export const addLogOptions = (command: Command): Command =>
 
 export const addRelayOptions = (command: Command): Command =>
   addLogOptions(
-    command
+    addEngineOptions(command)
       .addOption(option('--name <name>', 'what logs and recordings call this listener (default: LISTEN)'))
       .addOption(
         checked(
@@ -199,6 +226,9 @@ const present = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], 
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }
 
+export const workersOf = ({ workers }: Pick<RelayFlags, 'workers'>): number | undefined =>
+  workers === undefined ? undefined : Number(workers)
+
 /** The config that a command line stands for: one listener, one upstream. */
 export const configOfFlags = (
   listen: string,
@@ -229,7 +259,7 @@ export const configOfFlags = (
       halfClose: flags.halfCloseTimeout,
     }),
     log: present({ level: flags.logLevel, format: flags.logFormat }),
-    ...present({ drainTimeout: flags.drainTimeout }),
+    ...present({ drainTimeout: flags.drainTimeout, engine: flags.engine, workers: workersOf(flags) }),
     ...(flags.out === undefined
       ? {}
       : {

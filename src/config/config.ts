@@ -11,6 +11,9 @@ import type { Address } from '../core/address.js'
 import type { FailurePolicy, OverloadPolicy } from '../core/record/recorder.js'
 import type { Overflow } from '../core/session/admission.js'
 
+/** `auto`: linux where it runs, else portable. */
+export type EngineName = 'auto' | 'linux' | 'portable'
+
 type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 /** `auto`: pretty on a terminal, else JSON. */
 type LogFormat = 'auto' | 'pretty' | 'json'
@@ -77,6 +80,9 @@ export interface GatewayConfig {
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>
   readonly record: RecordConfig | null
   readonly log: LogConfig
+  readonly engine: EngineName
+  /** Threads that serve connections; 0: the main thread does. Never above 0 with the portable engine. */
+  readonly workers: number
   /** How long open connections may go on once the gateway closes; 0 cuts them at once. */
   readonly drainTimeoutMs: number
 }

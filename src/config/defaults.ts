@@ -39,6 +39,11 @@ export const MIN_RECORD_BUFFER_BYTES = 1 * MIB
 /** Memory, not a store: what must be kept longer belongs in the file. */
 export const MAX_RECORD_BUFFER_BYTES = 1024 * MIB
 
+/** One thread serves tens of thousands of requests a second; more threads cost some 10 MiB and a start of 50 ms each. */
+export const DEFAULT_WORKERS = 0
+/** More threads than any machine has processors for; each has its own share of memory, timers and pipes. */
+export const MAX_WORKERS = 256
+
 /** No limit of our own: the machine's descriptors are the limit. */
 export const DEFAULT_MAX_CONNECTIONS = 0
 

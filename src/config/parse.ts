@@ -96,6 +96,8 @@ const configOf = (checked: CheckedInput, read: PlacedReaders): GatewayConfig => 
   upstreams: upstreamsOf(checked, read),
   record: checked.record === undefined ? null : recordOf(checked.record),
   log: checked.log,
+  engine: checked.engine,
+  workers: checked.workers,
   drainTimeoutMs: checked.drainTimeout,
 })
 

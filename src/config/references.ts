@@ -155,6 +155,17 @@ const recordProblems = (sketches: readonly Sketch[], record: unknown): readonly 
           }),
         )
 
+const workerProblems = ({ engine, workers }: Fields): readonly ConfigProblem[] =>
+  engine === 'portable' && typeof workers === 'number' && workers > 0
+    ? [
+        problemAt(['workers'], {
+          found: String(workers),
+          lead: `${workers}, but the portable engine serves on the main thread only`,
+          expected: '0, or another engine: linux or auto',
+        }),
+      ]
+    : []
+
 /** zod's records pass `__proto__` over in silence. */
 const prototypeProblems = (upstreams: unknown): readonly ConfigProblem[] =>
   isFields(upstreams) && Object.hasOwn(upstreams, '__proto__')
@@ -182,6 +193,7 @@ export const referenceProblems = (input: unknown, options: ReferenceOptions): re
     ...upstreamProblems(sketches, input.upstreams, options),
     ...loopProblems(sketches, input.upstreams, options),
     ...recordProblems(sketches, input.record),
+    ...workerProblems(input),
     ...prototypeProblems(input.upstreams),
   ]
 }

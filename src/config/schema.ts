@@ -170,6 +170,9 @@ const log = section({
   }),
 })
 
+/** As in {@link GatewayConfig.engine}. */
+export const ENGINE_NAMES = ['auto', 'linux', 'portable'] as const
+
 /** The whole config, in one of its two forms; `read` places the paths in it. */
 export const configSchema = (form: Form, read = readersFrom(undefined)) =>
   section({
@@ -196,6 +199,14 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
       fallback: 'nothing is recorded',
     }),
     log: log.prefault({}).meta({ description: 'What is logged, and how.', fallback: 'see `log`' }),
+    engine: z.enum(ENGINE_NAMES).prefault('auto').meta({
+      description:
+        'What moves the bytes. `linux`: epoll and splice (Linux on x86-64 or arm64). `portable`: node:net, anywhere. `auto`: linux where it runs; the log says which and why.',
+    }),
+    workers: z.int().min(0).max(defaults.MAX_WORKERS).prefault(defaults.DEFAULT_WORKERS).meta({
+      description:
+        'Threads that serve connections, each with an engine of its own. 0: the main thread serves. They need the linux engine.',
+    }),
     drainTimeout: durationLeaf(form, {
       description:
         'How long open connections may go on once the gateway closes; then they are cut (reason `drained`). 0: at once.',

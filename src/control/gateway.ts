@@ -9,12 +9,13 @@ import type { GatewayConfig, GatewayConfigInput } from '../config/config.js'
 import { parseConfig } from '../config/parse.js'
 import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
-import { createPortableEngine } from '../engine/portable/engine.js'
 import { TidegateError } from '../errors.js'
+import type { Engine } from '../ports/engine.js'
 import { type Logger, SILENT } from '../ports/logger.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
 import { DataPlane } from './data-plane.js'
 import { ControlDesk, describeRoute } from './desk.js'
+import { chooseEngine, type EngineChoice } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
 import { ListenerSet } from './listener-set.js'
 import type { Recording, RecordingCounters } from './recording/recording.js'
@@ -44,7 +45,8 @@ export interface Gateway {
   kill(id: number): boolean
   /**
    * Takes over another config without touching open connections: listeners come, go and change; one whose address
-   * and socket options stay keeps its socket. What is recorded where stays as it was until the next start.
+   * and socket options stay keeps its socket. What is recorded where, the engine and the workers stay as they were until the next
+   * start.
    * @throws TidegateError (rejects) `config_invalid`: nothing has changed. `misuse` after `close`. Errors of `listen`: that listener is
    * as it was, the others are as the new config says.
    */
@@ -67,7 +69,7 @@ export interface ManagedGateway extends Gateway {
 }
 
 class RunningGateway implements ManagedGateway {
-  readonly #engine = createPortableEngine()
+  readonly #engine: Engine
   readonly #plane: DataPlane
   readonly #listeners: ListenerSet
   readonly #recording: Recording | null
@@ -77,9 +79,15 @@ class RunningGateway implements ManagedGateway {
   #applying: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
 
-  constructor(config: GatewayConfig, options: GatewayOptions, recording: Recording | null) {
+  constructor(
+    config: GatewayConfig,
+    options: GatewayOptions,
+    { engine }: EngineChoice,
+    recording: Recording | null,
+  ) {
     const { connectTarget, inspect, observers = [], logger = SILENT } = options
     const desk = new ControlDesk({ connectTarget, inspect, observers, logger, recording })
+    this.#engine = engine
     this.#config = config
     this.#recording = recording
     this.#logger = logger
@@ -139,7 +147,7 @@ class RunningGateway implements ManagedGateway {
 
   async #apply(config: GatewayConfig): Promise<void> {
     if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
-    for (const key of ['record', 'log'] as const)
+    for (const key of ['record', 'log', 'engine', 'workers'] as const)
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
     this.#config = config
@@ -211,8 +219,14 @@ export const startGateway = async (
   options: GatewayOptions = {},
 ): Promise<ManagedGateway> => {
   checkOptions(options)
-  const opened = await openRecording(config, options.logger ?? SILENT)
-  const gateway = new RunningGateway(config, options, opened?.recording ?? null)
+  const { logger = SILENT } = options
+  const choice = chooseEngine(config.engine)
+  logger.info({ engine: choice.engine.name, reason: choice.reason }, 'engine')
+  const opened = await openRecording(config, logger).catch(async (thrown: unknown) => {
+    await choice.engine.close()
+    throw thrown
+  })
+  const gateway = new RunningGateway(config, options, choice, opened?.recording ?? null)
   try {
     await gateway.open()
   } catch (thrown) {

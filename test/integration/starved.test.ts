@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { expect, it } from 'vitest'
 import { digestOf, payload } from '../support/payload.js'
 import { runWell } from '../support/processes.js'
 import { expectSameBytes, expectSoundThroughout, listConnections } from '../support/recording.js'
 import { eventually, testScope, within } from '../support/scope.js'
-import { dial, exchange, startServer } from '../support/sockets.js'
+import { dial, exchange, LOOPBACK, startServer } from '../support/sockets.js'
 import { startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
 
@@ -47,8 +47,13 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway without a descriptor le
     }
     await say('before')
 
-    const crowd: Socket[] = await Promise.all(Array.from({ length: CLIENTS }, () => dial(ends, gateway.port)))
-    for (const socket of crowd) socket.resume()
+    // Those for whom there is no descriptor may be turned away while they are connecting.
+    const crowd: Socket[] = Array.from({ length: CLIENTS }, () =>
+      connect(gateway.port, LOOPBACK)
+        .on('error', () => {})
+        .resume(),
+    )
+    ends.defer(() => crowd.forEach((socket) => void socket.destroy()))
     await eventually('every descriptor to be taken', () => descriptors(pid) >= DESCRIPTORS - 2)
     await say('meanwhile')
     const usedBefore = cpuMs(pid)

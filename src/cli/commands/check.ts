@@ -73,6 +73,9 @@ const drainText = ({ drainTimeoutMs }: GatewayConfig): string =>
     ? 'When it closes, open connections are cut.'
     : `When it closes, open connections have ${formatDuration(drainTimeoutMs)} to end.`
 
+const engineText = ({ engine, workers }: GatewayConfig): string =>
+  workers === 0 ? `Engine: ${engine}.` : `Engine: ${engine}, ${workers} workers.`
+
 const summarise = async (config: GatewayConfig, { stdout }: CommandIo, output: Output): Promise<void> => {
   const table = createPagedTable(COLUMNS, coloursFor(stdout))
   for (const listener of config.listeners) {
@@ -87,7 +90,7 @@ const summarise = async (config: GatewayConfig, { stdout }: CommandIo, output: O
     if (page !== null) await output.write(page)
   }
   await output.write(table.end() ?? '')
-  await output.write(`\n${recordText(config)} ${drainText(config)}\n`)
+  await output.write(`\n${recordText(config)} ${drainText(config)} ${engineText(config)}\n`)
 }
 
 const printJson = (value: object, output: Output): Promise<void> | undefined =>

@@ -2,7 +2,14 @@ import { Command } from 'commander'
 import type { GatewayConfig } from '../../config/config.js'
 import { loadConfig } from '../../config/load.js'
 import { parseDuration } from '../../config/units.js'
-import { addLogOptions, drainTimeoutOption, type RelayFlags } from '../options.js'
+import { usageError } from '../failure.js'
+import {
+  addEngineOptions,
+  addLogOptions,
+  drainTimeoutOption,
+  type RelayFlags,
+  workersOf,
+} from '../options.js'
 import { runGateway } from '../run.js'
 
 const HELP = `
@@ -15,23 +22,31 @@ Examples:
   TIDEGATE_LOG_FORMAT=json tidegate serve tidegate.yaml
 `
 
-type ServeFlags = Pick<RelayFlags, 'logLevel' | 'logFormat' | 'drainTimeout'>
+type ServeFlags = Pick<RelayFlags, 'logLevel' | 'logFormat' | 'drainTimeout' | 'engine' | 'workers'>
 
-const withFlags = (
-  config: GatewayConfig,
-  { logLevel, logFormat, drainTimeout }: ServeFlags,
-): GatewayConfig => ({
-  ...config,
-  drainTimeoutMs: drainTimeout === undefined ? config.drainTimeoutMs : parseDuration(drainTimeout),
-  log: { level: logLevel ?? config.log.level, format: logFormat ?? config.log.format },
-})
+const withFlags = (config: GatewayConfig, flags: ServeFlags): GatewayConfig => {
+  const { logLevel, logFormat, drainTimeout } = flags
+  const engine = flags.engine ?? config.engine
+  const workers = workersOf(flags) ?? config.workers
+  if (engine === 'portable' && workers > 0)
+    throw usageError(`--workers: ${workers}, but the portable engine serves on the main thread only`)
+  return {
+    ...config,
+    engine,
+    workers,
+    drainTimeoutMs: drainTimeout === undefined ? config.drainTimeoutMs : parseDuration(drainTimeout),
+    log: { level: logLevel ?? config.log.level, format: logFormat ?? config.log.format },
+  }
+}
 
 export const serveCommand = (): Command =>
   addLogOptions(
-    new Command('serve')
-      .description('run the gateway that a config file describes')
-      .argument('<CONFIG>', 'the config file')
-      .addOption(drainTimeoutOption()),
+    addEngineOptions(
+      new Command('serve')
+        .description('run the gateway that a config file describes')
+        .argument('<CONFIG>', 'the config file')
+        .addOption(drainTimeoutOption()),
+    ),
   )
     .addHelpText('after', HELP)
     .action(async (path: string, flags: ServeFlags) => {
