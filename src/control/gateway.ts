@@ -221,7 +221,6 @@ export const startGateway = async (
   checkOptions(options)
   const { logger = SILENT } = options
   const choice = chooseEngine(config.engine)
-  logger.info({ engine: choice.engine.name, reason: choice.reason }, 'engine')
   const opened = await openRecording(config, logger).catch(async (thrown: unknown) => {
     await choice.engine.close()
     throw thrown
@@ -234,5 +233,7 @@ export const startGateway = async (
     if (opened?.createdFile) await rm(opened.createdFile, { force: true })
     throw thrown
   }
+  // Not before: what cannot start says just why.
+  logger.info({ engine: choice.engine.name, reason: choice.reason }, 'engine chosen')
   return gateway
 }
