@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { digestOf, payload } from '../support/payload.js'
+import { testScope } from '../support/scope.js'
+import { dial, exchange, LOOPBACK, startServer } from '../support/sockets.js'
+import { type Gateway, listening, portIn, startTidegate, tidegate } from '../support/tidegate.js'
+
+/** As on a machine for which koffi has no build. */
+const WITHOUT_KOFFI = {
+  NODE_OPTIONS: `--import=${join(import.meta.dirname, '../support/without-koffi.mjs')}`,
+}
+
+const chosen = async (gateway: Gateway) => {
+  const [line] = await gateway.lines('the engine', ({ msg }) => msg === 'engine chosen')
+  return line
+}
+
+it.runIf(process.platform === 'linux')(
+  'takes the linux engine by itself, and says so (on Linux only)',
+  async () => {
+    const ends = testScope()
+    const gateway = startTidegate(ends, ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:1`], {
+      env: { TIDEGATE_ENGINE: 'auto' },
+    })
+    expect(await chosen(gateway)).toMatchObject({ level: 'info', engine: 'linux', reason: 'it runs here' })
+    expect(await gateway.finish()).toBe(0)
+  },
+)
+
+it('takes the portable engine where koffi does not load, says why, and works', async () => {
+  const ends = testScope()
+  const echo = await startServer(ends, (socket) => socket.pipe(socket))
+  const gateway = startTidegate(ends, ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:${echo.port}`], {
+    env: { TIDEGATE_ENGINE: 'auto', TIDEGATE_WORKERS: '0', ...WITHOUT_KOFFI },
+  })
+  const [address = ''] = (await listening(gateway)).values()
+  const line = await chosen(gateway)
+  expect(line).toMatchObject({ level: 'info', engine: 'portable' })
+  expect(line?.reason).toMatch(/^the linux engine cannot run here: /)
+  const sent = payload(3, 300_000)
+  const reply = await exchange(await dial(ends, portIn(address)), sent)
+  expect(digestOf(reply)).toEqual(digestOf(sent))
+  expect(await gateway.finish()).toBe(0)
+  expect(gateway.noise).toEqual([])
+})
+
+it('is one line and exit code 1 where the linux engine is demanded and cannot run', async () => {
+  const args = ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:1`, '--engine', 'linux']
+  const { code, stderr } = await tidegate(args, { env: { ...process.env, ...WITHOUT_KOFFI } })
+  expect(String(stderr)).toMatch(/^tidegate: the linux engine cannot run here: [^\n]+\n$/)
+  expect(code).toBe(1)
+})
+
+it('is one line and exit code 2 when workers are asked of the portable engine', async () => {
+  const args = ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:1`, '--engine', 'portable', '--workers', '2']
+  const { code, stderr } = await tidegate(args)
+  expect(String(stderr)).toMatch(
+    /^tidegate: [^\n]*workers: 2, but the portable engine serves on the main thread only[^\n]*\n$/,
+  )
+  expect(code).toBe(2)
+})
