@@ -5,106 +5,128 @@
  */
 
 import type { Address } from '../core/address.js'
-import { type AdmissionRules, admit, shouldPause } from '../core/session/admission.js'
-import { SessionCounters } from '../core/session/counters.js'
-import type { ConnectionCounters, ConnectionRecord, LiveConnection } from '../core/session/record.js'
+import type { Admission } from '../core/session/admission.js'
+import type {
+  ConnectionCounters,
+  ConnectionIdentity,
+  ConnectionRecord,
+  LiveConnection,
+} from '../core/session/record.js'
 import type { ControlPort } from '../ports/control.js'
-import type { Conn, DialOptions, Engine, LinkOptions, Listening, ListenSpec } from '../ports/engine.js'
-import { SessionRunner } from './session-runner.js'
+import type { Conn, Engine, Listening } from '../ports/engine.js'
+import { OwnBooks, type PlaneBooks } from './books.js'
+import type { ListenerSettings, Plane } from './plane.js'
+import { PlaneListener } from './plane-listener.js'
+import { SessionRunner, type SessionStart } from './session-runner.js'
 
-export interface ListenerSettings {
-  readonly name: string
-  readonly spec: ListenSpec
-  readonly admission: AdmissionRules
-  readonly dial: DialOptions
-  readonly link: LinkOptions
+/** Who is told of the sessions of a plane among others. */
+export interface PlaneWatcher {
+  began(session: SessionRunner): void
+  stepped(session: SessionRunner): void
+  /** It has ended, or moved to another plane. */
+  gone(session: SessionRunner): void
 }
 
-/** A name for as long as the process lives, so that a reloaded listener goes on counting. */
-class Listener {
-  settings: ListenerSettings
-  listening: Listening | null = null
-  readonly counters = new SessionCounters()
-
-  constructor(settings: ListenerSettings) {
-    this.settings = settings
-  }
-
-  /** Accepts only while there is room. */
-  regulate(): void {
-    if (shouldPause(this.settings.admission, this.counters.active)) this.listening?.pause()
-    else this.listening?.resume()
-  }
+export interface PlaneSurroundings {
+  readonly engine: Engine
+  readonly control: ControlPort
+  /** Default: its own. */
+  readonly books?: PlaneBooks
+  readonly watcher?: PlaneWatcher
 }
 
-export class DataPlane {
+export class DataPlane implements Plane {
   readonly #engine: Engine
   readonly #control: ControlPort
-  readonly #listeners = new Map<string, Listener>()
+  readonly #books: PlaneBooks
+  readonly #watcher: PlaneWatcher | undefined
+  readonly #onStep: ((session: SessionRunner) => void) | undefined
+  readonly #listeners = new Map<string, PlaneListener>()
   readonly #sessions = new Map<number, SessionRunner>()
   readonly #whenEmpty = new Set<() => void>()
-  #lastId = 0
 
-  constructor(engine: Engine, control: ControlPort) {
+  constructor({ engine, control, books = new OwnBooks(), watcher }: PlaneSurroundings) {
     this.#engine = engine
     this.#control = control
+    this.#books = books
+    this.#watcher = watcher
+    this.#onStep = watcher === undefined ? undefined : (session) => watcher.stepped(session)
   }
 
-  /** Starts accepting. @throws TidegateError (rejects) as `Engine.listen`. */
   async open(settings: ListenerSettings): Promise<Address> {
-    const listener = this.#listeners.get(settings.name) ?? new Listener(settings)
-    listener.settings = settings
-    listener.listening = await this.#engine.listen(settings.spec, (client) => this.#accept(listener, client))
+    const listener = this.know(settings)
+    const onAccept = (client: Conn): void => listener.accepted(client)
+    const listening = await this.#engine.listen(settings.spec, onAccept)
+    listener.opened(listening)
+    return listening.address
+  }
+
+  /** As `open`, with a socket that accepts already or is about to. */
+  openWith(settings: ListenerSettings, accept: (onAccept: (client: Conn) => void) => Listening): void {
+    const listener = this.know(settings)
+    listener.opened(accept((client) => listener.accepted(client)))
+  }
+
+  async update(settings: ListenerSettings): Promise<void> {
+    this.know(settings)
+  }
+
+  /** The settings of a listener, whether it accepts here or not. */
+  know(settings: ListenerSettings): PlaneListener {
+    const known = this.#listeners.get(settings.name)
+    known?.update(settings)
+    if (known !== undefined) return known
+    const listener = new PlaneListener(settings, this.#books.listener(settings.name), this.#onDecided)
     this.#listeners.set(settings.name, listener)
-    listener.regulate()
-    return listener.listening.address
+    return listener
   }
 
-  /** New settings for the connections to come; the socket stays as it is. */
-  update(settings: ListenerSettings): void {
-    const listener = this.#listeners.get(settings.name)
-    if (listener === undefined) return
-    listener.settings = settings
-    listener.regulate()
-  }
-
-  /** Stops accepting on one listener; its connections live on. */
   async shut(name: string): Promise<void> {
-    const listener = this.#listeners.get(name)
-    const listening = listener?.listening
-    if (listener !== undefined) listener.listening = null
-    await listening?.close()
+    await this.#listeners.get(name)?.shut()
   }
 
   connections(): readonly LiveConnection[] {
     return Array.from(this.#sessions.values(), (session) => session.live())
   }
 
-  counters(): ReadonlyMap<string, ConnectionCounters> {
-    return new Map(Array.from(this.#listeners, ([name, { counters }]) => [name, counters.snapshot()]))
+  /** Those that are open now. */
+  sessions(): Iterable<SessionRunner> {
+    return this.#sessions.values()
   }
 
-  /** False when there is no such connection. */
+  counters(): ReadonlyMap<string, ConnectionCounters> {
+    return new Map(Array.from(this.#listeners, ([name, { books }]) => [name, books.snapshot()]))
+  }
+
+  /** Asks the listeners again whether they may accept: elsewhere a place became free. */
+  regulate(name: string): void {
+    this.#listeners.get(name)?.regulate()
+  }
+
   kill(id: number): boolean {
     const session = this.#sessions.get(id)
     session?.cut('killed')
     return session !== undefined
   }
 
-  /** Stops accepting, waits up to `timeoutMs` for the connections to end by themselves, then cuts them. */
   async drain(timeoutMs: number): Promise<void> {
     await Promise.all(Array.from(this.#listeners.keys(), (name) => this.shut(name)))
-    if (this.#sessions.size > 0 && timeoutMs > 0) await this.#emptyWithin(timeoutMs)
+    if (timeoutMs > 0) await this.emptyWithin(timeoutMs)
     this.cutAll()
-    if (this.#sessions.size > 0) await this.#emptyWithin(CUT_TIMEOUT_MS)
+    await this.emptyWithin(CUT_TIMEOUT_MS)
   }
 
-  /** Ends every connection now, with reason `drained`. */
   cutAll(): void {
     for (const session of [...this.#sessions.values()]) session.cut('drained')
   }
 
-  #emptyWithin(timeoutMs: number): Promise<void> {
+  close(): Promise<void> {
+    return this.#engine.close()
+  }
+
+  /** Resolves when no connection is open, or once the time is over. */
+  emptyWithin(timeoutMs: number): Promise<void> {
+    if (this.#sessions.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
@@ -116,30 +138,73 @@ export class DataPlane {
     })
   }
 
-  #accept(listener: Listener, client: Conn): void {
-    const { settings, counters } = listener
-    const admission = admit(settings.admission, client.remote, counters.active)
-    const identity = { id: ++this.#lastId, listener: settings.name, client: client.remote }
-    const runner = new SessionRunner(identity, client, {
-      engine: this.#engine,
-      control: this.#control,
-      dial: settings.dial,
-      link: settings.link,
-      onFinished: (record) => this.#finished(listener, record),
-    })
-    counters.opened()
-    this.#sessions.set(identity.id, runner)
-    listener.regulate()
-    runner.start(admission)
+  /** Goes on with a client that another plane has admitted and counted. */
+  moveIn(listenerName: string, client: Conn, id: number, start: SessionStart): void {
+    const listener = this.#listeners.get(listenerName)
+    if (listener === undefined) return client.reset()
+    const identity = { id, listener: listenerName, client: client.remote }
+    this.#begin(listener, client, identity, { admitted: true }, start)
   }
 
-  #finished(listener: Listener, record: ConnectionRecord): void {
-    this.#sessions.delete(record.id)
-    listener.counters.closed(record.reason, record.bytes)
+  /** Leaves a session that waits for its route to another plane. `take` gets the client, or says null if it cannot go. */
+  moveOut<T>(id: number, take: (client: Conn, start: SessionStart) => T | null): T | null {
+    const session = this.#sessions.get(id)
+    if (session === undefined) return null
+    const taken = session.moveOut((client) => take(client, session.start))
+    if (taken !== null) this.#gone(session)
+    return taken
+  }
+
+  readonly #onDecided = (listener: PlaneListener, client: Conn, admission: Admission): void => {
+    const identity = { id: this.#books.nextId(), listener: listener.settings.name, client: client.remote }
+    listener.books.opened()
+    this.#begin(listener, client, identity, admission)
+  }
+
+  #begin(
+    listener: PlaneListener,
+    client: Conn,
+    identity: ConnectionIdentity,
+    admission: Admission,
+    start?: SessionStart,
+  ): void {
+    const { dial, link } = listener.settings
+    const session = new SessionRunner(
+      identity,
+      client,
+      {
+        engine: this.#engine,
+        control: this.#control,
+        dial,
+        link,
+        onStep: this.#onStep,
+        onFinished: (record) => this.#finished(listener, session, record, admission.admitted),
+      },
+      start,
+    )
+    this.#sessions.set(identity.id, session)
+    this.#watcher?.began(session)
+    session.begin(admission)
+  }
+
+  #finished(
+    listener: PlaneListener,
+    session: SessionRunner,
+    record: ConnectionRecord,
+    hasPlace: boolean,
+  ): void {
+    listener.books.closed(record.reason, record.bytes)
+    if (hasPlace) listener.books.leave()
+    this.#gone(session)
     listener.regulate()
     this.#control.closed(record)
     if (this.#sessions.size > 0) return
     for (const done of [...this.#whenEmpty]) done()
+  }
+
+  #gone(session: SessionRunner): void {
+    this.#sessions.delete(session.identity.id)
+    this.#watcher?.gone(session)
   }
 }
 

@@ -10,7 +10,6 @@ import { parseConfig } from '../config/parse.js'
 import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import { TidegateError } from '../errors.js'
-import type { Engine } from '../ports/engine.js'
 import { type Logger, SILENT } from '../ports/logger.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
 import { DataPlane } from './data-plane.js'
@@ -18,6 +17,7 @@ import { ControlDesk, describeRoute } from './desk.js'
 import { chooseEngine, type EngineChoice } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
 import { ListenerSet } from './listener-set.js'
+import type { Plane } from './plane.js'
 import type { Recording, RecordingCounters } from './recording/recording.js'
 import { startRecording } from './recording/sink-recording.js'
 import { configuredRoute } from './settings.js'
@@ -69,8 +69,7 @@ export interface ManagedGateway extends Gateway {
 }
 
 class RunningGateway implements ManagedGateway {
-  readonly #engine: Engine
-  readonly #plane: DataPlane
+  readonly #plane: Plane
   readonly #listeners: ListenerSet
   readonly #recording: Recording | null
   readonly #logger: Logger
@@ -87,12 +86,11 @@ class RunningGateway implements ManagedGateway {
   ) {
     const { connectTarget, inspect, observers = [], logger = SILENT } = options
     const desk = new ControlDesk({ connectTarget, inspect, observers, logger, recording })
-    this.#engine = engine
     this.#config = config
     this.#recording = recording
     this.#logger = logger
     this.#upstreamOptional = connectTarget !== undefined
-    this.#plane = new DataPlane(this.#engine, desk)
+    this.#plane = new DataPlane({ engine, control: desk })
     this.#listeners = new ListenerSet(this.#plane, desk, logger)
   }
 
@@ -160,7 +158,7 @@ class RunningGateway implements ManagedGateway {
     await this.#plane.drain(drainTimeoutMs)
     this.#listeners.clear()
     await this.#recording?.close()
-    await this.#engine.close()
+    await this.#plane.close()
   }
 }
 

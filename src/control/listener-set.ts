@@ -7,8 +7,8 @@ import type { GatewayConfig, ListenerConfig } from '../config/config.js'
 import { type Address, formatAddress } from '../core/address.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
-import type { DataPlane, ListenerSettings } from './data-plane.js'
 import type { ControlDesk, ListenerEntry } from './desk.js'
+import type { ListenerSettings, Plane } from './plane.js'
 import { configuredRoute, listenerSettings, needsNewSocket } from './settings.js'
 
 interface RunningListener {
@@ -23,12 +23,12 @@ const entryOf = (config: GatewayConfig, listener: ListenerConfig): ListenerEntry
 })
 
 export class ListenerSet {
-  readonly #plane: DataPlane
+  readonly #plane: Plane
   readonly #desk: ControlDesk
   readonly #logger: Logger
   readonly #running = new Map<string, RunningListener>()
 
-  constructor(plane: DataPlane, desk: ControlDesk, logger: Logger) {
+  constructor(plane: Plane, desk: ControlDesk, logger: Logger) {
     this.#plane = plane
     this.#desk = desk
     this.#logger = logger
@@ -64,7 +64,7 @@ export class ListenerSet {
     if (failures.length > 0) throw failures[0]
   }
 
-  /** All are shut, by whoever drained the data plane. */
+  /** All are shut, by whoever drained the plane. */
   clear(): void {
     this.#running.clear()
   }
@@ -80,7 +80,7 @@ export class ListenerSet {
       const settings = listenerSettings(listener)
       const entry = entryOf(config, listener)
       this.#desk.enter(name, entry)
-      this.#plane.update(settings)
+      await this.#plane.update(settings)
       this.#running.set(name, { settings, entry, address: running.address })
       return
     }

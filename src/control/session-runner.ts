@@ -10,6 +10,7 @@ import {
   type SessionCommand,
   type SessionEvent,
   type SessionState,
+  type SessionStateName,
   transition,
 } from '../core/session/machine.js'
 import type { ConnectionIdentity, ConnectionRecord, LiveConnection } from '../core/session/record.js'
@@ -26,7 +27,19 @@ export interface SessionSurroundings {
   readonly link: LinkOptions
   /** Called once, after the last event. */
   readonly onFinished: (record: ConnectionRecord) => void
+  /** Called after each step of a session that goes on. */
+  readonly onStep?: ((session: SessionRunner) => void) | undefined
 }
+
+/** When a connection was accepted. */
+export interface SessionStart {
+  /** ms since 1970. */
+  readonly startedAt: number
+  /** By `performance.now()` of this thread. */
+  readonly acceptedAt: number
+}
+
+const justNow = (): SessionStart => ({ startedAt: Date.now(), acceptedAt: performance.now() })
 
 const NOTHING: PerDirection<number> = { upstream: 0, downstream: 0 }
 
@@ -36,8 +49,7 @@ export class SessionRunner {
   readonly identity: ConnectionIdentity
   readonly #client: Conn
   readonly #around: SessionSurroundings
-  readonly #startedAt = Date.now()
-  readonly #acceptedAt = performance.now()
+  readonly #start: SessionStart
   #state: SessionState = NEW_SESSION
   #dial: Dial | null = null
   #upstream: Conn | null = null
@@ -54,13 +66,19 @@ export class SessionRunner {
   #routeTimer: NodeJS.Timeout | null = null
   #abandonTimer: NodeJS.Timeout | null = null
 
-  constructor(identity: ConnectionIdentity, client: Conn, around: SessionSurroundings) {
+  constructor(
+    identity: ConnectionIdentity,
+    client: Conn,
+    around: SessionSurroundings,
+    start: SessionStart = justNow(),
+  ) {
     this.identity = identity
     this.#client = client
     this.#around = around
+    this.#start = start
   }
 
-  start(admission: Admission): void {
+  begin(admission: Admission): void {
     if (!admission.admitted) return this.#apply({ type: 'refused', reason: admission.reason })
     this.#client.watch((how) => this.#apply({ type: 'client_left', how }))
     this.#apply({ type: 'admitted' })
@@ -70,6 +88,37 @@ export class SessionRunner {
   cut(reason: CloseReason, error: Error | null = null): void {
     this.#error ??= error
     this.#apply({ type: 'cut', reason })
+  }
+
+  /**
+   * Leaves the client to another plane, which begins the session again: nothing comes of this one any more. `take` says
+   * null if the client cannot go; then, and unless a route is being waited for, the session goes on.
+   */
+  moveOut<T>(take: (client: Conn) => T | null): T | null {
+    const taken = this.#state.at === 'routing' ? take(this.#client) : null
+    if (taken === null) return null
+    this.#client.watch(null)
+    this.#clearTimer('route')
+    this.#clearTimer('abandon')
+    return taken
+  }
+
+  get start(): SessionStart {
+    return this.#start
+  }
+
+  get stateName(): SessionStateName {
+    return this.#state.at
+  }
+
+  /** Whom it is connected to, or is being connected to. */
+  get upstream(): Address | null {
+    return this.#upstreamAddress
+  }
+
+  /** Live figures. */
+  get totals(): PerDirection<number> {
+    return this.#link?.totals ?? this.#totals
   }
 
   live(): LiveConnection {
@@ -83,11 +132,11 @@ export class SessionRunner {
   }
 
   #age(): number {
-    return performance.now() - this.#acceptedAt
+    return performance.now() - this.#start.acceptedAt
   }
 
   #bytes(): PerDirection<number> {
-    const totals = this.#link?.totals ?? this.#totals
+    const { totals } = this
     return { upstream: totals.upstream, downstream: totals.downstream }
   }
 
@@ -95,6 +144,7 @@ export class SessionRunner {
     const { state, commands } = transition(this.#state, event)
     this.#state = state
     for (const command of commands) this.#run(command)
+    this.#around.onStep?.(this)
   }
 
   #run(command: SessionCommand): void {
@@ -228,7 +278,7 @@ export class SessionRunner {
       upstream: this.#upstreamAddress,
       reason,
       error: this.#error,
-      startedAt: this.#startedAt,
+      startedAt: this.#start.startedAt,
       times: { routed: this.#routedMs, dialled: this.#dialledMs, total: this.#age() },
       bytes: this.#bytes(),
       attempts: this.#attempts,

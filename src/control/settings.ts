@@ -1,11 +1,10 @@
-/** From the config's words to what the data plane takes. */
+/** From the config's words to what a plane takes. */
 
 import { isDeepStrictEqual } from 'node:util'
 import type { GatewayConfig, ListenerConfig } from '../config/config.js'
-import { compileAccessRules } from '../core/route/cidr.js'
 import { TidegateError } from '../errors.js'
 import type { RouteDecision } from '../ports/control.js'
-import type { ListenerSettings } from './data-plane.js'
+import type { ListenerSettings } from './plane.js'
 
 export const listenerSettings = (listener: ListenerConfig): ListenerSettings => {
   const socket = { noDelay: listener.noDelay, keepAliveMs: listener.keepAliveMs }
@@ -13,7 +12,7 @@ export const listenerSettings = (listener: ListenerConfig): ListenerSettings => 
     name: listener.name,
     spec: { address: listener.listen, backlog: listener.backlog, ipv6Only: listener.ipv6Only, ...socket },
     admission: {
-      allows: compileAccessRules({ allow: listener.allow, deny: listener.deny }),
+      access: { allow: listener.allow, deny: listener.deny },
       maxConnections: listener.maxConnections,
       overflow: listener.overflow,
     },

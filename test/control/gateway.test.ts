@@ -85,10 +85,16 @@ const listenerTo = (upstream: string, more: object = {}): GatewayConfigInput => 
   listeners: [{ name: 'test', listen: '127.0.0.1:0', upstream, ...more }],
 })
 
-const client = async (port: number): Promise<Socket> => {
+/** Not waited for: a gateway may reset it before it has noticed that it is connected. */
+const attempt = (port: number): Socket => {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   socket.on('error', () => {})
   cleanups.push(() => socket.destroy())
+  return socket
+}
+
+const client = async (port: number): Promise<Socket> => {
+  const socket = attempt(port)
   await once(socket, 'connect')
   return socket
 }
@@ -475,8 +481,7 @@ describe('observers', () => {
           },
         ],
       })
-      const socket = await client(port)
-      socket.end('x')
+      attempt(port).end('x')
       const record = await nextClosed()
       expect(record.reason).toBe(method === 'onClose' ? 'client_fin' : 'error')
       expect(await exchange(port, 'next')).toBe('next')
@@ -496,7 +501,7 @@ describe('observers', () => {
           },
         ],
       })
-      const socket = await client(port)
+      const socket = attempt(port)
       socket.write('x')
       if (method === 'onClose') socket.end()
       const { reason, error } = await nextClosed()
@@ -524,8 +529,7 @@ describe('observers', () => {
     const { gateway, nextClosed, port } = await start(listenerTo(await echo()), {
       observers: [{ onOpen: ({ id }) => void gateway.kill(id) }],
     })
-    const socket = await client(port)
-    expect(await errorCode(socket)).toBe('ECONNRESET')
+    expect(await errorCode(attempt(port))).toBe('ECONNRESET')
     expect((await nextClosed()).reason).toBe('killed')
   })
 })

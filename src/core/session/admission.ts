@@ -1,8 +1,9 @@
 /**
  * Who may come in at one listener, and how many at once.
  *
- * - refuse: the connection that is too many is reset, with reason `limit`
- * - wait: accepting pauses at the maximum, so that it stays in the backlog until a place is free
+ * - place: what an admitted connection takes until it ends; a listener with a maximum has that many
+ * - refuse: the connection that finds no place is reset, with reason `limit`
+ * - wait: it has to wait until a place is free, in the backlog or, accepted already, unread
  */
 
 import type { Address } from '../address.js'
@@ -17,19 +18,27 @@ export interface AdmissionRules {
   readonly overflow: Overflow
 }
 
+/** Who counts the places. */
+export interface Places {
+  /** Takes one, unless `max` are taken already (0: no limit). */
+  take(max: number): boolean
+}
+
 export type Admission =
   | { readonly admitted: true }
   | { readonly admitted: false; readonly reason: CloseReason }
 
 const ADMITTED: Admission = { admitted: true }
+const DENIED: Admission = { admitted: false, reason: 'denied' }
+const TOO_MANY: Admission = { admitted: false, reason: 'limit' }
 
-/** `active` does not count the client in question. */
-export const admit = (rules: AdmissionRules, client: Address, active: number): Admission => {
-  if (!rules.allows(client)) return { admitted: false, reason: 'denied' }
-  const full = rules.maxConnections > 0 && active >= rules.maxConnections
-  return full && rules.overflow === 'refuse' ? { admitted: false, reason: 'limit' } : ADMITTED
+/** A client that is admitted has taken a place. */
+export const admit = (rules: AdmissionRules, client: Address, places: Places): Admission | 'wait' => {
+  if (!rules.allows(client)) return DENIED
+  if (places.take(rules.maxConnections)) return ADMITTED
+  return rules.overflow === 'refuse' ? TOO_MANY : 'wait'
 }
 
-/** Whether the listener is to stop accepting until one of its connections has ended. */
-export const shouldPause = (rules: AdmissionRules, active: number): boolean =>
-  rules.overflow === 'wait' && rules.maxConnections > 0 && active >= rules.maxConnections
+/** At how many places taken the listener stops accepting; 0: never. */
+export const pausesAt = ({ overflow, maxConnections }: AdmissionRules): number =>
+  overflow === 'wait' ? maxConnections : 0

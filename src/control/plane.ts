@@ -1,0 +1,43 @@
+/** What the gateway needs of whatever serves its connections: one data plane here, or many on threads of their own. */
+
+import type { Address } from '../core/address.js'
+import type { AccessRules } from '../core/route/cidr.js'
+import type { Overflow } from '../core/session/admission.js'
+import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
+import type { DialOptions, LinkOptions, ListenSpec } from '../ports/engine.js'
+
+/** Plain data: it goes from thread to thread. */
+export interface ListenerSettings {
+  readonly name: string
+  readonly spec: ListenSpec
+  readonly admission: AdmissionSettings
+  readonly dial: DialOptions
+  readonly link: LinkOptions
+}
+
+export interface AdmissionSettings {
+  readonly access: AccessRules
+  /** 0: no limit. */
+  readonly maxConnections: number
+  readonly overflow: Overflow
+}
+
+export interface Plane {
+  /** Starts accepting. @throws TidegateError (rejects) as `Engine.listen`; nothing listens then. */
+  open(settings: ListenerSettings): Promise<Address>
+  /** New settings for the connections to come; the socket stays as it is. Resolves when they hold. */
+  update(settings: ListenerSettings): Promise<void>
+  /** Stops accepting on one listener; its connections live on, and those that wait are reset. */
+  shut(name: string): Promise<void>
+  /** Oldest first. */
+  connections(): readonly LiveConnection[]
+  counters(): ReadonlyMap<string, ConnectionCounters>
+  /** False when there is no such connection. */
+  kill(id: number): boolean
+  /** Stops accepting, waits up to `timeoutMs` for the connections to end by themselves, then cuts them. */
+  drain(timeoutMs: number): Promise<void>
+  /** Ends every connection now, with reason `drained`. */
+  cutAll(): void
+  /** Lets go of everything that is left. Idempotent. */
+  close(): Promise<void>
+}
