@@ -54,6 +54,8 @@ describe('a config that says the least', () => {
       },
       record: null,
       log: { level: 'info', format: 'auto' },
+      engine: 'auto',
+      workers: 0,
       drainTimeoutMs: 30_000,
     })
   })
@@ -211,7 +213,7 @@ describe('a config with mistakes', () => {
         fault: 'usage',
         where: 'gate.yaml',
         message: [
-          "gate.yaml: unknown key 'logs'; did you mean 'log'? (expected $schema, listeners, upstreams, timeouts, record, log or drainTimeout)",
+          "gate.yaml: unknown key 'logs'; did you mean 'log'? (expected $schema, listeners, upstreams, timeouts, record, log, engine, workers or drainTimeout)",
           "gate.yaml: listeners[0].overflow: found 'refse'; expected wait or refuse; did you mean 'refuse'?",
           "gate.yaml: listeners[0].timeouts: unknown key 'idel'; did you mean 'idle'? (expected connect, idle or halfClose)",
           "gate.yaml: listeners[0].timeouts.idle: '10 minutes' is not a duration; expected e.g. 500ms, 30s, 5m, 1h",
@@ -348,7 +350,7 @@ describe('a config with mistakes', () => {
     [{ drainTimeout: [] }, 'drainTimeout: found an empty list; expected a duration, e.g. 500ms, 30s, 5m, 1h'],
     [
       { drain_timeout: '5s' },
-      ": unknown key 'drain_timeout'; did you mean 'drainTimeout'? (expected $schema, listeners, upstreams, timeouts, record, log or drainTimeout)",
+      ": unknown key 'drain_timeout'; did you mean 'drainTimeout'? (expected $schema, listeners, upstreams, timeouts, record, log, engine, workers or drainTimeout)",
     ],
   ])('a config with %j is told %s', (fields, line) => {
     expect(linesOf({ listeners: [listener], ...fields })).toEqual([line])

@@ -73,13 +73,18 @@ const writeAll = async (handle: FileHandle, bytes: Uint8Array): Promise<void> =>
   }
 }
 
-/** Removes the partial file when the process is ended by hand, and lets the signal have its way. */
-const removeOnSignal = (partial: string): (() => void) => {
+/**
+ * Removes the partial file when the process is ended by hand, and lets the signal have its way. A signal may come while
+ * the file is being opened: it is there already, and ours only if that succeeds.
+ */
+const removeOnSignal = (partial: string, opening: Promise<FileHandle>): (() => void) => {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   const onSignal = (signal: NodeJS.Signals): void => {
     forget()
-    rmSync(partial, { force: true })
-    process.kill(process.pid, signal)
+    opening
+      .then(() => rmSync(partial, { force: true }))
+      .catch(() => {})
+      .finally(() => process.kill(process.pid, signal))
   }
   const forget = (): void => {
     for (const signal of signals) process.off(signal, onSignal)
@@ -111,8 +116,12 @@ export const writeTarget = async (
   work: (output: Output) => Promise<void>,
 ): Promise<void> => {
   const place = await choosePlace(path, options).catch(asUnwritable(path))
-  const handle = await openPlace(place, options).catch(asUnwritable(path))
-  const forget = place.kind === 'file' ? removeOnSignal(place.partial) : () => {}
+  const opening = openPlace(place, options)
+  const forget = place.kind === 'file' ? removeOnSignal(place.partial, opening) : () => {}
+  const handle = await opening.catch((thrown: unknown) => {
+    forget()
+    return asUnwritable(path)(thrown)
+  })
   const failWrite = (thrown: unknown): never => {
     throw writeFailed(path, thrown)
   }

@@ -78,7 +78,7 @@ drainTimeout: 5s
       'no',
     ])
     expect(record).toBe(
-      `Records to ${folder}/traffic.pcapng (buffer 16MiB; too slow: drop; failed: continue). When it closes, open connections have 5s to end.`,
+      `Records to ${folder}/traffic.pcapng (buffer 16MiB; too slow: drop; failed: continue). When it closes, open connections have 5s to end. Engine: auto.`,
     )
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
   })
