@@ -1,0 +1,28 @@
+/** Everybody who can be measured, in the order of the report. */
+
+import type { Contender } from './contender.js'
+import { go } from './go.js'
+import { haproxy, haproxySplice } from './haproxy.js'
+import { nginx } from './nginx.js'
+import { socat } from './socat.js'
+import { tidegate } from './tidegate.js'
+
+/** Whom the others' figures are divided by. */
+export const BASELINE = haproxy.id
+
+const ENGINES = ['linux', 'portable'] as const
+
+/** @param dist the build to measure @param other another build to measure beside it, or null */
+export const allContenders = (dist: string, other: string | null): readonly Contender[] => [
+  ...ENGINES.map((engine) => tidegate({ id: engine, title: `Tidegate ${engine}`, engine, dist })),
+  ...(other === null
+    ? []
+    : ENGINES.map((engine) =>
+        tidegate({ id: `other-${engine}`, title: `other ${engine}`, engine, dist: other }),
+      )),
+  haproxy,
+  haproxySplice,
+  nginx,
+  go,
+  socat,
+]

@@ -1,0 +1,45 @@
+/**
+ * Who is measured: a TCP proxy on one thread, from one loopback port to another.
+ *
+ * - contender: a proxy program as it is set up here; whether it is there, and how it is started
+ * - peer: a contender that is not Tidegate
+ */
+
+import type { Scope } from '../machine/scope.js'
+
+export interface Place {
+  readonly port: number
+  readonly upstreamPort: number
+  /** The contender's own, for its configuration; removed afterwards. */
+  readonly directory: string
+  /** A file to record to, or null. Asked only of those that can. */
+  readonly recordTo: string | null
+  /** Connections it has to be able to serve at once. */
+  readonly maxConnections: number
+}
+
+export interface Launch {
+  readonly command: readonly [string, ...string[]]
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
+/** A contender that is installed here. */
+export interface Ready {
+  readonly version: string
+  /** Writes what it needs to `place.directory`. */
+  launch(place: Place): Launch
+}
+
+export type Availability = { readonly ready: Ready } | { readonly missing: string }
+
+export interface Contender {
+  readonly id: string
+  readonly title: string
+  /** One sentence on how it is set up. */
+  readonly setUp: string
+  readonly canRecord: boolean
+  /** Set up for bulk only: everywhere else it is the same as another contender. */
+  readonly bulkOnly: boolean
+  /** Looks for it, and builds it if need be. */
+  find(scope: Scope): Promise<Availability>
+}

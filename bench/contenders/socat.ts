@@ -1,0 +1,29 @@
+/** socat, which forks a process for each connection. */
+
+import { LOOPBACK } from '../machine/ports.js'
+import { askVersion, findTool, versionIn } from '../machine/tools.js'
+import type { Contender } from './contender.js'
+
+export const socat: Contender = {
+  id: 'socat',
+  title: 'socat',
+  setUp: '`fork,reuseaddr`: a process for each connection',
+  canRecord: false,
+  bulkOnly: false,
+  find: async () => {
+    const path = findTool('socat')
+    if (path === null) return { missing: 'socat is not installed' }
+    return {
+      ready: {
+        version: versionIn(askVersion(path, '-V')) ?? 'unknown',
+        launch: ({ port, upstreamPort }) => ({
+          command: [
+            path,
+            `TCP4-LISTEN:${port},bind=${LOOPBACK},fork,reuseaddr,backlog=4096`,
+            `TCP4:${LOOPBACK}:${upstreamPort}`,
+          ],
+        }),
+      },
+    }
+  },
+}

@@ -1,0 +1,19 @@
+/** Everything that is measured, in the order of the report. */
+
+import { download, upload } from './bulk.js'
+import type { Figure } from './figure.js'
+import { idle } from './idle.js'
+import { latency } from './latency.js'
+import { recordBulk, recordRequests } from './recording.js'
+import { keepAlive, newConnections } from './requests.js'
+
+export const FIGURES: readonly Figure[] = [
+  upload,
+  download,
+  keepAlive,
+  newConnections,
+  latency,
+  idle,
+  recordBulk,
+  recordRequests,
+]

@@ -1,0 +1,47 @@
+/** As many bytes as go through, one way. */
+
+import { BASELINE } from '../contenders/all.js'
+import { runIperf3, startIperf3 } from '../loads/iperf3.js'
+import type { Entrant, Figure } from './figure.js'
+
+const GIGABYTE = 1e9
+
+export const CPU_PER_GIGABYTE = {
+  id: 'cpuPerGB',
+  title: 'CPU per gigabyte',
+  unit: 's/GB',
+  better: 'lower',
+} as const
+
+const bulk = (names: Pick<Figure, 'id' | 'title'>, downstream: boolean): Figure => ({
+  ...names,
+  how: `iperf3, 4 streams, ${downstream ? 'from the service to the client' : 'from the client to the service'}.`,
+  metrics: [{ id: 'rate', title: 'throughput', unit: 'GB/s', better: 'higher' }, CPU_PER_GIGABYTE],
+  tools: ['iperf3'],
+  fresh: false,
+  warmUp: true,
+  mostRounds: Number.POSITIVE_INFINITY,
+  entrants: (contenders) =>
+    contenders.map(
+      (contender): Entrant => ({
+        id: contender.id,
+        title: contender.title,
+        contender,
+        records: false,
+        baseline: BASELINE,
+      }),
+    ),
+  startBackend: startIperf3,
+  measure: async (site, target, seconds) => {
+    const before = await target.cpuSeconds()
+    const moved = await runIperf3(site, target.port, seconds, downstream)
+    const gigabytes = moved.bytes / GIGABYTE
+    return {
+      rate: gigabytes / moved.seconds,
+      [CPU_PER_GIGABYTE.id]: ((await target.cpuSeconds()) - before) / gigabytes,
+    }
+  },
+})
+
+export const upload = bulk({ id: 'bulk', title: 'Bulk' }, false)
+export const download = bulk({ id: 'bulk-down', title: 'Bulk, downstream' }, true)

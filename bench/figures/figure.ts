@@ -1,0 +1,66 @@
+/**
+ * What is measured.
+ *
+ * - figure: one load and what is read off while it runs; e.g. keep-alive requests
+ * - metric: one number of it; e.g. CPU time per request
+ * - entrant: a contender as it takes part in a figure; e.g. with recording on
+ * - sample: an entrant's metrics in one round
+ */
+
+import type { Contender } from '../contenders/contender.js'
+import type { Target } from '../contenders/start.js'
+import type { Site } from '../loads/bench-site.js'
+
+export interface Metric {
+  readonly id: string
+  readonly title: string
+  readonly unit: string
+  readonly better: 'lower' | 'higher'
+}
+
+export type Sample = Readonly<Record<string, number>>
+
+export interface Entrant {
+  readonly id: string
+  readonly title: string
+  /** Null: the backend itself, with nobody in between. */
+  readonly contender: Contender | null
+  readonly records: boolean
+  /** The entrant whose figures its own are divided by. */
+  readonly baseline: string
+}
+
+export interface Figure {
+  readonly id: string
+  readonly title: string
+  /** How it is measured, in a sentence. */
+  readonly how: string
+  readonly metrics: readonly Metric[]
+  /** Programs that have to be installed. */
+  readonly tools: readonly string[]
+  /** True: a new process for each round. False: one for all rounds, as a gateway runs for long. */
+  readonly fresh: boolean
+  /** Whether each process is first put under the load for a moment, uncounted, as it would be after its first minute. */
+  readonly warmUp: boolean
+  /** More rounds than this tell nothing new. */
+  readonly mostRounds: number
+  entrants(contenders: readonly Contender[]): readonly Entrant[]
+  /** @returns the port of what is behind the contenders */
+  startBackend(site: Site): Promise<number>
+  /** Puts the load on for about this long, and reads off. */
+  measure(site: Site, target: Target, seconds: number): Promise<Sample>
+}
+
+/** Everybody who is not the same as another here. */
+export const everybody = (baseline: string) => (contenders: readonly Contender[]) =>
+  contenders
+    .filter(({ bulkOnly }) => !bulkOnly)
+    .map(
+      (contender): Entrant => ({
+        id: contender.id,
+        title: contender.title,
+        contender,
+        records: false,
+        baseline,
+      }),
+    )

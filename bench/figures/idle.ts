@@ -1,0 +1,34 @@
+/** Memory held for connections on which nothing moves. */
+
+import { BASELINE } from '../contenders/all.js'
+import { startEcho } from '../loads/echo.js'
+import { withIdleConnections } from '../loads/idle.js'
+import { settled } from '../machine/settle.js'
+import { everybody, type Figure } from './figure.js'
+
+/** Opened and closed first, so that what is made once is not counted. */
+const FIRST_CONNECTIONS = 64
+
+/** Memory that still changes after this long is what it is. */
+const SETTLE_MS = 3000
+
+export const idle: Figure = {
+  id: 'idle',
+  title: 'Idle connections',
+  how: 'Growth of VmRSS (of all its processes) with 3,500 connections, or as many as descriptors allow, that have each sent a byte.',
+  metrics: [{ id: 'perConnection', title: 'memory per connection', unit: 'KiB', better: 'lower' }],
+  tools: [],
+  fresh: true,
+  warmUp: false,
+  mostRounds: 3,
+  entrants: everybody(BASELINE),
+  startBackend: startEcho,
+  measure: async ({ idleConnections }, target) => {
+    await withIdleConnections(target.port, FIRST_CONNECTIONS, async () => {})
+    const before = await settled(target.residentKiB, SETTLE_MS)
+    const during = await withIdleConnections(target.port, idleConnections, () =>
+      settled(target.residentKiB, SETTLE_MS),
+    )
+    return { perConnection: (during - before) / idleConnections }
+  },
+}

@@ -1,0 +1,33 @@
+/** One small message at a time over one connection: what a proxy adds to a round trip. */
+
+import { BASELINE } from '../contenders/all.js'
+import { runPingPong, startEcho } from '../loads/echo.js'
+import { type Entrant, everybody, type Figure } from './figure.js'
+
+const DIRECT: Entrant = {
+  id: 'direct',
+  title: 'no proxy',
+  contender: null,
+  records: false,
+  baseline: BASELINE,
+}
+
+export const latency: Figure = {
+  id: 'latency',
+  title: 'Small-message latency',
+  how: 'One connection, 64 bytes to an echo service and back, one at a time.',
+  metrics: [
+    { id: 'p50', title: 'p50', unit: 'µs', better: 'lower' },
+    { id: 'p99', title: 'p99', unit: 'µs', better: 'lower' },
+  ],
+  tools: [],
+  fresh: false,
+  warmUp: true,
+  mostRounds: Number.POSITIVE_INFINITY,
+  entrants: (contenders) => [DIRECT, ...everybody(BASELINE)(contenders)],
+  startBackend: startEcho,
+  measure: async (site, { port }, seconds) => {
+    const { p50, p99 } = await runPingPong(site, port, seconds)
+    return { p50, p99 }
+  },
+}

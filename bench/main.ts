@@ -1,0 +1,81 @@
+/** `npm run bench`: Tidegate beside its peers, in one run on this machine. */
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { allContenders } from './contenders/all.js'
+import { FIGURES } from './figures/all.js'
+import { coresFor } from './machine/cores.js'
+import { openScope } from './machine/scope.js'
+import { type Options, parseOptions } from './options.js'
+import { showProgress } from './progress.js'
+import type { Results } from './report/results.js'
+import { renderTables } from './report/table.js'
+import { runBench } from './run.js'
+
+/** From bench/.build/, where this is compiled to. */
+const ROOT = resolve(import.meta.dirname, '../..')
+
+const EXIT = { ok: 0, failed: 1, usage: 2 } as const
+
+const chosen = <T extends { readonly id: string }>(
+  all: readonly T[],
+  ids: readonly string[] | null,
+): readonly T[] => (ids === null ? all : all.filter(({ id }) => ids.includes(id)))
+
+const measureAll = async (options: Options): Promise<Results> => {
+  const scope = openScope()
+  const progress = showProgress(process.stderr)
+  let interrupted = false
+  const interrupt = async (signal: NodeJS.Signals): Promise<void> => {
+    const code = 128 + constants.signals[signal]
+    if (interrupted) process.exit(code)
+    interrupted = true
+    progress.end()
+    await scope.end()
+    process.exit(code)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
+  try {
+    return await runBench(scope, {
+      figures: chosen(FIGURES, options.figures),
+      contenders: chosen(
+        allContenders(join(ROOT, 'dist'), options.other === null ? null : resolve(options.other)),
+        options.contenders,
+      ),
+      cores: coresFor(options.pin),
+      options,
+      progress: progress.show,
+    })
+  } finally {
+    progress.end()
+    await scope.end()
+    // What was interrupted has nothing to report: the process is about to exit.
+    if (interrupted) await new Promise(() => {})
+  }
+}
+
+const readResults = (path: string): Results => {
+  const results = JSON.parse(readFileSync(path, 'utf8')) as Results
+  if (results.format !== 1) throw new Error(`${path} is not a JSON of this bench`)
+  return results
+}
+
+const run = async (argv: readonly string[]): Promise<number> => {
+  const choices = { figures: FIGURES, contenders: allContenders('', '') }
+  const parsed = parseOptions(argv, choices, ROOT)
+  if ('exit' in parsed) {
+    process.stderr.write(parsed.complaint)
+    return parsed.exit
+  }
+  const { options } = parsed
+  const results = options.from === null ? await measureAll(options) : readResults(options.from)
+  process.stdout.write(renderTables(results))
+  if (options.from === null) {
+    mkdirSync(dirname(options.out), { recursive: true })
+    writeFileSync(options.out, `${JSON.stringify(results, null, 2)}\n`)
+  }
+  return results.failures.length > 0 ? EXIT.failed : EXIT.ok
+}
+
+process.exitCode = await run(process.argv.slice(2))

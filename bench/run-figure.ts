@@ -1,0 +1,108 @@
+/** One figure: everybody in turn, round after round. */
+
+import { join } from 'node:path'
+import type { Ready } from './contenders/contender.js'
+import { directTo, startContender, type Target } from './contenders/start.js'
+import type { Entrant, Figure, Sample } from './figures/figure.js'
+import type { Site } from './loads/bench-site.js'
+import type { Scope } from './machine/scope.js'
+import type { Failure } from './report/results.js'
+
+export interface Entry {
+  readonly entrant: Entrant
+  /** Null: no proxy. */
+  readonly ready: Ready | null
+}
+
+export interface Plan {
+  readonly rounds: number
+  readonly seconds: number
+  readonly warmUpSeconds: number
+}
+
+export interface Measured {
+  readonly entrant: Entrant
+  readonly samples: readonly Sample[]
+  readonly failure: Failure | null
+}
+
+/** Told before each measurement. */
+export type OnStep = (step: { readonly round: number; readonly entrant: Entrant }) => void
+
+/** Besides the connections of the load: those that are just being closed, and what a contender opens for itself. */
+const SPARE_CONNECTIONS = 500
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
+
+/** Nobody is always first, nor always behind the same one. */
+const rotated = <T>(list: readonly T[], by: number): readonly T[] => {
+  const at = by % Math.max(list.length, 1)
+  return [...list.slice(at), ...list.slice(0, at)]
+}
+
+interface Runner {
+  readonly entrant: Entrant
+  readonly samples: Sample[]
+  failure: Failure | null
+  readonly measure: () => Promise<Sample>
+}
+
+export const runFigure = async (
+  figure: Figure,
+  entries: readonly Entry[],
+  site: Site,
+  plan: Plan,
+  onStep: OnStep,
+): Promise<readonly Measured[]> => {
+  const upstreamPort = await figure.startBackend(site)
+
+  const start = async (scope: Scope, { entrant, ready }: Entry): Promise<Target> => {
+    const target =
+      ready === null
+        ? directTo(upstreamPort)
+        : await startContender(scope, site.cores, ready, {
+            upstreamPort,
+            recordTo: entrant.records ? join(scope.tempDir(), 'recording.pcapng') : null,
+            maxConnections: site.idleConnections + SPARE_CONNECTIONS,
+          })
+    if (figure.warmUp && plan.warmUpSeconds > 0) await figure.measure(site, target, plan.warmUpSeconds)
+    return target
+  }
+
+  const measureFresh = async (entry: Entry): Promise<Sample> => {
+    const scope = site.scope.child()
+    try {
+      return await figure.measure(site, await start(scope, entry), plan.seconds)
+    } finally {
+      await scope.end()
+    }
+  }
+
+  const runnerOf = (entry: Entry): Runner => {
+    let started: Target | null = null
+    const measureAgain = async (): Promise<Sample> => {
+      started ??= await start(site.scope, entry)
+      return figure.measure(site, started, plan.seconds)
+    }
+    return {
+      entrant: entry.entrant,
+      samples: [],
+      failure: null,
+      measure: figure.fresh ? () => measureFresh(entry) : measureAgain,
+    }
+  }
+
+  const runners = entries.map(runnerOf)
+  const rounds = Math.min(plan.rounds, figure.mostRounds)
+  for (let round = 1; round <= rounds; round++)
+    for (const runner of rotated(runners, round - 1)) {
+      if (runner.failure !== null) continue
+      onStep({ round, entrant: runner.entrant })
+      try {
+        runner.samples.push(await runner.measure())
+      } catch (thrown) {
+        runner.failure = { figure: figure.id, entrant: runner.entrant.title, message: messageOf(thrown) }
+      }
+    }
+  return runners
+}
