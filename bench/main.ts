@@ -5,7 +5,6 @@ import { constants } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { allContenders } from './contenders/all.js'
 import { FIGURES } from './figures/all.js'
-import { coresFor } from './machine/cores.js'
 import { openScope } from './machine/scope.js'
 import { type Options, parseOptions } from './options.js'
 import { showProgress } from './progress.js'
@@ -43,7 +42,6 @@ const measureAll = async (options: Options): Promise<Results> => {
         allContenders(join(ROOT, 'dist'), options.other === null ? null : resolve(options.other)),
         options.contenders,
       ),
-      cores: coresFor(options.pin),
       options,
       progress: progress.show,
     })

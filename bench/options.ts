@@ -112,7 +112,7 @@ const commandFor = (choices: Choices): Command =>
       ),
     )
     .addOption(new Option('--quick', 'one round of one second, few idle connections, no warm-up'))
-    .addOption(new Option('--no-pin', 'let the kernel move everything between cores'))
+    .addOption(new Option('--pin', 'give the contender a core of its own, load and backend the others'))
     .addOption(new Option('--other <dist>', "measure another build's engines, too"))
     .addOption(
       new Option('--from <json>', "report an earlier run's JSON instead of measuring").conflicts([
@@ -163,7 +163,7 @@ export const parseOptions = (argv: readonly string[], choices: Choices, root: st
       figures: flags.only ?? null,
       contenders: flags.contenders ?? null,
       quick,
-      pin: flags.pin ?? true,
+      pin: flags.pin ?? false,
       other: flags.other ?? null,
       from: flags.from ?? null,
       out: flags.out ?? join(root, 'bench/results/latest.json'),

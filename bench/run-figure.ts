@@ -5,6 +5,7 @@ import type { Ready } from './contenders/contender.js'
 import { directTo, startContender, type Target } from './contenders/start.js'
 import type { Entrant, Figure, Sample } from './figures/figure.js'
 import type { Site } from './loads/bench-site.js'
+import { connectionsWithin } from './machine/descriptors.js'
 import type { Scope } from './machine/scope.js'
 import type { Failure } from './report/results.js'
 
@@ -58,12 +59,12 @@ export const runFigure = async (
 
   const start = async (scope: Scope, { entrant, ready }: Entry): Promise<Target> => {
     const target =
-      ready === null
+      ready === null || entrant.contender === null
         ? directTo(upstreamPort)
-        : await startContender(scope, site.cores, ready, {
+        : await startContender(scope, site.cores, entrant.contender, ready, {
             upstreamPort,
             recordTo: entrant.records ? join(scope.tempDir(), 'recording.pcapng') : null,
-            maxConnections: site.idleConnections + SPARE_CONNECTIONS,
+            maxConnections: Math.min(site.idleConnections + SPARE_CONNECTIONS, connectionsWithin(2)),
           })
     if (figure.warmUp && plan.warmUpSeconds > 0) await figure.measure(site, target, plan.warmUpSeconds)
     return target

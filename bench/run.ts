@@ -2,9 +2,9 @@
 
 import type { Contender, Ready } from './contenders/contender.js'
 import type { Figure } from './figures/figure.js'
-import type { Cores } from './machine/cores.js'
+import { canPin, coresFor } from './machine/cores.js'
+import { connectionsWithin } from './machine/descriptors.js'
 import { machineFacts } from './machine/facts.js'
-import { descriptorLimit } from './machine/proc.js'
 import type { Scope } from './machine/scope.js'
 import { askVersion, findTool, versionIn } from './machine/tools.js'
 import type { Options } from './options.js'
@@ -15,7 +15,6 @@ import { type Entry, type Measured, runFigure } from './run-figure.js'
 export interface Bench {
   readonly figures: readonly Figure[]
   readonly contenders: readonly Contender[]
-  readonly cores: Cores
   readonly options: Options
   /** One line of what is being done. */
   readonly progress: (line: string) => void
@@ -23,15 +22,8 @@ export interface Bench {
 
 const IDLE_CONNECTIONS = { usual: 3500, quick: 200 } as const
 
-/** Descriptors that are no connections. */
-const OTHER_DESCRIPTORS = 200
-
-/** A proxy needs two descriptors for each connection. */
 const idleConnectionsFor = (quick: boolean): number =>
-  Math.min(
-    quick ? IDLE_CONNECTIONS.quick : IDLE_CONNECTIONS.usual,
-    Math.floor((descriptorLimit() - OTHER_DESCRIPTORS) / 2),
-  )
+  Math.min(quick ? IDLE_CONNECTIONS.quick : IDLE_CONNECTIONS.usual, connectionsWithin(2))
 
 const VERSION_FLAGS: Readonly<Record<string, string>> = { iperf3: '--version', nginx: '-v', wrk: '-v' }
 
@@ -63,7 +55,7 @@ const resultsOf = (measured: readonly Measured[]): readonly EntrantResult[] => {
 }
 
 export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => {
-  const { figures, contenders, cores, options, progress } = bench
+  const { figures, contenders, options, progress } = bench
   const began = new Date()
   const machine = machineFacts()
   const leftOut: { name: string; why: string }[] = []
@@ -77,6 +69,7 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
   }
   const present = contenders.filter(({ id }) => ready.has(id))
   const idleConnections = idleConnectionsFor(options.quick)
+  const layout = options.pin ? 'apart' : 'free'
 
   const measure = async (figure: Figure): Promise<FigureResult | null> => {
     const { id, title, how, metrics } = figure
@@ -93,7 +86,12 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
     }
     if (entries.every(({ entrant }) => entrant.contender === null)) return null
     const own = scope.child()
-    const site = { scope: own, cores, idleConnections, tool: (name: string) => findTool(name) ?? name }
+    const site = {
+      scope: own,
+      cores: coresFor(figure.layout ?? layout),
+      idleConnections,
+      tool: (name: string) => findTool(name) ?? name,
+    }
     const plan = {
       rounds: options.rounds,
       seconds: options.seconds,
@@ -126,7 +124,7 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
     options: {
       rounds: options.rounds,
       seconds: options.seconds,
-      layout: cores.layout,
+      layout: canPin() ? layout : 'free',
       idleConnections,
     },
     contenders: present.map(({ id, title, setUp }) => ({

@@ -14,7 +14,7 @@ export interface Place {
   readonly directory: string
   /** A file to record to, or null. Asked only of those that can. */
   readonly recordTo: string | null
-  /** Connections it has to be able to serve at once. */
+  /** Connections it has to be able to serve at once; descriptors suffice for them. */
   readonly maxConnections: number
 }
 
@@ -40,6 +40,8 @@ export interface Contender {
   readonly canRecord: boolean
   /** Set up for bulk only: everywhere else it is the same as another contender. */
   readonly bulkOnly: boolean
+  /** Descriptors that one process opens for each connection; 0 if that is no limit. */
+  readonly descriptorsEach: number
   /** Looks for it, and builds it if need be. */
   find(scope: Scope): Promise<Availability>
 }

@@ -61,6 +61,8 @@ export const go: Contender = {
   setUp: 'two goroutines with `io.Copy` for each connection, `GOMAXPROCS=1`',
   canRecord: false,
   bulkOnly: false,
+  // Two sockets and, to splice, two pipes.
+  descriptorsEach: 6,
   find: async (scope) => {
     const path = findTool('go')
     if (path === null) return { missing: 'go is not installed' }

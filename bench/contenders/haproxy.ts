@@ -28,6 +28,7 @@ const variant = (
 ): Contender => ({
   ...names,
   canRecord: false,
+  descriptorsEach: 2,
   find: async () => {
     const path = findTool('haproxy')
     if (path === null) return { missing: 'haproxy is not installed' }

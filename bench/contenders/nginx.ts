@@ -27,6 +27,7 @@ export const nginx: Contender = {
   setUp: '`stream`, one worker, `proxy_buffer_size 64k`',
   canRecord: false,
   bulkOnly: false,
+  descriptorsEach: 2,
   find: async () => {
     const path = findTool('nginx')
     if (path === null) return { missing: 'nginx is not installed' }

@@ -10,6 +10,7 @@ export const socat: Contender = {
   setUp: '`fork,reuseaddr`: a process for each connection',
   canRecord: false,
   bulkOnly: false,
+  descriptorsEach: 0,
   find: async () => {
     const path = findTool('socat')
     if (path === null) return { missing: 'socat is not installed' }

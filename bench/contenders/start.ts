@@ -1,12 +1,13 @@
 /** A contender as it runs: its port, and what it has cost so far. */
 
 import type { Cores } from '../machine/cores.js'
+import { connectionsWithin } from '../machine/descriptors.js'
 import { freePort, waitUntilListening } from '../machine/ports.js'
 import { groupCpuSeconds, groupResidentKiB } from '../machine/proc.js'
 import { type Program, startProgram } from '../machine/programs.js'
 import type { Scope } from '../machine/scope.js'
 import { settled } from '../machine/settle.js'
-import type { Place, Ready } from './contender.js'
+import type { Contender, Place, Ready } from './contender.js'
 
 /** What a load is put on: a contender, or the backend itself. */
 export interface Target {
@@ -15,6 +16,8 @@ export interface Target {
   cpuSeconds(): Promise<number>
   /** Resident memory; 0 for the backend itself. */
   residentKiB(): number
+  /** It has descriptors for no more. */
+  readonly mostConnections: number
 }
 
 /** The backend itself, to see what a load costs with nobody in between. */
@@ -22,6 +25,7 @@ export const directTo = (port: number): Target => ({
   port,
   cpuSeconds: async () => 0,
   residentKiB: () => 0,
+  mostConnections: connectionsWithin(1),
 })
 
 /** More than any recorder needs to write what it has gathered. */
@@ -35,6 +39,7 @@ const askWhileAlive = (program: Program, ask: (group: number) => number) => (): 
 export const startContender = async (
   scope: Scope,
   cores: Cores,
+  { descriptorsEach }: Contender,
   ready: Ready,
   wanted: Omit<Place, 'directory' | 'port'>,
 ): Promise<Target> => {
@@ -48,5 +53,6 @@ export const startContender = async (
     // A recorder may still be writing what was relayed; that is part of its price.
     cpuSeconds: wanted.recordTo === null ? async () => cpuSeconds() : () => settled(cpuSeconds, WRITING_MS),
     residentKiB: askWhileAlive(program, groupResidentKiB),
+    mostConnections: connectionsWithin(descriptorsEach),
   }
 }

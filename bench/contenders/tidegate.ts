@@ -51,6 +51,7 @@ export const tidegate = ({ id, title, engine, dist }: Build): Contender => {
     setUp: `\`tidegate relay --engine ${engine} --workers 0 --log-level warn\``,
     canRecord: true,
     bulkOnly: false,
+    descriptorsEach: 2,
     find: async () =>
       existsSync(cli)
         ? { ready: { version: versionBeside(dist), launch } }

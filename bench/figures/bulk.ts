@@ -20,6 +20,7 @@ const bulk = (names: Pick<Figure, 'id' | 'title'>, downstream: boolean): Figure 
   tools: ['iperf3'],
   fresh: false,
   warmUp: true,
+  layout: null,
   mostRounds: Number.POSITIVE_INFINITY,
   entrants: (contenders) =>
     contenders.map(

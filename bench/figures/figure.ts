@@ -10,6 +10,7 @@
 import type { Contender } from '../contenders/contender.js'
 import type { Target } from '../contenders/start.js'
 import type { Site } from '../loads/bench-site.js'
+import type { Layout } from '../machine/cores.js'
 
 export interface Metric {
   readonly id: string
@@ -42,6 +43,8 @@ export interface Figure {
   readonly fresh: boolean
   /** Whether each process is first put under the load for a moment, uncounted, as it would be after its first minute. */
   readonly warmUp: boolean
+  /** Where everything runs, whatever the run asks for; null: no matter. */
+  readonly layout: Layout | null
   /** More rounds than this tell nothing new. */
   readonly mostRounds: number
   entrants(contenders: readonly Contender[]): readonly Entrant[]

@@ -15,20 +15,20 @@ const SETTLE_MS = 3000
 export const idle: Figure = {
   id: 'idle',
   title: 'Idle connections',
-  how: 'Growth of VmRSS (of all its processes) with 3,500 connections, or as many as descriptors allow, that have each sent a byte.',
+  how: 'Growth of resident memory with 3,500 connections, or as many as descriptors allow, that have each sent a byte.',
   metrics: [{ id: 'perConnection', title: 'memory per connection', unit: 'KiB', better: 'lower' }],
   tools: [],
   fresh: true,
   warmUp: false,
+  layout: null,
   mostRounds: 3,
   entrants: everybody(BASELINE),
   startBackend: startEcho,
   measure: async ({ idleConnections }, target) => {
+    const count = Math.min(idleConnections, target.mostConnections)
     await withIdleConnections(target.port, FIRST_CONNECTIONS, async () => {})
     const before = await settled(target.residentKiB, SETTLE_MS)
-    const during = await withIdleConnections(target.port, idleConnections, () =>
-      settled(target.residentKiB, SETTLE_MS),
-    )
-    return { perConnection: (during - before) / idleConnections }
+    const during = await withIdleConnections(target.port, count, () => settled(target.residentKiB, SETTLE_MS))
+    return { perConnection: (during - before) / count }
   },
 }

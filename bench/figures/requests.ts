@@ -25,6 +25,7 @@ const requests = (names: Pick<Figure, 'how' | 'id' | 'title'>, close: boolean): 
   tools: ['wrk', 'nginx'],
   fresh: false,
   warmUp: true,
+  layout: null,
   mostRounds: Number.POSITIVE_INFINITY,
   entrants: everybody(BASELINE),
   startBackend: startHttpService,

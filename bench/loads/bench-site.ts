@@ -6,7 +6,7 @@ import type { Scope } from '../machine/scope.js'
 export interface Site {
   readonly scope: Scope
   readonly cores: Cores
-  /** Connections that are held open to measure the memory of each. */
+  /** Connections to hold open to measure the memory of each, where descriptors suffice. */
   readonly idleConnections: number
   /** The path of a program that is known to be installed. */
   tool(name: string): string

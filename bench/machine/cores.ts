@@ -1,37 +1,40 @@
-/** Which cores run what: a contender has one to itself, load and backend have the others. */
+/**
+ * Which cores run what.
+ *
+ * - free: the kernel moves everything as it likes
+ * - apart: a contender has the last core to itself, load and backend have the others
+ * - together: contender, load and backend share one core
+ */
 
 import { availableParallelism } from 'node:os'
 import { findTool } from './tools.js'
 
+export type Layout = 'apart' | 'free' | 'together'
+
+type Command = readonly [string, ...string[]]
+
 export interface Cores {
   /** The command, made to run where contenders run. */
-  contender(command: readonly [string, ...string[]]): readonly [string, ...string[]]
+  contender(command: Command): Command
   /** The command, made to run where loads and backends run. */
-  others(command: readonly [string, ...string[]]): readonly [string, ...string[]]
-  /** For the report. */
-  readonly layout: string
+  others(command: Command): Command
 }
 
 const on =
-  (taskset: string, list: string): Cores['contender'] =>
-  (command) => [taskset, '-c', list, ...command]
+  (taskset: string, list: string) =>
+  (command: Command): Command => [taskset, '-c', list, ...command]
 
-const ANYWHERE: Cores = {
-  contender: (command) => command,
-  others: (command) => command,
-  layout: 'not pinned',
-}
+const FREE: Cores = { contender: (command) => command, others: (command) => command }
 
-/** @returns cores shared by all if they cannot be told apart here */
-export const coresFor = (pin: boolean): Cores => {
+/** Whether layouts other than `free` can be had here. */
+export const canPin = (): boolean => findTool('taskset') !== null && availableParallelism() > 1
+
+/** @returns as for `free` where nothing can be pinned */
+export const coresFor = (layout: Layout): Cores => {
   const taskset = findTool('taskset')
-  const count = availableParallelism()
-  if (!pin || taskset === null || count < 2) return ANYWHERE
-  const last = count - 1
-  const rest = last === 1 ? '0' : `0-${last - 1}`
-  return {
-    contender: on(taskset, String(last)),
-    others: on(taskset, rest),
-    layout: `contender on core ${last}, load and backend on ${rest}`,
-  }
+  if (layout === 'free' || taskset === null || !canPin()) return FREE
+  const last = availableParallelism() - 1
+  const contender = on(taskset, String(last))
+  if (layout === 'together') return { contender, others: contender }
+  return { contender, others: on(taskset, last === 1 ? '0' : `0-${last - 1}`) }
 }

@@ -55,13 +55,15 @@ const groupStats = (group: number): readonly ProcessStat[] =>
 export const groupCpuSeconds = (group: number): number =>
   groupStats(group).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
 
-/** The value in KiB of a line like `VmRSS:      1234 kB`, or 0 if there is none. */
+/** The value in KiB of a line like `Pss:      1234 kB`, or 0 if there is none. */
 export const parseKiB = (text: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0)
 
-/** Resident memory of a group in KiB: VmRSS of each of its processes. */
+/**
+ * Resident memory of a group in KiB, what its processes share counted once. For a group of one it grows as VmRSS does.
+ */
 export const groupResidentKiB = (group: number): number =>
-  groupStats(group).reduce((sum, { pid }) => sum + parseKiB(readProc(`${pid}/status`) ?? '', 'VmRSS'), 0)
+  groupStats(group).reduce((sum, { pid }) => sum + parseKiB(readProc(`${pid}/smaps_rollup`) ?? '', 'Pss'), 0)
 
 const LISTEN = '0A'
 

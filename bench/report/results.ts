@@ -1,6 +1,7 @@
 /** The account of one run, as it is written to JSON and read back. */
 
 import type { Metric, Sample } from '../figures/figure.js'
+import type { Layout } from '../machine/cores.js'
 
 export interface MachineFacts {
   readonly cpu: string
@@ -46,7 +47,8 @@ export interface Results {
   readonly options: {
     readonly rounds: number
     readonly seconds: number
-    readonly layout: string
+    /** Where everything ran, but for figures that say otherwise. */
+    readonly layout: Layout
     readonly idleConnections: number
   }
   readonly contenders: readonly {

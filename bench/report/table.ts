@@ -1,6 +1,7 @@
 /** The report on a terminal: a table for each figure, and what could not be measured. */
 
 import Table from 'cli-table3'
+import type { Layout } from '../machine/cores.js'
 import { formatCell } from './format.js'
 import type { FigureResult, Results } from './results.js'
 
@@ -15,11 +16,17 @@ const tableOf = ({ title, how, metrics, results }: FigureResult): string => {
   return `${table.toString()}\n${how}\n`
 }
 
+const LAYOUTS: Readonly<Record<Layout, string>> = {
+  free: 'not pinned to cores',
+  apart: 'the contender on a core of its own',
+  together: 'all on one core',
+}
+
 /** Above this, somebody else was using a noticeable part of a core. */
 const BUSY_LOAD = 0.5
 
 const notes = ({ machine, options, leftOut, failures, took }: Results): readonly string[] => [
-  `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}; ${options.layout}`,
+  `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}; ${LAYOUTS[options.layout]}`,
   `medians of ${options.rounds} rounds of ${options.seconds} s; ${took.seconds} s in all; × to HAProxy, or to the same without recording`,
   ...(machine.loadBefore > BUSY_LOAD
     ? [`the machine was busy before the run (load ${machine.loadBefore.toFixed(1)}): only rough figures`]
