@@ -35,6 +35,54 @@ export interface Engine {
   close(): Promise<void>
 }
 
+/**
+ * An engine that can run on several threads of one process at a time, one instance on each. What goes from thread to thread
+ * is plain data with a descriptor in it: descriptors belong to the process.
+ */
+export interface ThreadedEngine extends Engine {
+  /**
+   * Opens a socket that listens, for others to accept from: until somebody does, the kernel queues connections.
+   * @throws TidegateError (rejects) as `listen`.
+   */
+  bind(spec: ListenSpec): Promise<SharedListener>
+  /**
+   * Accepts here from what some thread's engine has bound. Whichever thread is free takes a connection that waits.
+   * Closing the `Listening` ends it here only: those that wait are not reset, and other threads go on.
+   * @throws TidegateError `listen_failed` when no descriptor is left, or when the listener was unbound.
+   */
+  accept(listener: SharedListener, onAccept: (client: Conn) => void): Listening
+  /**
+   * Closes what this engine bound (this very object, not a copy). Those that wait are reset, a unix socket's path
+   * is removed; a thread that still accepts keeps the socket open until it stops. Idempotent.
+   */
+  unbind(listener: SharedListener): void
+  /**
+   * Takes a conn out of this engine without closing it, at any time while it is not linked, also from inside
+   * `onAccept` or `done`. To whoever holds it, the conn is destroyed from then on. null when it was not open any more.
+   * @throws TidegateError `misuse`: it is linked or being read, has bytes to write, has ended, or is an adopted stream.
+   */
+  release(conn: Conn): LooseSocket | null
+  /** Makes a conn of what an engine of this process has released. One that broke meanwhile tells so as any conn does. */
+  receive(socket: LooseSocket): Conn
+}
+
+/** A socket that listens, and that several threads accept from. */
+export interface SharedListener {
+  readonly fd: number
+  /** The real address: port 0 has become the port the kernel chose. */
+  readonly address: Address
+}
+
+/** An open connection between two threads. Whoever holds it has to pass it on to `receive`, or it stays open. */
+export interface LooseSocket {
+  readonly fd: number
+  /** null: nobody asked yet. */
+  readonly local: Address | null
+  readonly remote: Address
+  /** Bytes that were taken from the socket and reached nobody, in a buffer of their own. */
+  readonly unread: Uint8Array | null
+}
+
 export interface SocketOptions {
   /** TCP_NODELAY. Default true: a relay must not hold small writes back. Ignored on unix sockets. */
   readonly noDelay?: boolean

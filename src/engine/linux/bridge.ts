@@ -22,6 +22,7 @@ export class Bridge implements Behind {
 
   constructor(
     stream: Duplex,
+    /** Node closes it. */
     fd: SocketFd,
     onBroken: (error: Error | null) => void,
     onClosed: (bridge: Bridge) => void,

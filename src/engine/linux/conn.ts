@@ -5,7 +5,7 @@
  */
 
 import type { Address } from '../../core/address.js'
-import type { Conn, UpstreamLeft } from '../../ports/engine.js'
+import type { Conn, LooseSocket, UpstreamLeft } from '../../ports/engine.js'
 import { abortedError, brokenError, misuse, warnOfThrow } from '../shared/errors.js'
 import { CLOSED_HERE, FINISHED, type Life, OPEN } from '../shared/life.js'
 import { PendingRead } from '../shared/pending-read.js'
@@ -208,6 +208,23 @@ export class LinuxConn implements Conn, Watched, Task {
     this.#close('with reset')
   }
 
+  /**
+   * Gives the descriptor up without closing it, and everything that was taken from it; null when it was not open any more.
+   * @throws TidegateError `misuse` when there is more to this conn than that.
+   */
+  release(): LooseSocket | null {
+    const unfit = this.#unfitForRelease()
+    if (unfit !== null) throw misuse(`the connection cannot change the engine: ${unfit}`)
+    if (this.#life !== OPEN) return null
+    const { fd, remote } = this
+    const unread = this.#unread === null ? NOTHING : this.#unread.takeAll()
+    const loose = { fd, local: this.#local, remote, unread: unread.length === 0 ? null : unread }
+    this.#reactor.letGo(fd)
+    this.#leaveOpen()
+    this.#forgetSocket()
+    return loose
+  }
+
   /** From here on `inward` takes what arrives, and `outward` brings what is sent. */
   attach(inward: Pump, outward: Pump): void {
     this.#onLeave = null
@@ -399,11 +416,23 @@ export class LinuxConn implements Conn, Watched, Task {
 
   #close(how: 'gently' | 'now' | 'with reset'): void {
     this.#reactor.close(this.fd)
+    this.behind?.closed(how)
+    this.#forgetSocket()
+  }
+
+  #forgetSocket(): void {
     this.fd = NO_SOCKET
     this.readable = false
     this.writable = false
-    this.behind?.closed(how)
     this.#onClosed(this)
+  }
+
+  #unfitForRelease(): string | null {
+    if (this.isLinked) return 'it is linked'
+    if (this.behind !== null) return 'it is an adopted stream'
+    if (this.#reader !== null) return 'it is being read'
+    if (this.#outbox !== null) return 'it has bytes to write'
+    return this.#fin === 'none' ? null : 'it has ended'
   }
 
   /** False when the conn was not open any more. */

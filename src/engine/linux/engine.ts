@@ -10,30 +10,38 @@ import type {
   Dial,
   DialDone,
   DialOptions,
-  Engine,
   Link,
   LinkObserver,
   LinkOptions,
   Listening,
   ListenSpec,
+  LooseSocket,
+  SharedListener,
+  ThreadedEngine,
 } from '../../ports/engine.js'
 import { endsOfStream, nameless } from '../shared/addresses.js'
-import { dialError, misuse, warnOfThrow } from '../shared/errors.js'
+import { dialError, listenError, misuse, warnOfThrow } from '../shared/errors.js'
 import { tcpAddressOf } from './addresses.js'
+import { type Bound, bind } from './bind.js'
 import { Bridge } from './bridge.js'
 import { type ConnEnds, LinuxConn } from './conn.js'
 import { LinuxDial } from './dialer.js'
 import { AF_UNIX } from './ffi/abi.js'
-import { NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
+import { asListenFd, asSocketFd, failed, type ListenFd, NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
+import type { LedgerSeat } from './ffi/ledger.js'
 import { LinuxLink } from './link.js'
-import { type LinuxListening, listen } from './listener.js'
+import { LinuxListening } from './listener.js'
 import { PipePool } from './pipes.js'
 import { Reactor } from './reactor.js'
 import { CONN_EVENTS } from './sockets.js'
 import { systemError } from './system-error.js'
 
-/** @throws TidegateError `engine_unavailable`, saying why: not Linux, koffi does not load, an unknown processor. */
-export const createLinuxEngine = (): Engine => new LinuxEngine()
+/**
+ * `seat`: where the engine keeps account of its descriptors, so that they can be closed when its thread has died; null
+ * (default): nowhere.
+ * @throws TidegateError `engine_unavailable`, saying why: not Linux, koffi does not load, an unknown processor.
+ */
+export const createLinuxEngine = (seat: LedgerSeat | null = null): ThreadedEngine => new LinuxEngine(seat)
 
 const CLOSED = 'the engine is closed'
 
@@ -44,37 +52,68 @@ const READ_BYTES = 64 * 1024
 const isEverywhere = (at: Address): boolean =>
   at.kind === 'tcp' && (at.host === '::' || at.host === '0.0.0.0')
 
-class LinuxEngine implements Engine {
+class LinuxEngine implements ThreadedEngine {
   readonly name = 'linux'
-  readonly #reactor = new Reactor(READ_BYTES)
-  readonly #pipes = new PipePool(this.#reactor.libc)
+  readonly #reactor: Reactor
+  readonly #pipes: PipePool
+  readonly #bound = new Map<SharedListener, Bound>()
   readonly #listenings = new Set<LinuxListening>()
   readonly #dials = new Set<LinuxDial>()
   readonly #links = new Set<LinuxLink>()
   readonly #conns = new Set<LinuxConn>()
   readonly #bridges = new Set<Bridge>()
-  readonly #forgetListening = (listening: LinuxListening): void => void this.#listenings.delete(listening)
   readonly #forgetDial = (dial: LinuxDial): void => void this.#dials.delete(dial)
   readonly #forgetLink = (link: LinuxLink): void => void this.#links.delete(link)
   readonly #forgetConn = (conn: LinuxConn): void => void this.#conns.delete(conn)
   readonly #forgetBridge = (bridge: Bridge): void => void this.#bridges.delete(bridge)
   #isClosed = false
 
+  constructor(seat: LedgerSeat | null) {
+    this.#reactor = new Reactor(READ_BYTES, seat)
+    this.#pipes = new PipePool(this.#reactor.libc)
+  }
+
   async listen(spec: ListenSpec, onAccept: (client: Conn) => void): Promise<Listening> {
+    const bound = await this.#bind(spec)
+    return this.#startAccepting(bound.fd, bound.address, onAccept, () => bound.close())
+  }
+
+  async bind(spec: ListenSpec): Promise<SharedListener> {
+    const bound = await this.#bind(spec)
+    const { fd, address } = bound
+    const shared = { fd, address }
+    this.#bound.set(shared, bound)
+    return shared
+  }
+
+  accept({ fd, address }: SharedListener, onAccept: (client: Conn) => void): Listening {
     if (this.#isClosed) throw misuse(CLOSED)
-    const listening = await listen(
-      this.#reactor,
-      spec,
-      (fd, at) => this.#accepted(fd, at, onAccept),
-      this.#forgetListening,
-    )
-    this.#listenings.add(listening)
-    if (this.#isClosed) {
-      await listening.close()
-      throw misuse(CLOSED)
+    // One of this thread's own: closed by `unbind`, the other's number could be anybody's by the next accept.
+    const own = this.#reactor.libc.duplicate(asListenFd(fd))
+    if (failed(own)) throw listenError(address, systemError('fcntl', own))
+    return this.#startAccepting(own, address, onAccept, () => this.#reactor.close(own))
+  }
+
+  unbind(listener: SharedListener): void {
+    this.#bound.get(listener)?.close()
+    this.#bound.delete(listener)
+  }
+
+  release(conn: Conn): LooseSocket | null {
+    return this.#own(conn).release()
+  }
+
+  receive({ fd, local, remote, unread }: LooseSocket): Conn {
+    const socket = asSocketFd(fd)
+    this.#reactor.libc.own(socket)
+    const conn = this.#conn(socket, { local, remote }, true)
+    if (unread !== null) conn.giveBack(unread)
+    if (this.#isClosed) conn.destroy()
+    else {
+      const watching = this.#reactor.watch(socket, conn, CONN_EVENTS)
+      if (watching < 0) conn.broke(systemError('epoll_ctl', watching))
     }
-    listening.start()
-    return listening
+    return conn
   }
 
   dial(address: Address, options: DialOptions, done: DialDone): Dial {
@@ -133,6 +172,7 @@ class LinuxEngine implements Engine {
     }
     const [ours, theirs] = pair
     const conn = this.#conn(ours, ends, true)
+    this.#reactor.libc.leaveToNode(theirs)
     const bridge = new Bridge(stream, theirs, (error) => conn.broke(error), this.#forgetBridge)
     this.#bridges.add(bridge)
     conn.behind = bridge
@@ -145,6 +185,7 @@ class LinuxEngine implements Engine {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const listening of this.#listenings) await listening.close()
+    for (const listener of this.#bound.keys()) this.unbind(listener)
     for (const dial of this.#dials) dial.cancel()
     for (const link of this.#links) link.destroy('drained')
     for (const conn of this.#conns) conn.destroy()
@@ -153,6 +194,40 @@ class LinuxEngine implements Engine {
     this.#reactor.shutDown()
     // The ends of the links are told on this turn, bridges closed by the next.
     await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  async #bind(spec: ListenSpec): Promise<Bound> {
+    if (this.#isClosed) throw misuse(CLOSED)
+    const bound = await bind(this.#reactor, spec)
+    if (!this.#isClosed) return bound
+    bound.close()
+    throw misuse(CLOSED)
+  }
+
+  #startAccepting(
+    fd: ListenFd,
+    address: Address,
+    onAccept: (client: Conn) => void,
+    close: () => void,
+  ): Listening {
+    const listening: LinuxListening = new LinuxListening(
+      this.#reactor,
+      fd,
+      address,
+      (socket, at) => this.#accepted(socket, at, onAccept),
+      () => {
+        this.#listenings.delete(listening)
+        close()
+      },
+    )
+    try {
+      listening.start()
+    } catch (thrown) {
+      close()
+      throw listenError(address, thrown)
+    }
+    this.#listenings.add(listening)
+    return listening
   }
 
   #accepted(fd: SocketFd, at: Address, onAccept: (client: Conn) => void): void {

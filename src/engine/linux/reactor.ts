@@ -9,6 +9,7 @@
  */
 
 import { type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
+import type { LedgerSeat } from './ffi/ledger.js'
 import { Libc, type Watcher } from './ffi/libc.js'
 import { systemError } from './system-error.js'
 import { TimerWheel } from './timers.js'
@@ -27,7 +28,7 @@ export interface Task {
 const BATCHES_PER_TURN = 4
 
 export class Reactor {
-  readonly libc = new Libc()
+  readonly libc: Libc
   readonly timers = new TimerWheel()
   /** performance.now() of this turn. */
   now = performance.now()
@@ -35,7 +36,7 @@ export class Reactor {
   #buffer: Uint8Array
   readonly #epoll: EpollFd
   readonly #watcher: Watcher
-  /** By descriptor: a dense array, since the kernel gives the lowest number that is free. */
+  /** By descriptor: a dense array, since the kernel gives the lowest number that is free, to all threads together. */
   readonly #watched: (Watched | undefined)[] = []
   readonly #generations: number[] = []
   readonly #starving = new Set<() => void>()
@@ -50,7 +51,8 @@ export class Reactor {
   #isClosed = false
 
   /** @throws TidegateError `engine_unavailable`; Error with a system code when there is no descriptor left. */
-  constructor(bufferBytes: number) {
+  constructor(bufferBytes: number, seat: LedgerSeat | null) {
+    this.libc = new Libc(seat)
     this.#bufferBytes = bufferBytes
     this.#buffer = new Uint8Array(bufferBytes)
     const epoll = this.libc.epoll()
@@ -87,6 +89,12 @@ export class Reactor {
   unwatch(fd: SocketFd | ListenFd): void {
     this.libc.unwatch(this.#epoll, fd)
     this.#forget(fd)
+  }
+
+  /** Stays open, and is another thread's from now on. */
+  letGo(fd: SocketFd): void {
+    this.unwatch(fd)
+    this.libc.leaveToMain(fd)
   }
 
   /** Closes a descriptor, watched or not. Closing takes it out of the epoll set (epoll(7)). */

@@ -34,6 +34,18 @@ export class Unread {
     return chunk.subarray(0, maxBytes)
   }
 
+  /** Everything, as one piece that shares its memory with nobody. */
+  takeAll(): Uint8Array {
+    const all = new Uint8Array(this.#bytes)
+    let at = 0
+    for (const chunk of this.#chunks) {
+      all.set(chunk, at)
+      at += chunk.length
+    }
+    this.clear()
+    return all
+  }
+
   clear(): void {
     this.#chunks = []
     this.#bytes = 0

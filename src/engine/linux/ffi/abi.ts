@@ -36,6 +36,7 @@ export const SHUT_WR = 1
 /** SPLICE_F_MOVE | SPLICE_F_NONBLOCK */
 export const SPLICE_FLAGS = 1 | 2
 export const F_SETPIPE_SZ = 1031
+export const F_DUPFD_CLOEXEC = 1030
 
 export const EPOLL_CTL_ADD = 1
 export const EPOLL_CTL_DEL = 2

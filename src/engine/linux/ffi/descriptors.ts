@@ -23,5 +23,10 @@ export interface Pipe {
 
 export const failed = (result: number): result is Failed => result < 0
 
+/** A number that comes from another thread, whose engine knew what it was. */
+export const asListenFd = (fd: number): ListenFd => fd as ListenFd
+export const asAnyFd = (fd: number): AnyFd => fd as AnyFd
+export const asSocketFd = (fd: number): SocketFd => fd as SocketFd
+
 /** What a closed socket has in place of its descriptor: every call answers EBADF. */
 export const NO_SOCKET = -1 as SocketFd

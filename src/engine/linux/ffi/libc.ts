@@ -8,6 +8,7 @@ import {
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
+  F_DUPFD_CLOEXEC,
   F_SETPIPE_SZ,
   type Family,
   MSG_DONTWAIT,
@@ -22,9 +23,19 @@ import {
   SOL_SOCKET,
   SPLICE_FLAGS,
 } from './abi.js'
-import type { AnyFd, EpollFd, Failed, ListenFd, Pipe, PipeFd, SocketFd } from './descriptors.js'
+import {
+  type AnyFd,
+  type EpollFd,
+  type Failed,
+  type ListenFd,
+  NO_SOCKET,
+  type Pipe,
+  type PipeFd,
+  type SocketFd,
+} from './descriptors.js'
 import { type Foreign, loadForeign, supportedArchitecture } from './koffi.js'
 import { type EventLayout, eventLayout, lingerZero, SOCKADDR_BYTES, type SocketAddress } from './layout.js'
+import { type DescriptorLedger, type LedgerSeat, MAIN_OWNER, markOf } from './ledger.js'
 
 /** The events of one `epollWait`, as 32-bit words in the kernel's layout. */
 export interface EventBatch {
@@ -64,9 +75,13 @@ export class Libc {
   readonly #linger = lingerZero()
   readonly #peeked = new Uint8Array(new ArrayBuffer(1))
   #waste: Uint8Array | null = null
+  readonly #ledger: DescriptorLedger
+  readonly #mark: number
 
-  /** @throws TidegateError `engine_unavailable`. */
-  constructor() {
+  /** `seat`: where this thread notes the descriptors it owns. @throws TidegateError `engine_unavailable`. */
+  constructor(seat: LedgerSeat | null = null) {
+    this.#ledger = seat?.ledger ?? new Uint16Array(new SharedArrayBuffer(0))
+    this.#mark = markOf(seat?.owner ?? MAIN_OWNER)
     this.#foreign = loadForeign()
     const { koffi, library } = this.#foreign
     this.#call = bindAll(library)
@@ -78,13 +93,13 @@ export class Libc {
   }
 
   socket(family: Family): SocketFd | Failed {
-    return this.#result(this.#call.socket(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0)) as SocketFd | Failed
+    return this.#opened(this.#call.socket(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0)) as SocketFd | Failed
   }
 
   /** Two ends of one unix stream. */
   socketPair(family: Family): readonly [SocketFd, SocketFd] | Failed {
     const result = this.#result(this.#call.socketpair(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0, this.#pair))
-    return result < 0 ? (result as Failed) : ([this.#pair[0], this.#pair[1]] as [SocketFd, SocketFd])
+    return result < 0 ? (result as Failed) : (this.#openedPair() as [SocketFd, SocketFd])
   }
 
   setOption(fd: SocketFd, level: number, option: number, value: number): number {
@@ -122,7 +137,7 @@ export class Libc {
   /** Leaves the client's address in {@link peer}. */
   accept(fd: ListenFd): SocketFd | Failed {
     this.#length[0] = SOCKADDR_BYTES
-    return this.#result(this.#call.accept4(fd, this.peer, this.#length, NONBLOCK_CLOEXEC)) as
+    return this.#opened(this.#call.accept4(fd, this.peer, this.#length, NONBLOCK_CLOEXEC)) as
       | SocketFd
       | Failed
   }
@@ -167,7 +182,8 @@ export class Libc {
   pipe(): Pipe | null {
     const result = this.#result(this.#call.pipe2(this.#pair, NONBLOCK_CLOEXEC))
     if (result < 0) return null
-    return { exit: this.#pair[0] as PipeFd, entry: this.#pair[1] as PipeFd }
+    const [exit, entry] = this.#openedPair() as [PipeFd, PipeFd]
+    return { exit, entry }
   }
 
   /** Asks for room in a pipe; gives what it has now. */
@@ -180,13 +196,35 @@ export class Libc {
     return this.#result(this.#call.shutdown(fd, SHUT_WR))
   }
 
+  /** Another descriptor of the same socket. */
+  duplicate(fd: ListenFd): ListenFd | Failed {
+    return this.#opened(this.#call.fcntl(fd, F_DUPFD_CLOEXEC, 0)) as ListenFd | Failed
+  }
+
   /** The number is free for others even when this fails (close(2)). */
   close(fd: AnyFd): void {
+    if (fd < 0) return
+    this.#ledger[fd] = 0
     this.#call.close(fd)
   }
 
+  /** This thread closes `fd` from now on, whoever opened it. */
+  own(fd: AnyFd): void {
+    this.#ledger[fd] = this.#mark
+  }
+
+  /** On its way to another thread: the end of this one no longer closes it. */
+  leaveToMain(fd: AnyFd): void {
+    this.#ledger[fd] = markOf(MAIN_OWNER)
+  }
+
+  /** Node closes it from now on. */
+  leaveToNode(fd: AnyFd): void {
+    this.#ledger[fd] = 0
+  }
+
   epoll(): EpollFd | Failed {
-    return this.#result(this.#call.epoll_create1(EPOLL_CLOEXEC)) as EpollFd | Failed
+    return this.#opened(this.#call.epoll_create1(EPOLL_CLOEXEC)) as EpollFd | Failed
   }
 
   watch(epoll: EpollFd, fd: SocketFd | ListenFd, events: number, generation: number): number {
@@ -219,6 +257,19 @@ export class Libc {
 
   #result(value: number): number {
     return value < 0 ? -this.#errno() : value
+  }
+
+  #opened(fd: number): number {
+    if (fd < 0) return -this.#errno()
+    this.#ledger[fd] = this.#mark
+    return fd
+  }
+
+  #openedPair(): readonly [number, number] {
+    const [one = NO_SOCKET, other = NO_SOCKET] = this.#pair
+    this.#ledger[one] = this.#mark
+    this.#ledger[other] = this.#mark
+    return [one, other]
   }
 }
 
