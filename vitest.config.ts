@@ -1,11 +1,59 @@
 import { defineConfig } from 'vitest/config'
 
+/** What serves in the tests that drive a gateway. */
+interface Setting {
+  readonly name: string
+  readonly engine: string
+  readonly workers: string
+}
+
+/** Each is a project: `npx vitest run --project linux-2`. */
+const SETTINGS: readonly Setting[] = [
+  { name: 'linux-0', engine: 'linux', workers: '0' },
+  { name: 'linux-1', engine: 'linux', workers: '1' },
+  { name: 'linux-2', engine: 'linux', workers: '2' },
+  { name: 'portable', engine: 'portable', workers: '0' },
+]
+
+/** One's own in place of all of them: `TEST_ENGINE=linux TEST_WORKERS=8 npx vitest run`. */
+const chosen = (): readonly Setting[] | null => {
+  const { TEST_ENGINE, TEST_WORKERS = '0' } = process.env
+  return TEST_ENGINE ? [{ name: 'chosen', engine: TEST_ENGINE, workers: TEST_WORKERS }] : null
+}
+
+const IN_EVERY_SETTING = ['test/integration/**/*.test.ts', 'test/control/gateway.test.ts']
+/** They measure processor time and have deadlines of a second, so they run after the others, one at a time. */
+const ALONE = ['test/integration/alone/**/*.test.ts']
+
+const projectsOf = ({ name, engine, workers }: Setting, index: number, { length }: readonly Setting[]) => {
+  const env = { TEST_ENGINE: engine, TEST_WORKERS: workers, TEST_SHARE: `${index + 1}/${length}` }
+  return [
+    { extends: true as const, test: { name, env, include: IN_EVERY_SETTING, exclude: ALONE } },
+    {
+      extends: true as const,
+      test: {
+        name: `${name}-alone`,
+        env,
+        include: ALONE,
+        fileParallelism: false,
+        sequence: { groupOrder: 1 },
+      },
+    },
+  ]
+}
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     // Two cores in CI: more workers would only make the timing of socket tests worse.
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'once', include: ['test/**/*.test.ts'], exclude: IN_EVERY_SETTING },
+      },
+      ...(chosen() ?? SETTINGS).flatMap(projectsOf),
+    ],
   },
 })

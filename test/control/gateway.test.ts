@@ -12,6 +12,7 @@ import type { GatewayOptions } from '../../src/control/hooks.js'
 import { type Address, formatAddress } from '../../src/core/address.js'
 import { createPcapngReader } from '../../src/core/codec/pcapng/reader.js'
 import type { ConnectionRecord } from '../../src/core/session/record.js'
+import { SETTING } from '../support/setting.js'
 
 const cleanups: (() => unknown)[] = []
 
@@ -73,10 +74,13 @@ const accounts = () => {
 
 const start = async (config: GatewayConfigInput, options: GatewayOptions = {}) => {
   const closed = accounts()
-  const gateway = await createGateway(config, {
-    ...options,
-    observers: [...(options.observers ?? []), closed.observer],
-  })
+  const gateway = await createGateway(
+    { ...SETTING, ...config },
+    {
+      ...options,
+      observers: [...(options.observers ?? []), closed.observer],
+    },
+  )
   cleanups.push(() => gateway.destroy())
   return { gateway, nextClosed: closed.next, port: portOf(gateway.listeners[0]?.address) }
 }

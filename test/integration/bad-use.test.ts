@@ -1,29 +1,13 @@
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { expectFailure } from '../support/failure.js'
 import { blockScope, testScope, within } from '../support/scope.js'
 import { dial, exchange, freePort, LOOPBACK, startServer } from '../support/sockets.js'
-import { startRecorder, startRelay, tidegate } from '../support/tidegate.js'
+import { startRecorder, startRelay } from '../support/tidegate.js'
 import { findTool } from '../support/tools.js'
-
-/** One line, led by the program's name, and nothing that looks like a stack or an object. */
-const ONE_LINE = /^tidegate: [^\n]+\n$/
-
-const expectFailure = async (
-  args: readonly string[],
-  code: number,
-  says: RegExp,
-  launcher: readonly string[] = [],
-): Promise<void> => {
-  const finished = await tidegate(args, { timeoutMs: 15_000, launcher })
-  expect(finished.stderr).toMatch(ONE_LINE)
-  expect(finished.stderr).toMatch(says)
-  expect(finished.stderr).not.toMatch(/^\s*at |node:internal|\bError\b:/m)
-  expect(finished.stdout.toString()).toBe('')
-  expect(finished.code, finished.stderr).toBe(code)
-}
 
 const PRIVILEGED_PORT = 80
 
@@ -40,23 +24,6 @@ const launcherWithoutPrivilege = (): readonly string[] | string => {
   if (setpriv === undefined) return 'root has it, and there is no setpriv to give it up'
   return [setpriv, '--bounding-set=-net_bind_service', '--inh-caps=-net_bind_service', '--']
 }
-
-describe('a wrong command', () => {
-  it.each<[string, readonly string[], RegExp]>([
-    ['a listen address without a port', ['relay', 'localhost', ':80'], /localhost.*port/],
-    ['a target that is no address', ['relay', ':0', 'a:b:c'], /a:b:c/],
-    ['a port that is too large', ['relay', ':70000', ':80'], /70000/],
-    ['no target', ['relay', ':0'], /target/i],
-    ['a command that there is not', ['rely', ':0', ':80'], /rely/],
-    ['an option that there is not', ['relay', ':0', ':80', '--idel-timeout', '5s'], /idel-timeout/],
-    ['a duration without a unit', ['relay', ':0', ':80', '--idle-timeout', '5'], /--idle-timeout.*unit/],
-    ['a recording without a file', ['record', ':0', ':80'], /--out/],
-    ['a policy that there is not', ['record', ':0', ':80', '--out', 'x', '--overload', 'wait'], /wait/],
-    ['a network that is none', ['relay', ':0', ':80', '--allow', '10.0.0.0/99'], /10\.0\.0\.0\/99/],
-  ])('%s is one line and exit code 2', async (_, args, says) => {
-    await expectFailure(args, 2, says)
-  })
-})
 
 describe('work that cannot be done', () => {
   const scope = blockScope()
@@ -84,26 +51,6 @@ describe('work that cannot be done', () => {
   it('a recording into a directory that is not there is one line and exit code 1', async () => {
     const file = join(scope.tempDir(), 'no', 'such', 'place.pcapng')
     await expectFailure(['record', `${LOOPBACK}:0`, ':80', '--out', file], 1, /place\.pcapng/)
-  })
-
-  it.each(['inspect', 'verify'])(
-    '%s of a file that is not there is one line and exit code 1',
-    async (command) => {
-      const file = join(scope.tempDir(), 'missing.pcapng')
-      await expectFailure([command, file], 1, /missing\.pcapng/)
-    },
-  )
-
-  it.each(['inspect', 'verify'])('%s of a directory is one line and exit code 1', async (command) => {
-    const directory = join(scope.tempDir(), 'directory')
-    mkdirSync(directory)
-    await expectFailure([command, directory], 1, /directory/)
-  })
-
-  it.each(['inspect', 'verify'])('%s of a foreign file is one line and exit code 1', async (command) => {
-    const file = join(scope.tempDir(), 'letter.txt')
-    writeFileSync(file, 'Dear reader,\nthis is no recording.\n'.repeat(100))
-    await expectFailure([command, file], 1, /letter\.txt/)
   })
 
   it('a file that another gateway records to is one line and exit code 1', async () => {

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { payload, seededRandom } from '../support/payload.js'
 import { expectSameBytes, expectSound, listConnections, rawStreamTo } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
+import { shareOf } from '../support/setting.js'
 import { dial, exchange, freePort, startServer, type TestServer } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
@@ -145,7 +146,7 @@ const startCountingEcho = (scope: Scope, arrivedUp: Map<number, Arrivals>): Prom
 describeWith(['tshark'], 'a recording gateway that is killed in the middle of traffic', () => {
   const scope = blockScope()
 
-  it.each(ROUNDS)(
+  it.each(shareOf(ROUNDS))(
     'after $delayMs ms of traffic $name leaves a file that repair makes whole, and nothing of it is lost',
     async ({ delayMs, ...pace }) => {
       const ends = testScope()

@@ -10,14 +10,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Daemon, type Finished, type RunOptions, run, startDaemon } from './processes.js'
 import { type Scope, within } from './scope.js'
+import { SETTING_ENVIRONMENT } from './setting.js'
 import { LOOPBACK } from './sockets.js'
 
 // What the person who runs the tests has set for their own gateways is not for these.
 for (const name of Object.keys(process.env)) if (name.startsWith('TIDEGATE_')) delete process.env[name]
 
-/** `TEST_ENGINE` and `TEST_WORKERS` run the suite on another engine than the one that is chosen by itself. */
-if (process.env.TEST_ENGINE) process.env.TIDEGATE_ENGINE = process.env.TEST_ENGINE
-if (process.env.TEST_WORKERS) process.env.TIDEGATE_WORKERS = process.env.TEST_WORKERS
+Object.assign(process.env, SETTING_ENVIRONMENT)
 
 /** `TEST_CLI` runs the suite against another build, e.g. an installed package. */
 const CLI = process.env.TEST_CLI ?? join(import.meta.dirname, '../../dist/cli/main.js')

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { PING_PONG, recorded } from '../cli/recordings.js'
 import { runWell } from '../support/processes.js'
 import { eventually, testScope, within } from '../support/scope.js'
 import { startTidegate } from '../support/tidegate.js'
 import { toolPath } from '../support/tools.js'
+import { PING_PONG, recorded } from './recordings.js'
 
 /** 20 MB in one connection, and 3000 short ones: more than any pipe holds, whatever of it is shown. */
 const LONG = recorded((tape) => {

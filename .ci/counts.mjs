@@ -1,0 +1,40 @@
+// A vitest reporter that counts what passed and failed in each project. Prints a table at the end, and keeps
+// "PASSED FAILED" of what has ended so far in the file that COUNTS_FILE names: a run that is cut off has counts, too.
+import { writeFileSync } from 'node:fs'
+
+const COLUMNS = ['passed', 'failed', 'skipped']
+
+export default class Counts {
+  #projects = new Map()
+
+  onTestModuleEnd(module) {
+    const counts = this.#of(module.project.name)
+    for (const test of module.children.allTests()) {
+      const { state } = test.result()
+      if (state in counts) counts[state]++
+    }
+    // A file that could not even be loaded, or whose hooks failed, has no test that says so.
+    if (module.state() === 'failed' && ![...module.children.allTests('failed')].length) counts.failed++
+    const sum = (column) => [...this.#projects.values()].reduce((all, of) => all + of[column], 0)
+    writeFileSync(process.env.COUNTS_FILE, `${sum('passed')} ${sum('failed')}\n`)
+  }
+
+  onTestRunEnd() {
+    const line = (name, cells) =>
+      `${name.padEnd(16)}${cells.map((cell) => String(cell).padStart(9)).join('')}\n`
+    process.stdout.write(`\n${line('project', COLUMNS)}`)
+    for (const [name, counts] of [...this.#projects].sort())
+      process.stdout.write(
+        line(
+          name,
+          COLUMNS.map((column) => counts[column]),
+        ),
+      )
+  }
+
+  #of(name) {
+    const counts = this.#projects.get(name) ?? { passed: 0, failed: 0, skipped: 0 }
+    this.#projects.set(name, counts)
+    return counts
+  }
+}
