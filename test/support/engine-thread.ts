@@ -1,6 +1,5 @@
 /** A worker thread with a linux engine of its own (test/engine/linux/threads/thread.mjs), as a test drives it. */
 
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../../src/core/address.js'
@@ -45,7 +44,7 @@ export class EngineThread {
     this.worker = new Worker(CODE, { workerData: { seat, listener, mode, upstream } })
     this.worker.on('message', (message: Message) => this.#note(message))
     this.worker.on('error', (error: Error) => this.errors.push(error))
-    this.#exit = once(this.worker, 'exit').then(([code]) => code)
+    this.#exit = new Promise((resolve) => this.worker.once('exit', resolve))
   }
 
   /** Resolves with the exit code. */

@@ -3,19 +3,22 @@
 import { asAnyFd } from './ffi/descriptors.js'
 import { type DescriptorLedger, markOf } from './ffi/ledger.js'
 import { Libc } from './ffi/libc.js'
+import { vacate } from './halt.js'
 
 /**
  * Closes every descriptor that `owner` has in the ledger, and tells how many those were. Its clients and upstreams see a
- * close. Only when its thread has ended (a Worker's `exit` event), and before another thread has the number.
+ * close. Only when its thread has ended (a Worker's `exit` event); `owner` is free for another one then.
  * @throws TidegateError `engine_unavailable`.
  */
 export const closeDescriptorsOf = (ledger: DescriptorLedger, owner: number): number => {
   const libc = new Libc({ ledger, owner })
+  const { marks } = ledger
   const mark = markOf(owner)
   let closed = 0
-  for (let fd = ledger.indexOf(mark); fd !== -1; fd = ledger.indexOf(mark, fd + 1)) {
+  for (let fd = marks.indexOf(mark); fd !== -1; fd = marks.indexOf(mark, fd + 1)) {
     libc.close(asAnyFd(fd))
     closed++
   }
+  vacate({ ledger, owner })
   return closed
 }

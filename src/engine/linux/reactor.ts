@@ -11,6 +11,7 @@
 import { type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
 import type { LedgerSeat } from './ffi/ledger.js'
 import { Libc, type Watcher } from './ffi/libc.js'
+import { atExit, HaltSwitch } from './halt.js'
 import { systemError } from './system-error.js'
 import { TimerWheel } from './timers.js'
 
@@ -36,6 +37,8 @@ export class Reactor {
   #buffer: Uint8Array
   readonly #epoll: EpollFd
   readonly #watcher: Watcher
+  readonly #halt: HaltSwitch
+  readonly #notAtExit: () => void
   /** By descriptor: a dense array, since the kernel gives the lowest number that is free, to all threads together. */
   readonly #watched: (Watched | undefined)[] = []
   readonly #generations: number[] = []
@@ -49,6 +52,7 @@ export class Reactor {
   #thrown: { readonly what: unknown } | null = null
   #isInTurn = false
   #isClosed = false
+  #isEpollClosed = false
 
   /** @throws TidegateError `engine_unavailable`; Error with a system code when there is no descriptor left. */
   constructor(bufferBytes: number, seat: LedgerSeat | null) {
@@ -58,7 +62,9 @@ export class Reactor {
     const epoll = this.libc.epoll()
     if (failed(epoll)) throw systemError('epoll_create1', epoll)
     this.#epoll = epoll
+    this.#halt = this.#takeSeat(seat, epoll)
     this.#watcher = this.libc.onEvents(epoll, () => this.#turn())
+    this.#notAtExit = atExit(() => this.#closeEpoll())
     this.#watcher.keepAlive(false)
   }
 
@@ -133,9 +139,22 @@ export class Reactor {
     else this.#closeEpoll()
   }
 
+  #takeSeat(seat: LedgerSeat | null, epoll: EpollFd): HaltSwitch {
+    try {
+      return new HaltSwitch(seat, epoll)
+    } catch (thrown) {
+      this.libc.close(epoll)
+      throw thrown
+    }
+  }
+
   #closeEpoll(): void {
+    if (this.#isEpollClosed) return
+    this.#isEpollClosed = true
+    this.#notAtExit()
     this.#watcher.close()
     this.libc.close(this.#epoll)
+    this.#halt.done()
   }
 
   #forget(fd: SocketFd | ListenFd): void {
@@ -157,6 +176,7 @@ export class Reactor {
   #turn(): void {
     this.now = performance.now()
     this.#isInTurn = true
+    if (this.#halt.isAsked) this.shutDown()
     try {
       for (let batch = 0; batch < BATCHES_PER_TURN && !this.#isClosed; batch++) {
         const count = this.libc.takeEvents(this.#epoll)
@@ -168,14 +188,15 @@ export class Reactor {
       this.#isInTurn = false
       if (this.#tasks.length > 0 && !this.#isClosed) this.#immediate ??= setImmediate(() => this.#lateTurn())
     }
-    this.#rethrow()
+    if (this.#thrown !== null) this.#rethrow(this.#thrown)
   }
 
-  #rethrow(): void {
-    const thrown = this.#thrown
-    if (thrown === null) return
+  /** Not from inside the watcher's callback: Node would meet it in the midst of whatever runs next. */
+  #rethrow(thrown: { readonly what: unknown }): void {
     this.#thrown = null
-    throw thrown.what
+    setImmediate(() => {
+      throw thrown.what
+    })
   }
 
   #dispatch(count: number): void {

@@ -25,6 +25,7 @@ export const failed = (result: number): result is Failed => result < 0
 
 /** A number that comes from another thread, whose engine knew what it was. */
 export const asListenFd = (fd: number): ListenFd => fd as ListenFd
+export const asEpollFd = (fd: number): EpollFd => fd as EpollFd
 export const asAnyFd = (fd: number): AnyFd => fd as AnyFd
 export const asSocketFd = (fd: number): SocketFd => fd as SocketFd
 

@@ -1,6 +1,6 @@
 /**
- * Which thread has which descriptor open. Descriptors belong to the process: those of a thread that dies stay open, and
- * somebody else has to close them.
+ * What the threads of a process share about their engines: which has which descriptor open, and whether it is running.
+ * Descriptors belong to the process: those of a thread that dies stay open, and somebody else has to close them.
  *
  * - owner: a number for a thread, its engine's as long as it lives; 0 is the main thread
  * - mark: owner + 1; 0 stands where nobody has to close anything
@@ -14,13 +14,27 @@
  * which orders what both wrote; a dead thread's marks are read after it has been joined.
  */
 
-export type DescriptorLedger = Uint16Array<SharedArrayBuffer>
+/** Plain data: a thread gets it with its `workerData`. */
+export interface DescriptorLedger {
+  /** By descriptor. */
+  readonly marks: Uint16Array<SharedArrayBuffer>
+  /** By owner, {@link ENGINE_WORDS} for each. */
+  readonly engines: Int32Array<SharedArrayBuffer>
+}
 
 export interface LedgerSeat {
   readonly ledger: DescriptorLedger
-  /** 0 to 65,534. At any time one living thread has it. */
+  /** 0 to {@link MOST_OWNERS} - 1. At any time one engine has it. */
   readonly owner: number
 }
+
+/** Twice the workers that can be configured: one that takes over may have a number of its own. */
+export const MOST_OWNERS = 512
+
+/** What is at {@link engineAt} is its state (`halt.ts`); the word after it is its epoll set's descriptor. */
+const ENGINE_WORDS = 2
+
+export const engineAt = (owner: number): number => owner * ENGINE_WORDS
 
 /**
  * fs.nr_open's default, and so the most that a process can have open unless somebody raised that. The kernel gives the
@@ -34,5 +48,10 @@ export const MAIN_OWNER = 0
 
 export const markOf = (owner: number): number => owner + 1
 
-export const createDescriptorLedger = (): DescriptorLedger =>
-  new Uint16Array(new SharedArrayBuffer(MOST_DESCRIPTORS * Uint16Array.BYTES_PER_ELEMENT))
+export const createDescriptorLedger = (): DescriptorLedger => ({
+  marks: new Uint16Array(new SharedArrayBuffer(MOST_DESCRIPTORS * Uint16Array.BYTES_PER_ELEMENT)),
+  engines: new Int32Array(new SharedArrayBuffer(MOST_OWNERS * ENGINE_WORDS * Int32Array.BYTES_PER_ELEMENT)),
+})
+
+/** For who keeps no account. */
+export const noMarks = (): DescriptorLedger['marks'] => new Uint16Array(new SharedArrayBuffer(0))

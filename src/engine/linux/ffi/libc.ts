@@ -35,7 +35,7 @@ import {
 } from './descriptors.js'
 import { type Foreign, loadForeign, supportedArchitecture } from './koffi.js'
 import { type EventLayout, eventLayout, lingerZero, SOCKADDR_BYTES, type SocketAddress } from './layout.js'
-import { type DescriptorLedger, type LedgerSeat, MAIN_OWNER, markOf } from './ledger.js'
+import { type DescriptorLedger, type LedgerSeat, MAIN_OWNER, markOf, noMarks } from './ledger.js'
 
 /** The events of one `epollWait`, as 32-bit words in the kernel's layout. */
 export interface EventBatch {
@@ -75,12 +75,12 @@ export class Libc {
   readonly #linger = lingerZero()
   readonly #peeked = new Uint8Array(new ArrayBuffer(1))
   #waste: Uint8Array | null = null
-  readonly #ledger: DescriptorLedger
+  readonly #marks: DescriptorLedger['marks']
   readonly #mark: number
 
   /** `seat`: where this thread notes the descriptors it owns. @throws TidegateError `engine_unavailable`. */
   constructor(seat: LedgerSeat | null = null) {
-    this.#ledger = seat?.ledger ?? new Uint16Array(new SharedArrayBuffer(0))
+    this.#marks = seat?.ledger.marks ?? noMarks()
     this.#mark = markOf(seat?.owner ?? MAIN_OWNER)
     this.#foreign = loadForeign()
     const { koffi, library } = this.#foreign
@@ -204,23 +204,23 @@ export class Libc {
   /** The number is free for others even when this fails (close(2)). */
   close(fd: AnyFd): void {
     if (fd < 0) return
-    this.#ledger[fd] = 0
+    this.#marks[fd] = 0
     this.#call.close(fd)
   }
 
   /** This thread closes `fd` from now on, whoever opened it. */
   own(fd: AnyFd): void {
-    this.#ledger[fd] = this.#mark
+    this.#marks[fd] = this.#mark
   }
 
   /** On its way to another thread: the end of this one no longer closes it. */
   leaveToMain(fd: AnyFd): void {
-    this.#ledger[fd] = markOf(MAIN_OWNER)
+    this.#marks[fd] = markOf(MAIN_OWNER)
   }
 
   /** Node closes it from now on. */
   leaveToNode(fd: AnyFd): void {
-    this.#ledger[fd] = 0
+    this.#marks[fd] = 0
   }
 
   epoll(): EpollFd | Failed {
@@ -261,14 +261,14 @@ export class Libc {
 
   #opened(fd: number): number {
     if (fd < 0) return -this.#errno()
-    this.#ledger[fd] = this.#mark
+    this.#marks[fd] = this.#mark
     return fd
   }
 
   #openedPair(): readonly [number, number] {
     const [one = NO_SOCKET, other = NO_SOCKET] = this.#pair
-    this.#ledger[one] = this.#mark
-    this.#ledger[other] = this.#mark
+    this.#marks[one] = this.#mark
+    this.#marks[other] = this.#mark
     return [one, other]
   }
 }

@@ -66,7 +66,10 @@ const commands = {
     parentPort.close()
   },
   /** Nothing but the engine could keep this thread alive from here on. */
-  leaveAlone: () => parentPort.unref(),
+  leaveAlone: () => {
+    tell({ done: 'leaveAlone' })
+    parentPort.unref()
+  },
   receive: ({ socket }) => {
     const conn = engine.receive(socket)
     tell({ received: conn.remote.port })
