@@ -1,3 +1,5 @@
+import { dirname, relative, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 /** What serves in the tests that drive a gateway. */
@@ -42,7 +44,26 @@ const projectsOf = ({ name, engine, workers }: Setting, index: number, { length 
   ]
 }
 
+const root = dirname(fileURLToPath(import.meta.url))
+const src = resolve(root, 'src')
+const dist = resolve(root, 'dist')
+
+/** A thread is started from a file, by Node itself, which reads no TypeScript: tests of `src/` start those in `dist/`. */
+const threadsFromDist = {
+  name: 'threads-from-dist',
+  enforce: 'pre' as const,
+  transform(code: string, id: string): string | null {
+    if (!id.startsWith(src)) return null
+    const built = pathToFileURL(resolve(dist, relative(src, id))).href
+    return code.replace(
+      /new URL\(('\.\/[\w-]+-thread\.js'), import\.meta\.url\)/g,
+      (_, file) => `new URL(${file}, ${JSON.stringify(built)})`,
+    )
+  },
+}
+
 export default defineConfig({
+  plugins: [threadsFromDist],
   test: {
     // Two cores in CI: more workers would only make the timing of socket tests worse.
     maxWorkers: 2,

@@ -19,7 +19,8 @@ import { checkOptions, type GatewayOptions } from './hooks.js'
 import { ListenerSet } from './listener-set.js'
 import type { Plane } from './plane.js'
 import type { Recording, RecordingCounters } from './recording/recording.js'
-import { startRecording } from './recording/sink-recording.js'
+import { startSeat } from './recording/seat-recording.js'
+import { openRecordingSite, type RecordingSite } from './recording/site.js'
 import { configuredRoute } from './settings.js'
 import { VERSION } from './version.js'
 
@@ -71,7 +72,7 @@ export interface ManagedGateway extends Gateway {
 class RunningGateway implements ManagedGateway {
   readonly #plane: Plane
   readonly #listeners: ListenerSet
-  readonly #recording: Recording | null
+  readonly #recording: OpenedRecording | null
   readonly #logger: Logger
   readonly #upstreamOptional: boolean
   #config: GatewayConfig
@@ -82,10 +83,16 @@ class RunningGateway implements ManagedGateway {
     config: GatewayConfig,
     options: GatewayOptions,
     { engine }: EngineChoice,
-    recording: Recording | null,
+    recording: OpenedRecording | null,
   ) {
     const { connectTarget, inspect, observers = [], logger = SILENT } = options
-    const desk = new ControlDesk({ connectTarget, inspect, observers, logger, recording })
+    const desk = new ControlDesk({
+      connectTarget,
+      inspect,
+      observers,
+      logger,
+      recording: recording?.here ?? null,
+    })
     this.#config = config
     this.#recording = recording
     this.#logger = logger
@@ -113,7 +120,7 @@ class RunningGateway implements ManagedGateway {
   counters(): GatewayCounters {
     return {
       listeners: Object.fromEntries(this.#plane.counters()),
-      recording: this.#recording?.counters() ?? null,
+      recording: this.#recording?.site.counters() ?? null,
     }
   }
 
@@ -157,13 +164,16 @@ class RunningGateway implements ManagedGateway {
     await this.#applying
     await this.#plane.drain(drainTimeoutMs)
     this.#listeners.clear()
-    await this.#recording?.close()
+    await this.#recording?.here.close()
+    await this.#recording?.site.close()
     await this.#plane.close()
   }
 }
 
 interface OpenedRecording {
-  readonly recording: Recording
+  readonly site: RecordingSite
+  /** The main thread's part in it. */
+  readonly here: Recording
   /** The file that was not there before; null when an existing one is continued. */
   readonly createdFile: string | null
 }
@@ -184,7 +194,7 @@ const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Ope
       name: listener.name,
       description: describeRoute(configuredRoute(config, listener)),
     }))
-  const recording = startRecording({
+  const site = await openRecordingSite({
     sink,
     overload,
     onFailure,
@@ -192,8 +202,11 @@ const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Ope
     listeners,
     application: `tidegate ${VERSION}`,
     logger,
+  }).catch(async (thrown: unknown) => {
+    if (sink.created) await rm(file, { force: true })
+    throw thrown
   })
-  return { recording, createdFile: sink.created ? file : null }
+  return { site, here: startSeat(site.seat(0)), createdFile: sink.created ? file : null }
 }
 
 /**
@@ -223,7 +236,7 @@ export const startGateway = async (
     await choice.engine.close()
     throw thrown
   })
-  const gateway = new RunningGateway(config, options, choice, opened?.recording ?? null)
+  const gateway = new RunningGateway(config, options, choice, opened)
   try {
     await gateway.open()
   } catch (thrown) {

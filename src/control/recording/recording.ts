@@ -1,19 +1,21 @@
-/** What a recording is to the gateway: taps on connections, counters, an end. */
+/** What a recording is to a data plane: taps on connections, counters, an end. */
 
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
 import type { Logger } from '../../ports/logger.js'
-import type { Sink } from '../../ports/sink.js'
+import type { FileSink } from '../../sinks/file/file-sink.js'
 
 export interface RecordingOptions {
-  readonly sink: Sink
+  readonly sink: FileSink
   /** When the sink is slow: slow the traffic, leave bytes out (marked), or end the connection. Default `block`. */
   readonly overload?: 'block' | 'drop' | 'disconnect'
   /** When a write failed: go on (the loss is marked), or end the connections whose bytes were lost. Default `continue`. */
   readonly onFailure?: 'continue' | 'disconnect'
   /** Bytes that may wait for the sink, all connections together. Default 16 MiB, at least 1 MiB. */
   readonly maxBufferedBytes?: number
+  /** How many planes share that, the main thread's among them; each has at least 1 MiB. Default 1. */
+  readonly planes?: number
   /** One pcapng interface each. A connection of a listener that is not here goes to the first. */
   readonly listeners: readonly RecordedListener[]
   /** Who records, e.g. `tidegate 0.1.0`. */
@@ -69,15 +71,17 @@ export interface RecordingCounters {
   readonly unclosed: number
 }
 
+/** A plane's part in the gateway's recording. */
 export interface Recording {
   /**
    * Starts recording a connection. `link` is asked for only when the recording has to slow or end it: a tap is made just
    * before its link. Null: there is none (any more).
    */
   open(connection: RecordedConnection, link: () => Holdable | null): ConnectionTap
+  /** Of this plane alone. */
   counters(): RecordingCounters
   /**
-   * Writes what is left, waits for it and closes the sink. What the sink does not take within `timeoutMs` (default
+   * Hands over what is left and waits for it to be written. What the sink does not take within `timeoutMs` (default
    * 10 s) is counted lost. Idempotent.
    */
   close(timeoutMs?: number): Promise<RecordingCounters>

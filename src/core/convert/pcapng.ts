@@ -59,14 +59,13 @@ const stamp = (blocks: Uint8Array, timeNs: bigint): void => {
 export const createPcapngEncoder = (application: string): ConversationEncoder => {
   const recorder = new Recorder(
     {
-      sectionStart: new Uint8Array(0),
       interfaces: new Map(),
       overload: 'block',
       onFailure: 'continue',
       maxBufferedBytes: MAX_BUFFERED_BYTES,
       // The same frames give the same file.
       sequenceSalt: 0,
-      distinctEnds: false,
+      tuples: null,
     },
     HOST,
   )
@@ -89,7 +88,8 @@ export const createPcapngEncoder = (application: string): ConversationEncoder =>
   }
 
   function* taken(timeNs: bigint): Generator<Uint8Array> {
-    for (let blocks = recorder.take(true); blocks !== null; blocks = recorder.take(true)) {
+    for (let slab = recorder.take(true); slab !== null; slab = recorder.take(true)) {
+      const blocks = slab.contents
       stamp(blocks, timeNs)
       yield blocks
       recorder.settle(null, 0)

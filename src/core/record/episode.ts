@@ -9,6 +9,10 @@ export const QUIET_MS = 1000
 export class Episode {
   #current: { readonly lostBefore: number; lastMs: number } | null = null
 
+  get isOn(): boolean {
+    return this.#current !== null
+  }
+
   /** The trouble is there. True when that is news. `lostBytes`: lost in all before it. */
   comes(nowMs: number, lostBytes: number): boolean {
     const isNew = this.#current === null

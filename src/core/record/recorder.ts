@@ -8,18 +8,19 @@
  * - a byte is entered as stored when the sink has taken the slab it is in, as lost when the sink has refused it or there
  *   was no room; nothing is entered twice, so `seen = stored + lost` once a connection is settled
  * - a connection's close, which carries the ledger, is written when all its earlier packets are settled
- * - what a lost slab said besides data (the section's start, `open`, `gap`, FIN, `close`) is said again
+ * - what a lost slab said besides data (`open`, `gap`, FIN, `close`) is said again
  */
 
 import type { CloseReason } from '../close-reason.js'
 import type { Direction } from '../direction.js'
+import { count, FIGURE, FIGURES, figure, readCounters } from './counters.js'
 import { packetEnds } from './endpoints.js'
 import { Episode } from './episode.js'
 import { Scribe } from './scribe.js'
 import type { Note, Slab } from './slab.js'
-import { SlabPool } from './slab-pool.js'
+import { type Allocate, SlabPool } from './slab-pool.js'
 import { type ConnectionSpec, ConnectionTrack, type StreamTrack } from './track.js'
-import { Tuples } from './tuples.js'
+import type { Tuples } from './tuples.js'
 
 /** What traffic does when the sink cannot keep up: slows down, goes on with a marked gap, or is cut. */
 export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
@@ -28,17 +29,19 @@ export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
 export type FailurePolicy = 'continue' | 'disconnect'
 
 export interface RecorderOptions {
-  /** From `encodeSectionStart`. */
-  readonly sectionStart: Uint8Array
   /** Interface index of each listener; others are 0. */
   readonly interfaces: ReadonlyMap<string, number>
   readonly overload: OverloadPolicy
   readonly onFailure: FailurePolicy
   readonly maxBufferedBytes: number
+  /** Where slabs are, e.g. in memory that another thread can read. Default: this thread's own. */
+  readonly allocate?: Allocate
+  /** Its counters (see counters.ts), which go on from what is there. Default: a row of its own. */
+  readonly figures?: Float64Array
   /** Any number that differs from recording to recording: a continued file must not repeat its sequence numbers. */
   readonly sequenceSalt: number
-  /** Gives a client another port in its packets while another connection uses the same ends (see tuples.ts). */
-  readonly distinctEnds: boolean
+  /** Gives a client another port in its packets while another connection uses the same ends. Null: ends are as they come. */
+  readonly tuples: Tuples | null
 }
 
 /** Something a person should know, once per episode. */
@@ -74,12 +77,11 @@ export class Recorder {
   readonly #host: RecorderHost
   readonly #pool: SlabPool
   readonly #scribe: Scribe
-  readonly #tuples = new Tuples()
+  readonly #figures: Float64Array
   readonly #highSlabs: number
   readonly #lowSlabs: number
   /** Ended connections whose close could not be written, oldest first. */
   readonly #waiting = new Set<ConnectionTrack>()
-  #sectionStored = false
   #holding = false
   #finished = false
   #abandoned = false
@@ -87,22 +89,14 @@ export class Recorder {
   #failing = false
   readonly #failure = new Episode()
   readonly #overload = new Episode()
-  #connections = 0
-  #seenBytes = 0
-  #storedBytes = 0
-  #lostBytes = 0
-  /** Of all blocks the sink has answered for. */
-  #answeredBytes = 0
-  #writes = 0
-  #writeFailures = 0
-  #holds = 0
-  #unclosed = 0
 
   constructor(options: RecorderOptions, host: RecorderHost) {
     this.#options = options
     this.#host = host
-    this.#pool = new SlabPool(options.sectionStart, options.maxBufferedBytes)
-    this.#scribe = new Scribe(this.#pool, options.overload === 'block')
+    this.#figures = options.figures ?? new Float64Array(FIGURES)
+    const allocate = options.allocate ?? ((bytes) => new ArrayBuffer(bytes))
+    this.#pool = new SlabPool(allocate, options.maxBufferedBytes)
+    this.#scribe = new Scribe(this.#pool, this.#figures, options.overload === 'block')
     this.#highSlabs = Math.ceil((this.#pool.maxSlabs * 3) / 4)
     this.#lowSlabs = Math.floor(this.#pool.maxSlabs / 2)
   }
@@ -113,7 +107,7 @@ export class Recorder {
   }
 
   get bufferedBytes(): number {
-    return this.#scribe.written - this.#answeredBytes
+    return figure(this.#figures, FIGURE.blockBytes) - figure(this.#figures, FIGURE.answeredBytes)
   }
 
   get holding(): boolean {
@@ -125,30 +119,20 @@ export class Recorder {
   }
 
   counters() {
-    return {
-      connections: this.#connections,
-      seenBytes: this.#seenBytes,
-      storedBytes: this.#storedBytes,
-      lostBytes: this.#lostBytes,
-      bufferedBytes: this.bufferedBytes,
-      writes: this.#writes,
-      writeFailures: this.#writeFailures,
-      holds: this.#holds,
-      unclosed: this.#unclosed + this.#waiting.size,
-    }
+    return readCounters(this.#figures)
   }
 
-  /** Has the section's start written without waiting for a packet, so that a file is a recording from the beginning. */
+  /** Has something written, though it is nothing yet: so a sink gets to write how its file begins. */
   begin(): void {
     this.#pool.room(0, true)
   }
 
   open(spec: ConnectionSpec, nowMs: number): ConnectionTrack {
-    const { interfaces, sequenceSalt, distinctEnds } = this.#options
+    const { interfaces, sequenceSalt, tuples } = this.#options
     const real = packetEnds(spec.client, spec.server, spec.id)
-    const ends = distinctEnds ? this.#tuples.claim(real) : real
+    const ends = tuples === null || this.#finished ? real : tuples.claim(real)
     const connection = new ConnectionTrack(spec, ends, interfaces.get(spec.listener) ?? 0, sequenceSalt)
-    this.#connections++
+    count(this.#figures, FIGURE.connections, 1)
     if (this.#finished) return connection
     this.#scribe.open(connection, nowMs)
     this.#checkHigh(nowMs)
@@ -160,7 +144,7 @@ export class Recorder {
     const stream = direction === 'upstream' ? connection.upstream : connection.downstream
     const start = stream.ledger.seen
     stream.ledger.see(chunk.length)
-    this.#seenBytes += chunk.length
+    count(this.#figures, FIGURE.seenBytes, chunk.length)
     let from = 0
     while (from < chunk.length) {
       const to = Math.min(chunk.length, from + stream.route.maxPayload)
@@ -189,26 +173,25 @@ export class Recorder {
   }
 
   /**
-   * The next bytes for the sink, which must be answered by {@link settle} before there are more. With `partial` also what
-   * is not a full slab. Null: nothing to write, or not yet.
+   * The next slab for the sink, whose `contents` must not change until {@link settle} answers for it. With `partial` also
+   * what is not a full slab. Null: nothing to write.
    */
-  take(partial: boolean): Uint8Array | null {
-    return this.#pool.take(partial)?.contents(!this.#sectionStored) ?? null
+  take(partial: boolean): Slab | null {
+    return this.#pool.take(partial)
   }
 
-  /** The sink's answer to the last {@link take}: null, or why it took nothing (`write failed: ENOSPC`). */
+  /** The sink's answer to the oldest {@link take} that has none: null, or why it took nothing (`write failed: ENOSPC`). */
   settle(failure: string | null, nowMs: number): void {
-    const slab = this.#pool.writing
+    const slab = this.#pool.oldestWriting
     if (slab === null) return
     const ended = new Set<ConnectionTrack>()
     const harmed = new Set<ConnectionTrack>()
-    this.#writes++
-    if (failure === null) this.#sectionStored = true
-    else this.#fail(failure, nowMs)
+    count(this.#figures, FIGURE.writes, 1)
+    if (failure !== null) this.#fail(failure, nowMs)
     this.#settleRuns(slab, failure, ended, harmed)
     for (const note of slab.notes) this.#settleNote(note, failure === null, ended)
-    this.#answeredBytes += slab.blockBytes
-    this.#pool.recycle(slab)
+    count(this.#figures, FIGURE.answeredBytes, slab.used)
+    this.#pool.recycle()
     if (failure === null) this.#recover(nowMs)
     for (const connection of ended) this.#finish(connection)
     if (failure === null) this.retryCloses()
@@ -223,7 +206,19 @@ export class Recorder {
       if (connection.unsettled > 0) continue
       if (!this.#scribe.close(connection)) return
       this.#waiting.delete(connection)
+      this.#countWaiting()
     }
+  }
+
+  /** It has begun to report a trouble whose end it has not reported. */
+  get isTroubled(): boolean {
+    return this.#failure.isOn || this.#overload.isOn
+  }
+
+  /** Reports what is over by now, also without traffic. `sinkWorks`: the last write to the sink, whoever's, did not fail. */
+  calm(sinkWorks: boolean, nowMs: number): void {
+    if (sinkWorks) this.#recover(nowMs)
+    this.#relax(nowMs)
   }
 
   /** No more is recorded: what is still seen is lost. What is buffered can still be taken and settled. */
@@ -237,7 +232,7 @@ export class Recorder {
   /** Gives up what is buffered: it is lost, because of `why`. After {@link finish}. */
   abandon(why: string, nowMs: number): void {
     this.#abandoned = true
-    while (this.#pool.writing !== null || this.#pool.take(true) !== null) this.settle(why, nowMs)
+    while (this.#pool.oldestWriting !== null || this.#pool.take(true) !== null) this.settle(why, nowMs)
   }
 
   /** There was no room, or the recording is over: these bytes are lost at once. */
@@ -245,7 +240,7 @@ export class Recorder {
     const disconnecting = this.#options.overload === 'disconnect'
     const why = disconnecting ? OVERLOAD_DISCONNECTED : OVERLOAD_DROPPED
     if (!this.#finished) this.#strain(nowMs)
-    this.#lostBytes += length
+    count(this.#figures, FIGURE.lostBytes, length)
     stream.lose(at, length, this.#finished ? RECORDING_CLOSED : why)
     if (!this.#finished && disconnecting) this.#disconnect(stream.connection, why)
   }
@@ -261,10 +256,10 @@ export class Recorder {
       if (stream === null || stream === undefined) continue
       const length = slab.lengths[run] ?? 0
       if (failure === null) {
-        this.#storedBytes += length
+        count(this.#figures, FIGURE.storedBytes, length)
         stream.ledger.store(length)
       } else {
-        this.#lostBytes += length
+        count(this.#figures, FIGURE.lostBytes, length)
         stream.lose(slab.ats[run] ?? 0, length, failure)
         harmed.add(stream.connection)
       }
@@ -274,7 +269,10 @@ export class Recorder {
 
   #settleNote(note: Note, stored: boolean, ended: Set<ConnectionTrack>): void {
     const connection = 'stream' in note ? note.stream.connection : note.connection
-    if (stored && note.kind === 'close') this.#forget(connection)
+    if (stored && note.kind === 'close') {
+      count(this.#figures, FIGURE.storedCloses, 1)
+      this.#forget(connection)
+    }
     if (!stored && note.kind === 'open') connection.openDue = true
     if (!stored && note.kind === 'gap') for (const range of note.ranges) note.stream.tell(range)
     if (!stored && note.kind === 'fin') note.stream.fin = 'due'
@@ -284,7 +282,7 @@ export class Recorder {
   /** Its close has been stored, or given up. */
   #forget(connection: ConnectionTrack): void {
     connection.ending = null
-    this.#tuples.release(connection.ends)
+    this.#options.tuples?.release(connection.ends)
   }
 
   #settled(connection: ConnectionTrack, ended: Set<ConnectionTrack>): void {
@@ -298,13 +296,21 @@ export class Recorder {
 
   #wait(connection: ConnectionTrack): void {
     this.#waiting.add(connection)
-    if (this.#waiting.size <= MAX_WAITING_CLOSES) return
+    if (this.#waiting.size > MAX_WAITING_CLOSES) this.#giveUpOldest()
+    this.#countWaiting()
+  }
+
+  #giveUpOldest(): void {
     for (const oldest of this.#waiting) {
       this.#waiting.delete(oldest)
       this.#forget(oldest)
       break
     }
-    this.#unclosed++
+    count(this.#figures, FIGURE.unclosed, 1)
+  }
+
+  #countWaiting(): void {
+    this.#figures[FIGURE.waitingCloses] = this.#waiting.size
   }
 
   #disconnect(connection: ConnectionTrack, why: string): void {
@@ -316,25 +322,26 @@ export class Recorder {
   #fail(why: string, nowMs: number): void {
     this.#failing = true
     if (this.#abandoned) return
-    this.#writeFailures++
-    if (this.#failure.comes(nowMs, this.#lostBytes)) this.#host.report({ kind: 'write_failing', why })
+    count(this.#figures, FIGURE.writeFailures, 1)
+    if (this.#failure.comes(nowMs, figure(this.#figures, FIGURE.lostBytes)))
+      this.#host.report({ kind: 'write_failing', why })
   }
 
   #recover(nowMs: number): void {
     this.#failing = false
-    const lostBytes = this.#failure.goes(nowMs, this.#lostBytes)
+    const lostBytes = this.#failure.goes(nowMs, figure(this.#figures, FIGURE.lostBytes))
     if (lostBytes !== null) this.#host.report({ kind: 'write_recovered', lostBytes })
   }
 
   #strain(nowMs: number): void {
-    if (this.#overload.comes(nowMs, this.#lostBytes))
+    if (this.#overload.comes(nowMs, figure(this.#figures, FIGURE.lostBytes)))
       this.#host.report({ kind: 'overload', policy: this.#options.overload })
   }
 
   #checkHigh(nowMs: number): void {
     if (this.#pool.inUse < this.#highSlabs || this.#holding || this.#options.overload !== 'block') return
     this.#holding = true
-    this.#holds++
+    count(this.#figures, FIGURE.holds, 1)
     this.#strain(nowMs)
     this.#host.holdAll()
   }
@@ -349,7 +356,7 @@ export class Recorder {
   #relax(nowMs: number): void {
     if (this.#pool.inUse > this.#lowSlabs) return
     this.#release()
-    const lostBytes = this.#overload.goes(nowMs, this.#lostBytes)
+    const lostBytes = this.#overload.goes(nowMs, figure(this.#figures, FIGURE.lostBytes))
     if (lostBytes === null) return
     this.#host.report({ kind: 'overload_over', policy: this.#options.overload, lostBytes })
   }

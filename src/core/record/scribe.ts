@@ -4,6 +4,7 @@
  */
 
 import { beginPacket, endPacket, NO_COMMENTS, packetBlockLength } from '../codec/pcapng/writer.js'
+import { count, FIGURE } from './counters.js'
 import type { Slab } from './slab.js'
 import type { SlabPool } from './slab-pool.js'
 import { FLAGS, headerLength, writePacket } from './tcp-packet.js'
@@ -14,12 +15,12 @@ const NOTHING = new Uint8Array(0)
 export class Scribe {
   /** Takes slabs beyond the pool's bound when there is no other room. */
   boundless: boolean
-  /** Bytes of all blocks written so far. */
-  written = 0
   readonly #pool: SlabPool
+  readonly #figures: Float64Array
 
-  constructor(pool: SlabPool, boundless: boolean) {
+  constructor(pool: SlabPool, figures: Float64Array, boundless: boolean) {
     this.#pool = pool
+    this.#figures = figures
     this.boundless = boundless
   }
 
@@ -111,7 +112,7 @@ export class Scribe {
     const data = beginPacket(slab.view, block, connection.interfaceIndex, timeMs, dataLength)
     writePacket(slab, data, route, flags, seq, ack, payload, from, to)
     slab.used = endPacket(slab.view, block, dataLength, comments)
-    this.written += length
+    count(this.#figures, FIGURE.blockBytes, length)
     if (!plain) this.#noteComments(slab, stream)
     return slab
   }

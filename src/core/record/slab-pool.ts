@@ -1,11 +1,11 @@
 /**
- * The slabs of one recorder: the one being filled, those that are full and wait for the sink, the one the sink has,
- * and those that are free. Their number is the recorder's memory bound.
+ * The slabs of one recorder: the one being filled, those that are full, those the sink has, and those that are free.
+ * Their number is the recorder's memory bound.
  *
- *     free → current → full (in order) → writing → free
+ *     free → current → full → writing → free        ; in order: what was taken first is answered for first
  */
 
-import { Slab } from './slab.js'
+import { Slab, type SlabMemory } from './slab.js'
 
 /**
  * What one write takes. Measured with 64 KiB chunks into memory: from 512 KiB on the calls no longer count (a third less CPU
@@ -19,18 +19,23 @@ export const MIN_SLAB_BYTES = 256 * 1024
 /** One filled, one full, one written, and one over: fewer would make filling wait for writing. */
 const MIN_SLABS = 4
 
+/** The least that a recorder's bound can be. */
+export const MIN_POOL_BYTES = MIN_SLABS * MIN_SLAB_BYTES
+
+export type Allocate = (bytes: number) => SlabMemory
+
 export class SlabPool {
   readonly maxSlabs: number
-  readonly #sectionStart: Uint8Array
+  readonly #allocate: Allocate
   readonly #slabBytes: number
   readonly #free: Slab[] = []
   readonly #full: Slab[] = []
+  readonly #writing: Slab[] = []
   #current: Slab | null = null
-  #writing: Slab | null = null
   #inUse = 0
 
-  constructor(sectionStart: Uint8Array, maxBytes: number) {
-    this.#sectionStart = sectionStart
+  constructor(allocate: Allocate, maxBytes: number) {
+    this.#allocate = allocate
     this.#slabBytes = maxBytes < MIN_SLABS * SLAB_BYTES ? MIN_SLAB_BYTES : SLAB_BYTES
     this.maxSlabs = Math.max(MIN_SLABS, Math.floor(maxBytes / this.#slabBytes))
   }
@@ -44,8 +49,9 @@ export class SlabPool {
     return this.#full.length > 0
   }
 
-  get writing(): Slab | null {
-    return this.#writing
+  /** The one that the sink answers for next. */
+  get oldestWriting(): Slab | null {
+    return this.#writing[0] ?? null
   }
 
   /** A slab with room for this block. Null if that takes another slab and there may be no more, unless `beyond` the bound. */
@@ -55,22 +61,24 @@ export class SlabPool {
     this.#current = null
     if (this.#inUse >= this.maxSlabs && !beyond) return null
     this.#inUse++
-    this.#current = this.#free.pop() ?? new Slab(this.#sectionStart, this.#slabBytes)
+    this.#current = this.#free.pop() ?? new Slab(this.#allocate(this.#slabBytes))
     return this.#current
   }
 
   /** The next slab to write: the oldest full one, or with `partial` the current one. */
   take(partial: boolean): Slab | null {
-    if (this.#writing !== null) return null
-    this.#writing = this.#full.shift() ?? (partial ? this.#current : null)
-    if (this.#writing === this.#current) this.#current = null
-    return this.#writing
+    const slab = this.#full.shift() ?? (partial ? this.#current : null)
+    if (slab === null) return null
+    if (slab === this.#current) this.#current = null
+    this.#writing.push(slab)
+    return slab
   }
 
-  /** The written slab may be used again. */
-  recycle(slab: Slab): void {
+  /** {@link oldestWriting} may be used again. */
+  recycle(): void {
+    const slab = this.#writing.shift()
+    if (slab === undefined) return
     slab.reset()
-    this.#writing = null
     this.#inUse--
     if (this.#inUse + this.#free.length < this.maxSlabs) this.#free.push(slab)
   }

@@ -1,8 +1,6 @@
 /**
  * A slab: the memory packets are written into, and what is handed to the sink in one piece. It knows what is in
  * it, so that once the sink has answered, every byte can be entered as stored or lost.
- *
- *     slab     = section-start blocks     ; the start is handed over only while the file does not have one
  */
 
 import type { LostRange } from './annotation.js'
@@ -19,37 +17,30 @@ export type Note =
 /** The shortest block with data: 32 of pcapng, 40 of TCP/IPv4, 1 padded to 4. So a slab has never more ranges. */
 const MIN_DATA_BLOCK_BYTES = 76
 
+/** Shared where another thread writes what is in it. */
+export type SlabMemory = ArrayBuffer | SharedArrayBuffer
+
 export class Slab implements PacketMemory {
   readonly bytes: Uint8Array
   readonly view: DataView
   readonly words: Uint32Array
   /** End of what is written. */
-  used: number
+  used = 0
   /** Runs of data: `lengths[i]` bytes from `ats[i]` of `streams[i]`. */
   runs = 0
   readonly ats: Float64Array
   readonly lengths: Float64Array
   readonly streams: (StreamTrack | null)[]
   notes: Note[] = []
-  readonly #startBytes: number
 
-  /** Room for `blockBytes` of blocks after the section's start. */
-  constructor(sectionStart: Uint8Array, blockBytes: number) {
-    const buffer = new ArrayBuffer(sectionStart.length + blockBytes)
-    this.bytes = new Uint8Array(buffer)
-    this.view = new DataView(buffer)
-    this.words = new Uint32Array(buffer)
-    this.bytes.set(sectionStart)
-    this.#startBytes = sectionStart.length
-    this.used = sectionStart.length
-    const maxRuns = Math.ceil(blockBytes / MIN_DATA_BLOCK_BYTES)
+  constructor(memory: SlabMemory) {
+    this.bytes = new Uint8Array(memory)
+    this.view = new DataView(memory)
+    this.words = new Uint32Array(memory)
+    const maxRuns = Math.ceil(memory.byteLength / MIN_DATA_BLOCK_BYTES)
     this.ats = new Float64Array(maxRuns)
     this.lengths = new Float64Array(maxRuns)
     this.streams = new Array<StreamTrack | null>(maxRuns).fill(null)
-  }
-
-  get blockBytes(): number {
-    return this.used - this.#startBytes
   }
 
   hasRoom(length: number): boolean {
@@ -78,13 +69,20 @@ export class Slab implements PacketMemory {
     stream.connection.unsettled++
   }
 
-  /** Its bytes for the sink. */
-  contents(withSectionStart: boolean): Uint8Array {
-    return this.bytes.subarray(withSectionStart ? 0 : this.#startBytes, this.used)
+  /** What of it the sink takes. */
+  get contents(): Uint8Array {
+    return this.bytes.subarray(0, this.used)
+  }
+
+  /** How much of that is what connections said. */
+  get payloadBytes(): number {
+    let bytes = 0
+    for (let run = 0; run < this.runs; run++) bytes += this.lengths[run] ?? 0
+    return bytes
   }
 
   reset(): void {
-    this.used = this.#startBytes
+    this.used = 0
     this.streams.fill(null, 0, this.runs)
     this.runs = 0
     this.notes = []

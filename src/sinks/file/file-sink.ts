@@ -4,26 +4,31 @@
  * - a new file is readable by its owner only, whatever the umask: it holds everything that was said
  * - a pcapng file that is there is continued; what a kill left of its last block is cut first
  * - a file of any other kind is left alone
- * - a write that fails leaves nothing behind: the file is cut back to the last whole slab
  * - a character device or named pipe (`--out >(wireshark -k -i -)`) is written straight through
+ *
+ * It is opened and closed here, and written by a {@link FileWriter}, which may be on another thread: descriptors
+ * belong to the process.
  */
 
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
-import { setImmediate, setTimeout } from 'node:timers/promises'
 import { errnoOf, TidegateError } from '../../errors.js'
-import type { Sink } from '../../ports/sink.js'
-import { unwritable, writeFailed } from './failure.js'
+import { unwritable } from './failure.js'
+import { cutDue, type FileTarget, openAccount } from './file-writer.js'
 import { type Lock, lockFile } from './lock.js'
 import { damaged, inspectTail } from './tail.js'
 
-export interface FileSink extends Sink {
+/** An open file, for a {@link FileWriter} on whichever thread writes it. */
+export interface FileSink {
+  readonly target: FileTarget
   /** It continues a file that had a recording already. */
   readonly appended: boolean
   /** There was no file before. */
   readonly created: boolean
   /** What was left of a torn block and has been cut, in bytes. */
   readonly repairedBytes: number
+  /** Cuts off what a writer may have left half-written, and closes. Only when nobody writes any more. Idempotent. */
+  close(): Promise<void>
 }
 
 const OWNER_ONLY = 0o600
@@ -37,78 +42,35 @@ const MAX_CUT_BYTES = 16 * 1024 * 1024
 /** As long as a pcapng file's magic number. */
 const MIN_SURE_BYTES = 4
 
-/** A reader that keeps up empties the pipe within these turns of the loop; one that does not is looked at now and then. */
-const BUSY_TRIES = 50
-const FULL_PIPE_WAIT_MS = 10
-
 const TAKEN = 'is being recorded to already'
 const NOT_PCAPNG = 'exists and is not a pcapng file'
 
-interface Target {
+interface Opened {
   readonly handle: FileHandle
   readonly lock: Lock | null
   /** Where the next byte goes; null where bytes are only passed on. */
-  readonly position: number | null
+  readonly end: number | null
   readonly appended: boolean
   readonly created: boolean
   readonly repairedBytes: number
 }
 
 class OpenFileSink implements FileSink {
-  readonly where: string
+  readonly target: FileTarget
   readonly appended: boolean
   readonly created: boolean
   readonly repairedBytes: number
   readonly #handle: FileHandle
   readonly #lock: Lock | null
-  /** End of what was written whole. */
-  #position: number | null
-  /** A failed write left something after it. */
-  #remains = false
   #closing: Promise<void> | null = null
 
-  constructor(where: string, target: Target) {
-    this.where = where
-    this.appended = target.appended
-    this.created = target.created
-    this.repairedBytes = target.repairedBytes
-    this.#handle = target.handle
-    this.#lock = target.lock
-    this.#position = target.position
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.#closing !== null)
-      throw new TidegateError('misuse', `'${this.where}' is closed`, { fault: 'internal', where: this.where })
-    let done = 0
-    try {
-      await this.#cutRemains()
-      while (done < bytes.length) {
-        const bytesWritten = await this.#writeSome(bytes, done)
-        if (bytesWritten === 0) throw new Error('the system wrote nothing')
-        done += bytesWritten
-      }
-      if (this.#position !== null) this.#position += bytes.length
-    } catch (error) {
-      if (done > 0) this.#remains = true
-      // If this fails as well, the next write tries it again before anything else.
-      await this.#cutRemains().catch(() => {})
-      throw writeFailed(this.where, error)
-    }
-  }
-
-  async #writeSome(bytes: Uint8Array, from: number): Promise<number> {
-    for (let tries = 0; ; tries++) {
-      try {
-        const position = this.#position === null ? null : this.#position + from
-        return (await this.#handle.write(bytes, from, bytes.length - from, position)).bytesWritten
-      } catch (error) {
-        // A full pipe; a sink that is closed waits for no reader.
-        if (errnoOf(error) !== 'EAGAIN' || this.#closing !== null) throw error
-        if (tries < BUSY_TRIES) await setImmediate()
-        else await setTimeout(FULL_PIPE_WAIT_MS)
-      }
-    }
+  constructor(where: string, { handle, lock, end, appended, created, repairedBytes }: Opened) {
+    this.target = { where, descriptor: handle.fd, account: openAccount(end) }
+    this.appended = appended
+    this.created = created
+    this.repairedBytes = repairedBytes
+    this.#handle = handle
+    this.#lock = lock
   }
 
   close(): Promise<void> {
@@ -118,19 +80,12 @@ class OpenFileSink implements FileSink {
 
   async #close(): Promise<void> {
     try {
-      await this.#cutRemains().catch(() => {})
+      const end = cutDue(this.target.account)
+      if (end !== null) await this.#handle.truncate(end).catch(() => {})
       await this.#handle.close()
     } finally {
       this.#lock?.release()
     }
-  }
-
-  /** @throws what the system says; in a pipe, where half a block cannot be taken back, always. */
-  async #cutRemains(): Promise<void> {
-    if (!this.#remains) return
-    if (this.#position === null) throw new Error('an earlier write was cut short and cannot be taken back')
-    await this.#handle.truncate(this.#position)
-    this.#remains = false
   }
 }
 
@@ -148,7 +103,7 @@ export const openFileSink = async (path: string): Promise<FileSink> => {
 }
 
 /** Null when there is something at `path` already. */
-const createNew = async (path: string): Promise<Target | null> => {
+const createNew = async (path: string): Promise<Opened | null> => {
   const { O_RDWR, O_CREAT, O_EXCL } = constants
   let handle: FileHandle
   try {
@@ -162,11 +117,11 @@ const createNew = async (path: string): Promise<Target | null> => {
     const lock = await lockFile(await handle.stat({ bigint: true }))
     // Somebody else found it in the moment since, and has it now.
     if (lock === null) throw refused(path, TAKEN)
-    return { handle, lock, position: 0, appended: false, created: true, repairedBytes: 0 }
+    return { handle, lock, end: 0, appended: false, created: true, repairedBytes: 0 }
   })
 }
 
-const openExisting = async (path: string): Promise<Target> => {
+const openExisting = async (path: string): Promise<Opened> => {
   const found = await stat(path)
   if (found.isFIFO() || found.isCharacterDevice()) return openStream(path)
   const handle = await open(path, constants.O_RDWR)
@@ -187,20 +142,20 @@ const openExisting = async (path: string): Promise<Target> => {
 const continueFile = async (
   path: string,
   handle: FileHandle,
-): Promise<{ position: number; appended: boolean; repairedBytes: number }> => {
+): Promise<{ end: number; appended: boolean; repairedBytes: number }> => {
   const tail = await inspectTail(handle)
   switch (tail.kind) {
     case 'empty':
-      return { position: 0, appended: false, repairedBytes: 0 }
+      return { end: 0, appended: false, repairedBytes: 0 }
     case 'whole':
-      return { position: (await handle.stat()).size, appended: true, repairedBytes: 0 }
+      return { end: (await handle.stat()).size, appended: true, repairedBytes: 0 }
     case 'torn':
       // A line break alone also looks like the beginning of pcapng; no kill leaves as little as that.
       if (tail.offset === 0 && tail.cutBytes < MIN_SURE_BYTES) throw refused(path, NOT_PCAPNG)
       if (tail.cutBytes > MAX_CUT_BYTES)
         throw damaged(path, tail.offset, `${tail.cutBytes} bytes from there on are no whole block`)
       await handle.truncate(tail.offset)
-      return { position: tail.offset, appended: tail.offset > 0, repairedBytes: tail.cutBytes }
+      return { end: tail.offset, appended: tail.offset > 0, repairedBytes: tail.cutBytes }
     case 'damaged':
       throw damaged(path, tail.offset, tail.message)
     case 'foreign':
@@ -212,9 +167,9 @@ const continueFile = async (
  * Without O_NONBLOCK, opening a pipe that nobody reads would wait without limit (fifo(7)), and so would writing to one
  * that is full: on a thread that cannot be interrupted, so that not even the process could end.
  */
-const openStream = async (path: string): Promise<Target> => {
+const openStream = async (path: string): Promise<Opened> => {
   const handle = await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
-  return { handle, lock: null, position: null, appended: false, created: false, repairedBytes: 0 }
+  return { handle, lock: null, end: null, appended: false, created: false, repairedBytes: 0 }
 }
 
 const refused = (path: string, why: string): TidegateError =>

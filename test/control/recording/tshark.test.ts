@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ConnectionTap, Recording } from '../../../src/control/recording/recording.js'
-import { startRecording } from '../../../src/control/recording/sink-recording.js'
+import { openRecordingSite } from '../../../src/control/recording/site.js'
 import { type Address, parseAddress } from '../../../src/core/address.js'
 import type { Direction } from '../../../src/core/direction.js'
+import type { Sink } from '../../../src/ports/sink.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
+import { FileWriter } from '../../../src/sinks/file/file-writer.js'
 import { pattern } from '../../core/record/parse.js'
+import { openRig, soleRecording } from './rig.js'
 
 const installed = spawnSync('tshark', ['--version']).status === 0
 const title = installed ? 'as tshark reads it' : 'as tshark reads it (SKIPPED: tshark is not installed)'
@@ -142,17 +145,15 @@ describe.runIf(installed)(title, () => {
 
   test('a loss shows as a segment that was not captured, and the rest is not moved', async () => {
     const lossy = join(folder, 'lossy.pcapng')
-    const sink = await openFileSink(lossy)
+    const file = await openFileSink(lossy)
+    const sink = new FileWriter(file.target)
     let refuse = false
-    const recording = startRecording({
-      sink: {
-        where: sink.where,
-        write: (bytes) => (refuse ? Promise.reject(new Error('refused')) : sink.write(bytes)),
-        close: () => sink.close(),
-      },
-      listeners: [{ name: 'one', description: '' }],
-      application: 'tidegate test',
-    })
+    const refusing: Sink = {
+      where: sink.where,
+      write: (bytes) => (refuse ? Promise.reject(new Error('refused')) : sink.write(bytes)),
+      close: () => sink.close(),
+    }
+    const recording = soleRecording(await openRig(refusing, { onSinkClose: () => file.close() }))
     const [{ client, server }] = CASES as [Case]
     const tap = recording.open({ id: 1, listener: 'one', client, server }, () => null)
     const settled = async (bytes: number): Promise<void> => {
@@ -178,11 +179,13 @@ describe.runIf(installed)(title, () => {
 })
 
 const record = async (file: string): Promise<Recording> =>
-  startRecording({
-    sink: await openFileSink(file),
-    listeners: [{ name: 'one', description: 'a test' }],
-    application: 'tidegate test',
-  })
+  soleRecording(
+    await openRecordingSite({
+      sink: await openFileSink(file),
+      listeners: [{ name: 'one', description: 'a test' }],
+      application: 'tidegate test',
+    }),
+  )
 
 const exchange = (tap: ConnectionTap, index: number, turn: number): void => {
   for (const direction of ['upstream', 'downstream'] as const) {

@@ -10,6 +10,7 @@ import {
 } from '../../../src/core/record/annotation.js'
 import { Recorder, type RecorderOptions, type RecorderReport } from '../../../src/core/record/recorder.js'
 import type { ConnectionTrack } from '../../../src/core/record/track.js'
+import { sharedEnds, Tuples } from '../../../src/core/record/tuples.js'
 import { concat, type ParsedPacket, parseFile, pattern } from './parse.js'
 
 export const CLIENT = parseAddress('127.0.0.1:40000')
@@ -18,22 +19,22 @@ export const SERVER = parseAddress('10.0.0.1:6379')
 export const streamNumber = (id: number, direction: Direction): number =>
   id * 2 + (direction === 'upstream' ? 0 : 1)
 
+const SECTION_START = encodeSectionStart('tidegate test', [
+  { linkType: 101, name: 'one', description: '' },
+  { linkType: 101, name: 'two', description: '' },
+])
+
 export class Harness {
   readonly recorder: Recorder
-  readonly file: Uint8Array[] = []
+  readonly file: Uint8Array[] = [SECTION_START]
   readonly log: string[] = []
   readonly reports: RecorderReport[] = []
   onDisconnect: ((connection: ConnectionTrack) => void) | null = null
   nowMs = 1_800_000_000_000
 
   constructor(options: Partial<RecorderOptions> = {}) {
-    const sectionStart = encodeSectionStart('tidegate test', [
-      { linkType: 101, name: 'one', description: '' },
-      { linkType: 101, name: 'two', description: '' },
-    ])
     this.recorder = new Recorder(
       {
-        sectionStart,
         interfaces: new Map([
           ['one', 0],
           ['two', 1],
@@ -42,7 +43,7 @@ export class Harness {
         onFailure: 'continue',
         maxBufferedBytes: 1024 * 1024,
         sequenceSalt: 1,
-        distinctEnds: true,
+        tuples: new Tuples(sharedEnds(), 0),
         ...options,
       },
       {
@@ -78,9 +79,9 @@ export class Harness {
 
   /** Lets the sink answer one write; false if there was none. */
   write(failure: string | null = null, partial = true): boolean {
-    const bytes = this.recorder.take(partial)
-    if (bytes === null) return false
-    if (failure === null) this.file.push(bytes.slice())
+    const slab = this.recorder.take(partial)
+    if (slab === null) return false
+    if (failure === null) this.file.push(slab.contents.slice())
     this.recorder.settle(failure, this.nowMs)
     return true
   }

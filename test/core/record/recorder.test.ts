@@ -4,9 +4,8 @@ import { QUIET_MS } from '../../../src/core/record/episode.js'
 import { MAX_WAITING_CLOSES, OVERLOAD_DROPPED } from '../../../src/core/record/recorder.js'
 import { MIN_SLAB_BYTES, SLAB_BYTES } from '../../../src/core/record/slab-pool.js'
 import { Harness } from './harness.js'
-import { parseFile, pattern } from './parse.js'
+import { pattern } from './parse.js'
 
-const SHB = 0x0a0d0d0a
 const FAILED = 'write failed: ENOSPC'
 const KIB = 1024
 
@@ -169,19 +168,6 @@ test('the close waits until everything before it is settled, so that it tells of
   expect(harness.closes()).toMatchObject([
     { upstream: { seen: 10, stored: 0, lost: [{ at: 0, length: 10, why: FAILED }] } },
   ])
-})
-
-test('a lost section start comes before the next packets, also before those that were waiting already', () => {
-  const harness = new Harness()
-  const connection = harness.open(1)
-  harness.send(connection, 'upstream', 10)
-  harness.recorder.take(true)
-  harness.send(connection, 'upstream', 10)
-  harness.recorder.settle(FAILED, harness.nowMs)
-  harness.write()
-  harness.send(connection, 'upstream', 10)
-  harness.writeAll()
-  expect(parseFile(harness.contents()).blocks).toEqual([SHB, 1, 1, 6, 6])
 })
 
 test('a connection whose SYN was lost says who it is on its next packet', () => {

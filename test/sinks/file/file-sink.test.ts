@@ -19,6 +19,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { encodeSectionStart } from '../../../src/core/codec/pcapng/writer.js'
 import { errnoOf } from '../../../src/errors.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
+import { FileWriter } from '../../../src/sinks/file/file-writer.js'
 
 const run = promisify(execFile)
 const SECTION = encodeSectionStart('tidegate test', [{ linkType: 101, name: 'one', description: '' }])
@@ -32,8 +33,26 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
+/** The file and its writer in one. */
+const openWriting = async (name: string) => {
+  const file = await openFileSink(name)
+  const writer = new FileWriter(file.target)
+  const { appended, created, repairedBytes } = file
+  return {
+    appended,
+    created,
+    repairedBytes,
+    /** A writer throws what it can say at once. */
+    write: async (bytes: Uint8Array): Promise<void> => writer.write(bytes),
+    close: (): Promise<void> => {
+      writer.close()
+      return file.close()
+    },
+  }
+}
+
 const writeOnce = async (bytes: Uint8Array): Promise<void> => {
-  const sink = await openFileSink(path())
+  const sink = await openWriting(path())
   await sink.write(bytes)
   await sink.close()
 }
@@ -41,8 +60,8 @@ const writeOnce = async (bytes: Uint8Array): Promise<void> => {
 test('a new file has what was written, in order, and only its owner may read it', async () => {
   const before = process.umask(0o000)
   try {
-    const sink = await openFileSink(path())
-    expect(sink).toMatchObject({ where: path(), appended: false, repairedBytes: 0 })
+    const sink = await openWriting(path())
+    expect(sink).toMatchObject({ appended: false, created: true, repairedBytes: 0 })
     await sink.write(Uint8Array.of(1, 2))
     await sink.write(Uint8Array.of(3))
     await sink.close()
@@ -65,7 +84,7 @@ test('a umask that forbids everything still leaves the owner their file', async 
 
 test('a recording that is there is continued', async () => {
   await writeOnce(SECTION)
-  const sink = await openFileSink(path())
+  const sink = await openWriting(path())
   expect(sink).toMatchObject({ appended: true, repairedBytes: 0 })
   await sink.write(SECTION)
   await sink.close()
@@ -74,7 +93,7 @@ test('a recording that is there is continued', async () => {
 
 test('an empty file is begun', async () => {
   await writeFile(path(), '')
-  const sink = await openFileSink(path())
+  const sink = await openWriting(path())
   expect(sink).toMatchObject({ appended: false, repairedBytes: 0 })
   await sink.close()
 })
@@ -83,7 +102,7 @@ test('what a kill left of the last block is cut first, at whatever byte the file
   for (let cut = SECTION.length + 1; cut < 2 * SECTION.length; cut++) {
     const torn = Buffer.concat([SECTION, SECTION]).subarray(0, cut)
     await writeFile(path(), torn)
-    const sink = await openFileSink(path())
+    const sink = await openWriting(path())
     const kept = cut - sink.repairedBytes
     expect(sink.appended).toBe(true)
     await sink.write(SECTION)
@@ -145,13 +164,13 @@ test('a second recorder in the same process is refused, until the first is done'
 })
 
 test('closing twice is closing once, and there is no write after it', async () => {
-  const sink = await openFileSink(path())
+  const sink = await openWriting(path())
   await Promise.all([sink.close(), sink.close()])
   await expect(sink.write(SECTION)).rejects.toMatchObject({ code: 'misuse' })
 })
 
 test.runIf(onLinux)('a write to a full device fails with its errno, and so does the next', async () => {
-  const sink = await openFileSink('/dev/full')
+  const sink = await openWriting('/dev/full')
   for (let i = 0; i < 2; i++)
     await expect(sink.write(SECTION)).rejects.toMatchObject({ code: 'write_failed', errno: 'ENOSPC' })
   await sink.close()
@@ -177,7 +196,7 @@ test.runIf(onLinux)(
     await run('mkfifo', [path()])
     const reader = await open(path(), constants.O_RDONLY | constants.O_NONBLOCK)
     try {
-      const sink = await openFileSink(path())
+      const sink = await openWriting(path())
       const bytes = new Uint8Array(PIPE_BYTES + 1).fill(7)
       const written = sink.write(bytes)
       let read = 0
@@ -209,7 +228,7 @@ const openRetrying = async () => {
   const deadline = Date.now() + 10_000
   for (;;) {
     try {
-      return await openFileSink(path())
+      return await openWriting(path())
     } catch (error) {
       if (Date.now() > deadline) throw error
       await new Promise((resolve) => setImmediate(resolve))
@@ -241,7 +260,7 @@ const limitFileSize = (bytes: number | 'unlimited') =>
 test.runIf(onLinux)(
   'a write cut short leaves nothing behind, and the next one fits or fails whole',
   async () => {
-    const sink = await openFileSink(path())
+    const sink = await openWriting(path())
     const limit = 64 * 1024
     const [first, large, small] = [50_000, 50_000, 10_000].map((size, index) =>
       new Uint8Array(size).fill(index + 1),

@@ -1,17 +1,12 @@
 import { expect, test, vi } from 'vitest'
-import type {
-  ConnectionTap,
-  Holdable,
-  Recording,
-  RecordingOptions,
-} from '../../../src/control/recording/recording.js'
-import { startRecording } from '../../../src/control/recording/sink-recording.js'
+import type { ConnectionTap, Holdable, Recording } from '../../../src/control/recording/recording.js'
 import type { CloseReason } from '../../../src/core/close-reason.js'
 import { decodeAnnotation } from '../../../src/core/record/annotation.js'
 import { TidegateError } from '../../../src/errors.js'
-import type { Logger } from '../../../src/ports/logger.js'
 import type { Sink } from '../../../src/ports/sink.js'
 import { concat, parseFile } from '../../core/record/parse.js'
+import { openRig, type RigOptions, soleRecording } from './rig.js'
+import { lines } from './said.js'
 
 /** A sink whose writes wait for the test's answer, unless it says `auto`. */
 class HandSink implements Sink {
@@ -50,7 +45,7 @@ class HandSink implements Sink {
     }
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.closed++
   }
 
@@ -81,25 +76,8 @@ class FakeLink implements Holdable {
 
 const FULL = new TidegateError('write_failed', 'full', { fault: 'system', errno: 'ENOSPC' })
 
-const lines = (): { logger: Logger; said: string[] } => {
-  const said: string[] = []
-  const say = (level: string) => (_: object, message: string) => {
-    said.push(`${level} ${message}`)
-  }
-  return {
-    said,
-    logger: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
-  }
-}
-
-const start = (sink: Sink, options: Partial<RecordingOptions> = {}): Recording =>
-  startRecording({
-    sink,
-    listeners: [{ name: 'one', description: '' }],
-    application: 'tidegate test',
-    maxBufferedBytes: 1024 * 1024,
-    ...options,
-  })
+const start = async (sink: Sink, options: RigOptions = {}): Promise<Recording> =>
+  soleRecording(await openRig(sink, options))
 
 let nextId = 1
 const open = (recording: Recording, link: Holdable | null = null): ConnectionTap =>
@@ -120,7 +98,7 @@ const until = (condition: () => boolean): Promise<void> =>
 
 test('what is recorded reaches the sink within the flush interval, without anything pushing it', async () => {
   const sink = new HandSink(true)
-  const recording = start(sink)
+  const recording = await start(sink)
   open(recording).data(CHUNK, 'upstream')
   await until(() => recording.counters().storedBytes === CHUNK.length)
   expect(sink.packets().length).toBeGreaterThan(3)
@@ -129,7 +107,7 @@ test('what is recorded reaches the sink within the flush interval, without anyth
 
 test('packets carry the time of day', async () => {
   const sink = new HandSink(true)
-  const recording = start(sink)
+  const recording = await start(sink)
   const before = Date.now()
   open(recording)
   await recording.close()
@@ -140,7 +118,7 @@ test('packets carry the time of day', async () => {
 
 test('closing writes everything that is left, also the close of connections that just ended, and is idempotent', async () => {
   const sink = new HandSink(true)
-  const recording = start(sink)
+  const recording = await start(sink)
   const tap = open(recording)
   tap.data(CHUNK, 'upstream')
   tap.data(CHUNK, 'downstream')
@@ -154,7 +132,7 @@ test('closing writes everything that is left, also the close of connections that
 
 test('a tap that goes on after the close of the recording only counts', async () => {
   const sink = new HandSink(true)
-  const recording = start(sink)
+  const recording = await start(sink)
   const tap = open(recording)
   await recording.close()
   tap.data(CHUNK, 'upstream')
@@ -172,7 +150,7 @@ test('a tap that goes on after the close of the recording only counts', async ()
 test('a sink that never answers is given up after the timeout, and what it has not taken is counted lost', async () => {
   const sink = new HandSink(false)
   const { logger, said } = lines()
-  const recording = start(sink, { logger })
+  const recording = await start(sink, { logger })
   const tap = open(recording)
   tap.data(CHUNK, 'upstream')
   tap.close('killed')
@@ -183,7 +161,7 @@ test('a sink that never answers is given up after the timeout, and what it has n
 
 test('a slow sink holds every recorded link, and those that are opened meanwhile, until it has caught up', async () => {
   const sink = new HandSink(false)
-  const recording = start(sink)
+  const recording = await start(sink)
   const [loud, quiet, late] = [new FakeLink(), new FakeLink(), new FakeLink()]
   open(recording, quiet)
   const tap = open(recording, loud)
@@ -214,27 +192,26 @@ test('a slow sink holds every recorded link, and those that are opened meanwhile
 
 test('closing lets go of the links that are held', async () => {
   const sink = new HandSink(false)
-  const recording = start(sink)
+  const recording = await start(sink)
   const link = new FakeLink()
   const tap = open(recording, link)
   while (link.held === 0) tap.data(CHUNK, 'upstream')
   const closing = recording.close()
   expect(link.held).toBe(0)
   sink.auto = true
-  await until(() => sink.isWriting)
-  sink.answer()
   expect(await closing).toMatchObject({ lostBytes: 0 })
 })
 
 test('with disconnect, a slow sink ends the connection that brings too much', async () => {
   const sink = new HandSink(false)
   const { logger, said } = lines()
-  const recording = start(sink, { overload: 'disconnect', logger })
+  const recording = await start(sink, { overload: 'disconnect', logger })
   const link = new FakeLink()
   const tap = open(recording, link)
   while (link.destroyed === null) tap.data(CHUNK, 'upstream')
   expect(link.destroyed).toMatchObject({ reason: 'error', error: { code: 'write_failed' } })
   expect(link.destroyed.error?.message).toMatch(/^connection \d+ could not be recorded: overload/)
+  await until(() => said.length > 0)
   expect(said).toEqual(["warn the recording to 'memory' is slower than the traffic: connections are ended"])
   await recording.close(10)
 })
@@ -243,7 +220,7 @@ test('a failing sink is said once with its errno, and once more when it works ag
   const sink = new HandSink(true)
   sink.failure = FULL
   const { logger, said } = lines()
-  const recording = start(sink, { logger })
+  const recording = await start(sink, { logger })
   const link = new FakeLink()
   const tap = open(recording, link)
   for (let failures = 1; failures <= 3; failures++) {
@@ -264,7 +241,7 @@ test('a failing sink is said once with its errno, and once more when it works ag
 test('with onFailure disconnect, a failing sink ends the connections whose bytes were lost', async () => {
   const sink = new HandSink(true)
   sink.failure = FULL
-  const recording = start(sink, { onFailure: 'disconnect' })
+  const recording = await start(sink, { onFailure: 'disconnect' })
   const [harmed, idle] = [new FakeLink(), new FakeLink()]
   open(recording, idle)
   open(recording, harmed).data(CHUNK, 'upstream')
@@ -277,7 +254,7 @@ test('with onFailure disconnect, a failing sink ends the connections whose bytes
 test('the close of a connection is tried again without traffic, once the sink works again', async () => {
   const sink = new HandSink(true)
   sink.failure = FULL
-  const recording = start(sink)
+  const recording = await start(sink)
   const tap = open(recording)
   tap.close('killed')
   await until(() => recording.counters().writeFailures > 0)
@@ -289,7 +266,7 @@ test('the close of a connection is tried again without traffic, once the sink wo
 test('a sink that fails to the very end lets the recording close, with every byte accounted for', async () => {
   const sink = new HandSink(true)
   sink.failure = FULL
-  const recording = start(sink)
+  const recording = await start(sink)
   const tap = open(recording)
   tap.data(CHUNK, 'upstream')
   tap.close('killed')

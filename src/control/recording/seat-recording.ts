@@ -1,94 +1,73 @@
 /**
- * The recorder's shell: gives it the time, writes its slabs to the sink, one at a time and in order, and does to the
- * links what it asks for.
+ * The recorder's shell on a plane's thread: gives it the time, hands its slabs to the writer thread, and does to the links
+ * what it asks for.
+ *
+ * Full slabs are handed over at once. One that is not full waits until the writer has nothing of this plane's: while the
+ * sink is slow, slabs fill up instead of becoming many.
  */
 
 import type { CloseReason } from '../../core/close-reason.js'
-import { LINK_TYPE } from '../../core/codec/link-types.js'
-import { encodeSectionStart } from '../../core/codec/pcapng/writer.js'
 import type { Direction } from '../../core/direction.js'
 import { Recorder, type RecorderHost, type RecorderReport } from '../../core/record/recorder.js'
 import type { ConnectionTrack } from '../../core/record/track.js'
-import { errnoOf, messageOf, TidegateError } from '../../errors.js'
-import { type Logger, SILENT } from '../../ports/logger.js'
-import type { Sink } from '../../ports/sink.js'
+import { Tuples } from '../../core/record/tuples.js'
+import { TidegateError } from '../../errors.js'
 import type {
   ConnectionTap,
   Holdable,
   RecordedConnection,
-  RecordedListener,
   Recording,
   RecordingCounters,
-  RecordingOptions,
 } from './recording.js'
-import { logReport } from './reports.js'
+import { type RecordingSeat, SEAT_CELL, type SeatReport, WRITER_CELL } from './seat.js'
+import { SlabPort } from './slab-port.js'
 import { Tap, type TapListener } from './tap.js'
 import { WallClock } from './wall-clock.js'
+import { within } from './within.js'
 
 /** What a `kill -9` costs at most, besides what the sink is just writing, ms. Short enough for a file that is watched to seem live. */
 const FLUSH_INTERVAL_MS = 100
 
-/** How often closes that could not be written are tried again while there is no traffic, ms. */
+/** How often, without traffic, closes that could not be written are tried again, and troubles looked at, ms. */
 const RETRY_INTERVAL_MS = 1000
 
-const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024
-const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
-
-/** For a sink that no longer answers, to close all the same, ms. */
-const SINK_CLOSE_GRACE_MS = 1000
-
-/** A packet needs an interface, also when the first listener to be recorded comes with a reload. */
-const UNNAMED_LISTENER: RecordedListener = { name: '', description: '' }
+export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
 
 const UNWRITTEN = 'not written in time'
 
-const systemNameOf = (error: unknown): string | undefined =>
-  error instanceof TidegateError ? error.errno : errnoOf(error)
-
-/** Resolves as `work` does, or with false once the time is over. */
-const within = async (work: Promise<unknown>, timeoutMs: number): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, false)
-  })
-  try {
-    return await Promise.race([work.then(() => true), timeout])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-export class SinkRecording implements Recording, RecorderHost, TapListener {
-  readonly #sink: Sink
-  readonly #logger: Logger
+class SeatRecording implements Recording, RecorderHost, TapListener {
+  readonly #seat: RecordingSeat
   readonly #recorder: Recorder
+  readonly #port: SlabPort
   readonly #clock = new WallClock()
   readonly #taps = new Map<ConnectionTrack, Tap>()
   #timer: NodeJS.Timeout | undefined
-  #writing = false
   /** A slab that is not full is to be written too. */
   #flushDue = false
   #onIdle: (() => void) | null = null
   #closing: Promise<RecordingCounters> | null = null
 
-  constructor(options: RecordingOptions) {
-    this.#sink = options.sink
-    this.#logger = options.logger ?? SILENT
-    const { raw } = LINK_TYPE
-    const listeners = options.listeners.length > 0 ? options.listeners : [UNNAMED_LISTENER]
-    const interfaces = listeners.map((listener) => ({ ...listener, linkType: raw }))
+  constructor(seat: RecordingSeat) {
+    this.#seat = seat
+    this.#port = new SlabPort(seat.slabs, (failure) => this.#answered(failure))
     this.#recorder = new Recorder(
       {
-        sectionStart: encodeSectionStart(options.application, interfaces),
-        interfaces: new Map(interfaces.map(({ name }, index) => [name, index])),
-        overload: options.overload ?? 'block',
-        onFailure: options.onFailure ?? 'continue',
-        maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
-        sequenceSalt: Date.now(),
-        distinctEnds: true,
+        interfaces: seat.interfaces,
+        overload: seat.overload,
+        onFailure: seat.onFailure,
+        maxBufferedBytes: seat.maxBufferedBytes,
+        allocate: (bytes) => new SharedArrayBuffer(bytes),
+        figures: seat.cells,
+        sequenceSalt: seat.sequenceSalt,
+        tuples: new Tuples(seat.ends, seat.owner),
       },
       this,
     )
+    seat.reports.unref()
+  }
+
+  /** Has the file begun, though there may be no traffic. */
+  begin(): void {
     this.#recorder.begin()
     this.#flushDue = true
     this.#pump()
@@ -144,14 +123,18 @@ export class SinkRecording implements Recording, RecorderHost, TapListener {
   }
 
   report(report: RecorderReport): void {
-    logReport(this.#logger, this.#sink.where, report)
+    this.#tell(report)
+  }
+
+  #tell(report: SeatReport): void {
+    this.#seat.reports.postMessage(report)
   }
 
   #holdLate(tap: Tap): void {
     if (this.#recorder.holding && this.#taps.has(tap.track)) tap.hold()
   }
 
-  /** After each event: writes what is full, and sees to it that the rest is not forgotten. */
+  /** After each event: hands over what is full, and sees to it that the rest is not forgotten. */
   #proceed(): void {
     if (this.#recorder.hasFull) this.#pump()
     if (this.#timer === undefined) this.#arm()
@@ -159,39 +142,41 @@ export class SinkRecording implements Recording, RecorderHost, TapListener {
 
   #arm(): void {
     if (this.#closing !== null) return
-    const { bufferedBytes, waitingCloses } = this.#recorder
+    const { bufferedBytes, waitingCloses, isTroubled } = this.#recorder
     if (bufferedBytes > 0) this.#timer = setTimeout(this.#tick, FLUSH_INTERVAL_MS)
-    else if (waitingCloses > 0) this.#timer = setTimeout(this.#tick, RETRY_INTERVAL_MS).unref()
+    else if (waitingCloses > 0 || isTroubled) this.#timer = setTimeout(this.#tick, RETRY_INTERVAL_MS).unref()
   }
 
   readonly #tick = (): void => {
     this.#timer = undefined
     this.#clock.adjust()
-    if (this.#recorder.bufferedBytes === 0) this.#recorder.retryCloses()
+    if (this.#recorder.bufferedBytes === 0) {
+      const sinkWorks = Atomics.load(this.#seat.writerState, WRITER_CELL.failing) === 0
+      this.#recorder.calm(sinkWorks && this.#port.isOpen, this.#clock.now())
+      this.#recorder.retryCloses()
+    }
     this.#flushDue = true
     this.#pump()
     this.#arm()
   }
 
   #pump(): void {
-    if (this.#writing) return
-    const bytes = this.#recorder.take(this.#flushDue || this.#closing !== null)
-    if (!this.#recorder.hasFull) this.#flushDue = false
-    if (bytes === null) {
-      this.#onIdle?.()
-      return
-    }
-    this.#writing = true
-    this.#sink.write(bytes).then(this.#stored, this.#refused)
+    while (this.#recorder.hasFull) this.#handOver(false)
+    if (this.#port.waiting > 0) return
+    if ((this.#flushDue || this.#closing !== null) && this.#handOver(true)) return
+    this.#onIdle?.()
   }
 
-  readonly #stored = (): void => this.#settled(null)
+  /** False when there was nothing. */
+  #handOver(partial: boolean): boolean {
+    const slab = this.#recorder.take(partial)
+    if (partial) this.#flushDue = false
+    if (slab === null) return false
+    this.#port.send(slab)
+    return true
+  }
 
-  readonly #refused = (error: unknown): void =>
-    this.#settled(`write failed: ${systemNameOf(error) ?? messageOf(error)}`)
-
-  #settled(failure: string | null): void {
-    this.#writing = false
+  #answered(failure: string | null): void {
     this.#recorder.settle(failure, this.#clock.now())
     this.#pump()
     this.#proceed()
@@ -225,19 +210,18 @@ export class SinkRecording implements Recording, RecorderHost, TapListener {
     )
     if (!flushed) {
       this.#recorder.abandon(UNWRITTEN, this.#clock.now())
-      this.#logger.warn(
-        { where: this.#sink.where },
-        `the recording to '${this.#sink.where}' was not finished in time`,
-      )
+      this.#tell({ kind: 'unfinished' })
     }
-    const sinkClosed = this.#sink.close().catch((error: unknown) => {
-      const why = messageOf(error)
-      this.#logger.warn({ where: this.#sink.where, why }, `'${this.#sink.where}' could not be closed: ${why}`)
-    })
-    await within(sinkClosed, flushed ? timeoutMs : SINK_CLOSE_GRACE_MS)
+    this.#seat.cells[SEAT_CELL.ended] = 1
+    this.#port.close()
+    this.#seat.reports.close()
     return this.counters()
   }
 }
 
-/** Starts a recording into `sink`, which belongs to it from then on. */
-export const startRecording = (options: RecordingOptions): Recording => new SinkRecording(options)
+/** Takes a seat, once, on the thread it was made for. */
+export const startSeat = (seat: RecordingSeat): Recording => {
+  const recording = new SeatRecording(seat)
+  if (seat.plane === 0) recording.begin()
+  return recording
+}

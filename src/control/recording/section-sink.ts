@@ -1,0 +1,41 @@
+/**
+ * Sees to it that a section's start stands before everything else: it is written together with the first bytes that
+ * can be stored, in one write, so that a failure leaves all of it or nothing.
+ */
+
+import type { Sink } from '../../ports/sink.js'
+
+export class SectionSink implements Sink {
+  readonly where: string
+  readonly #sink: Sink
+  /** What every write still has to begin with. */
+  #start: Uint8Array | null
+
+  constructor(sink: Sink, sectionStart: Uint8Array) {
+    this.where = sink.where
+    this.#sink = sink
+    this.#start = sectionStart
+  }
+
+  write(bytes: Uint8Array): void | Promise<void> {
+    if (this.#start === null) return this.#sink.write(bytes)
+    const begun = this.#sink.write(joined(this.#start, bytes))
+    if (begun instanceof Promise) return begun.then(this.#hasStart)
+    this.#hasStart()
+  }
+
+  close(): void {
+    this.#sink.close()
+  }
+
+  readonly #hasStart = (): void => {
+    this.#start = null
+  }
+}
+
+const joined = (start: Uint8Array, rest: Uint8Array): Uint8Array => {
+  const all = new Uint8Array(start.length + rest.length)
+  all.set(start)
+  all.set(rest, start.length)
+  return all
+}

@@ -1,0 +1,214 @@
+/**
+ * The recording of one gateway, seen from the main thread: the file, the thread that writes it, and a seat for each
+ * plane that records.
+ */
+
+import { MessageChannel } from 'node:worker_threads'
+import { LINK_TYPE } from '../../core/codec/link-types.js'
+import { encodeSectionStart } from '../../core/codec/pcapng/writer.js'
+import { addRow, FIGURES, readCounters } from '../../core/record/counters.js'
+import { MIN_POOL_BYTES } from '../../core/record/slab-pool.js'
+import { sharedEnds } from '../../core/record/tuples.js'
+import { messageOf } from '../../errors.js'
+import { type Logger, SILENT } from '../../ports/logger.js'
+import type { FileSink } from '../../sinks/file/file-sink.js'
+import type { RecordedListener, RecordingCounters, RecordingOptions } from './recording.js'
+import { type RecordingSeat, WRITER_CELL } from './seat.js'
+import { DEFAULT_CLOSE_TIMEOUT_MS } from './seat-recording.js'
+import { SeatWatch } from './seat-watch.js'
+import { Troubles } from './troubles.js'
+import { within } from './within.js'
+import { type StartWriter, startWriterThread, type WriterLink } from './writer-link.js'
+
+const DEFAULT_MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+
+/** For a sink that no longer answers, to close all the same, ms. */
+const SINK_CLOSE_GRACE_MS = 1000
+
+/** A packet needs an interface, also when the first listener to be recorded comes with a reload. */
+const UNNAMED_LISTENER: RecordedListener = { name: '', description: '' }
+
+export interface RecordingSite {
+  /**
+   * A seat for the plane of this number (0: the main thread). One plane may have several, one after the other. A plane whose
+   * thread dies need not be reported: what it had not handed over is counted lost, and said once.
+   */
+  seat(plane: number): RecordingSeat
+  /** Of all planes together, whatever they are doing. */
+  counters(): RecordingCounters
+  /**
+   * Waits for the seats to be closed by those who have them, then ends the thread and closes the file. What is not
+   * done within `timeoutMs` (default 10 s) is given up. Idempotent.
+   */
+  close(timeoutMs?: number): Promise<RecordingCounters>
+}
+
+class OpenSite implements RecordingSite {
+  readonly #options: RecordingOptions
+  readonly #sink: FileSink
+  readonly #writer: WriterLink
+  readonly #writerState: Int32Array
+  readonly #logger: Logger
+  readonly #troubles: Troubles
+  readonly #interfaces: ReadonlyMap<string, number>
+  readonly #ends = sharedEnds()
+  readonly #salt = Date.now()
+  /** By owner number. */
+  readonly #seats = new Map<number, SeatWatch>()
+  /** Owners of seats whose plane is gone, while the writer is not done with them. */
+  readonly #gone = new Set<number>()
+  /** Figures of seats that are over; those that ended well may still count what is seen after the end. */
+  readonly #past: Float64Array[] = []
+  #onEmpty: (() => void) | null = null
+  #writerGone = false
+  #closing: Promise<RecordingCounters> | null = null
+
+  private constructor(
+    options: RecordingOptions,
+    interfaces: ReadonlyMap<string, number>,
+    writer: WriterLink,
+    writerState: Int32Array,
+  ) {
+    this.#options = options
+    this.#sink = options.sink
+    this.#writer = writer
+    this.#writerState = writerState
+    this.#interfaces = interfaces
+    this.#logger = options.logger ?? SILENT
+    this.#troubles = new Troubles(this.#logger, options.sink.target.where)
+  }
+
+  static async open(options: RecordingOptions, start: StartWriter): Promise<OpenSite> {
+    const listeners = options.listeners.length > 0 ? options.listeners : [UNNAMED_LISTENER]
+    const { raw } = LINK_TYPE
+    const interfaces = listeners.map((listener) => ({ ...listener, linkType: raw }))
+    const state = new Int32Array(
+      new SharedArrayBuffer(Object.keys(WRITER_CELL).length * Int32Array.BYTES_PER_ELEMENT),
+    )
+    const sectionStart = encodeSectionStart(options.application, interfaces)
+    // Nobody has a seat before the thread is there, so nothing happens before `site` is.
+    const writer = await start(
+      { target: options.sink.target, sectionStart, state },
+      {
+        onLeft: (owner) => site.#seatIsOver(owner),
+        onDeath: (why) => site.#writerDied(why),
+      },
+    )
+    const byName = new Map(interfaces.map(({ name }, index) => [name, index]))
+    const site = new OpenSite(options, byName, writer, state)
+    return site
+  }
+
+  seat(plane: number): RecordingSeat {
+    const owner = this.#freeOwner()
+    const slabs = new MessageChannel()
+    const reports = new MessageChannel()
+    const watch = new SeatWatch(plane, owner, reports.port1, {
+      onReport: (report) => this.#troubles.hear(owner, report),
+      onGone: () => this.#seatIsGone(owner),
+    })
+    this.#seats.set(owner, watch)
+    if (this.#writerGone) slabs.port1.close()
+    else this.#writer.serve(owner, { slabs: slabs.port1, cells: watch.cells })
+    const { overload = 'block', onFailure = 'continue' } = this.#options
+    return {
+      plane,
+      interfaces: this.#interfaces,
+      overload,
+      onFailure,
+      maxBufferedBytes: this.#share(),
+      sequenceSalt: this.#salt,
+      ends: this.#ends,
+      owner,
+      cells: watch.cells,
+      writerState: this.#writerState,
+      slabs: slabs.port2,
+      reports: reports.port2,
+    }
+  }
+
+  counters(): RecordingCounters {
+    const sum = new Float64Array(FIGURES)
+    for (const cells of this.#past) addRow(sum, cells)
+    for (const { cells } of this.#seats.values()) addRow(sum, cells)
+    return readCounters(sum)
+  }
+
+  close(timeoutMs: number = DEFAULT_CLOSE_TIMEOUT_MS): Promise<RecordingCounters> {
+    this.#closing ??= this.#close(timeoutMs)
+    return this.#closing
+  }
+
+  /** Of what may wait for the sink, all planes together. */
+  #share(): number {
+    const { maxBufferedBytes = DEFAULT_MAX_BUFFERED_BYTES, planes = 1 } = this.#options
+    return Math.max(MIN_POOL_BYTES, Math.floor(maxBufferedBytes / planes))
+  }
+
+  #freeOwner(): number {
+    let owner = 0
+    while (this.#seats.has(owner)) owner++
+    return owner
+  }
+
+  #seatIsGone(owner: number): void {
+    if (this.#writerGone) return this.#seatIsOver(owner)
+    this.#gone.add(owner)
+    this.#writer.leave(owner)
+  }
+
+  #seatIsOver(owner: number): void {
+    const watch = this.#seats.get(owner)
+    if (watch === undefined) return
+    const missing = watch.settle(this.#ends)
+    if (missing === null) this.#troubles.seatLeft(owner)
+    else this.#troubles.planeDied(owner, watch.plane, missing.lostBytes, missing.unclosed)
+    this.#past.push(watch.cells)
+    this.#seats.delete(owner)
+    this.#gone.delete(owner)
+    if (this.#seats.size === 0) this.#onEmpty?.()
+  }
+
+  #writerDied(why: string): void {
+    this.#writerGone = true
+    this.#troubles.writerDied(why)
+    // It will not say any more that it is done with them.
+    for (const owner of [...this.#gone]) this.#seatIsOver(owner)
+  }
+
+  async #close(timeoutMs: number): Promise<RecordingCounters> {
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+      if (this.#seats.size === 0) resolve()
+    })
+    const finished = await within(empty, timeoutMs)
+    if (!finished) this.#troubles.unfinished()
+    this.#writer.close()
+    const { where } = this.#sink.target
+    // Not before the thread is gone: the descriptor's number may be another file's soon.
+    const closed = this.#writer.ended
+      .then(() => this.#sink.close())
+      .catch((error: unknown) => {
+        const why = messageOf(error)
+        this.#logger.warn({ where, why }, `'${where}' could not be closed: ${why}`)
+      })
+    await within(closed, finished ? timeoutMs : SINK_CLOSE_GRACE_MS)
+    return this.counters()
+  }
+}
+
+/**
+ * Starts a recording into `sink`, which belongs to it from then on, also if this fails.
+ * @throws TidegateError (rejects) `file_unwritable` when the system has no thread to spare.
+ */
+export const openRecordingSite = async (
+  options: RecordingOptions,
+  startWriter: StartWriter = startWriterThread,
+): Promise<RecordingSite> => {
+  try {
+    return await OpenSite.open(options, startWriter)
+  } catch (thrown) {
+    await options.sink.close()
+    throw thrown
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Writes what all planes of a gateway hand over, one slab after the other: those of a plane in the order it sent them,
+ * those of several as they come.
+ */
+
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { errnoOf, messageOf, TidegateError } from '../../errors.js'
+import type { Sink } from '../../ports/sink.js'
+import { SEAT_CELL, type SlabAnswer, type SlabMessage, WRITER_CELL } from './seat.js'
+
+/** What the writer is told of a seat. */
+export interface WriterSeat {
+  readonly slabs: MessagePort
+  readonly cells: Float64Array
+}
+
+type Work =
+  | { readonly kind: 'slab'; readonly seat: WriterSeat; readonly slab: SlabMessage }
+  | { readonly kind: 'left'; readonly onLeft: () => void }
+
+const systemNameOf = (error: unknown): string | undefined =>
+  error instanceof TidegateError ? error.errno : errnoOf(error)
+
+const failureOf = (error: unknown): string => `write failed: ${systemNameOf(error) ?? messageOf(error)}`
+
+export class Writer {
+  readonly #sink: Sink
+  readonly #state: Int32Array
+  readonly #seats = new Map<number, WriterSeat>()
+  /** What waits for a write that takes its time. */
+  readonly #queue: Work[] = []
+  #writing = false
+  #closed = false
+
+  /** @param state shared; see {@link WRITER_CELL}. */
+  constructor(sink: Sink, state: Int32Array) {
+    this.#sink = sink
+    this.#state = state
+  }
+
+  /** Writes what comes from this seat; `owner` is its name. */
+  serve(owner: number, seat: WriterSeat): void {
+    this.#seats.set(owner, seat)
+    seat.slabs.on('message', (slab: SlabMessage) => this.#do({ kind: 'slab', seat, slab }))
+  }
+
+  /** The seat's other side is gone. `onLeft` is called when all that it had sent is done with. */
+  leave(owner: number, onLeft: () => void): void {
+    const seat = this.#seats.get(owner)
+    this.#seats.delete(owner)
+    if (seat !== undefined) {
+      for (let last = receiveMessageOnPort(seat.slabs); last; last = receiveMessageOnPort(seat.slabs))
+        this.#do({ kind: 'slab', seat, slab: last.message })
+      seat.slabs.close()
+    }
+    this.#do({ kind: 'left', onLeft })
+  }
+
+  /** Gives up what is not written yet, and everybody who may still send. */
+  close(): void {
+    this.#closed = true
+    this.#queue.length = 0
+    this.#sink.close()
+    for (const { slabs } of this.#seats.values()) slabs.close()
+  }
+
+  #do(work: Work): void {
+    if (this.#closed) return
+    if (this.#writing) this.#queue.push(work)
+    else this.#begin(work)
+  }
+
+  #begin(work: Work): void {
+    if (work.kind === 'left') return work.onLeft()
+    const { seat, slab } = work
+    try {
+      const written = this.#sink.write(new Uint8Array(slab.memory, 0, slab.length))
+      if (!(written instanceof Promise)) return this.#answer(seat, slab, null)
+      this.#writing = true
+      written.then(
+        () => this.#finish(seat, slab, null),
+        (error: unknown) => this.#finish(seat, slab, failureOf(error)),
+      )
+    } catch (error) {
+      this.#answer(seat, slab, failureOf(error))
+    }
+  }
+
+  #finish(seat: WriterSeat, slab: SlabMessage, failure: SlabAnswer): void {
+    this.#writing = false
+    this.#answer(seat, slab, failure)
+    while (!this.#writing) {
+      const next = this.#queue.shift()
+      if (next === undefined) return
+      this.#begin(next)
+    }
+  }
+
+  #answer({ slabs, cells }: WriterSeat, { payloadBytes }: SlabMessage, failure: SlabAnswer): void {
+    const { writtenBytes } = SEAT_CELL
+    if (failure === null) cells[writtenBytes] = (cells[writtenBytes] ?? 0) + payloadBytes
+    Atomics.store(this.#state, WRITER_CELL.failing, failure === null ? 0 : 1)
+    slabs.postMessage(failure)
+  }
+}

@@ -1,0 +1,158 @@
+/** A recording from several threads, with the threads. */
+
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { RecordingCounters } from '../../../src/control/recording/recording.js'
+import { seatPorts } from '../../../src/control/recording/seat.js'
+import { startSeat } from '../../../src/control/recording/seat-recording.js'
+import { openRecordingSite, type RecordingSite } from '../../../src/control/recording/site.js'
+import { type Address, formatAddress, parseAddress } from '../../../src/core/address.js'
+import type { Direction } from '../../../src/core/direction.js'
+import type { ConversationEvent } from '../../../src/recording.js'
+import { openRecording } from '../../../src/recording.js'
+import { openFileSink } from '../../../src/sinks/file/file-sink.js'
+import { lines } from './said.js'
+
+const SERVER = parseAddress('10.0.0.1:6379')
+const CLIENT = parseAddress('10.0.0.2:40000')
+const client = (port: number): Address => parseAddress(`10.0.0.2:${port}`)
+
+let folder: string
+let file: string
+const planes: PlaneThread[] = []
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidegate-site-'))
+  file = join(folder, 'x.pcapng')
+})
+afterEach(async () => {
+  for (const plane of planes.splice(0)) await plane.terminate()
+  await rm(folder, { recursive: true })
+})
+
+const until = (condition: () => boolean): Promise<void> =>
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000, interval: 5 })
+
+const open = async (planeCount: number, { logger, said } = lines()) => {
+  const site = await openRecordingSite({
+    sink: await openFileSink(file),
+    listeners: [{ name: 'one', description: '' }],
+    application: 'tidegate test',
+    maxBufferedBytes: 4 * 1024 * 1024,
+    planes: planeCount,
+    logger,
+  })
+  return { site, said }
+}
+
+/** Does one thing after the other on another thread; see plane-thread.mjs. */
+class PlaneThread {
+  readonly #worker: Worker
+  readonly died: Promise<unknown>
+
+  constructor(site: RecordingSite, plane: number) {
+    const seat = site.seat(plane)
+    this.#worker = new Worker(new URL('./plane-thread.mjs', import.meta.url), {
+      workerData: seat,
+      transferList: [...seatPorts(seat)],
+    })
+    this.died = once(this.#worker, 'error')
+    this.died.catch(() => {})
+    planes.push(this)
+  }
+
+  async #tell(...order: readonly unknown[]): Promise<unknown> {
+    const answered = once(this.#worker, 'message')
+    this.#worker.postMessage(order)
+    const [{ answer }] = await answered
+    return answer
+  }
+
+  async open(id: number, from: Address = CLIENT): Promise<void> {
+    await this.#tell('open', id, from, SERVER)
+  }
+
+  async data(id: number, direction: Direction, count: number, length: number): Promise<void> {
+    await this.#tell('data', id, direction, count, length)
+  }
+
+  async end(id: number): Promise<void> {
+    await this.#tell('end', id, 'client_fin')
+  }
+
+  async close(timeoutMs = 10_000): Promise<RecordingCounters> {
+    return (await this.#tell('close', timeoutMs)) as RecordingCounters
+  }
+
+  async die(): Promise<void> {
+    this.#worker.postMessage(['die'])
+    await this.died
+  }
+
+  terminate(): Promise<unknown> {
+    return this.#worker.terminate()
+  }
+}
+
+const eventsOf = async (): Promise<readonly ConversationEvent[]> => {
+  const recording = await openRecording(file)
+  const events: ConversationEvent[] = []
+  for await (const event of recording.events()) {
+    if (event.kind === 'data') events.push({ ...event, bytes: event.bytes.slice() })
+    else events.push(event)
+  }
+  expect(recording.damage).toBeNull()
+  return events
+}
+
+const bytesOf = (events: readonly ConversationEvent[], connection: number): Buffer =>
+  Buffer.concat(
+    events.flatMap((event) =>
+      event.kind === 'data' && event.connection === connection ? [event.bytes] : [],
+    ),
+  )
+
+/** What the file calls the connection of this client. */
+const numberOf = (events: readonly ConversationEvent[], from: Address): number =>
+  events.find((event) => event.kind === 'open' && event.client === formatAddress(from))?.connection ?? -1
+
+/** What `data(id, direction, count, length)` has sent. */
+const sent = (id: number, count: number, length: number): Buffer =>
+  Buffer.concat(
+    Array.from({ length: count }, (_, n) => {
+      const chunk = Buffer.alloc(length, id)
+      chunk.writeUInt32BE(n)
+      return chunk
+    }),
+  )
+
+test('threads write one file, each connection in order, and the site counts them all', async () => {
+  const { site } = await open(3)
+  const here = startSeat(site.seat(0))
+  const threads = [new PlaneThread(site, 1), new PlaneThread(site, 2)]
+  const COUNT = 200
+  const LENGTH = 10_000
+  await Promise.all(threads.map((thread, n) => thread.open(n + 1, client(5000 + n))))
+  for (let round = 0; round < 3; round++)
+    await Promise.all(threads.map((thread, n) => thread.data(n + 1, 'upstream', COUNT, LENGTH)))
+  const tap = here.open({ id: 3, listener: 'one', client: client(5002), server: SERVER }, () => null)
+  tap.data(sent(3, 1, 100), 'downstream')
+  await until(() => site.counters().storedBytes === 3 * 2 * COUNT * LENGTH + 100)
+  expect(site.counters()).toMatchObject({ connections: 3, lostBytes: 0, writeFailures: 0 })
+  tap.close('client_fin')
+  await Promise.all(threads.map((thread, n) => thread.end(n + 1)))
+  await Promise.all([here.close(), ...threads.map((thread) => thread.close())])
+  const counters = await site.close()
+  expect(counters).toMatchObject({ connections: 3, lostBytes: 0, bufferedBytes: 0, unclosed: 0 })
+  const events = await eventsOf()
+  for (const id of [1, 2]) {
+    const round = sent(id, COUNT, LENGTH)
+    const found = bytesOf(events, numberOf(events, client(4999 + id)))
+    expect(found.equals(Buffer.concat([round, round, round]))).toBe(true)
+  }
+  expect(events.filter(({ kind }) => kind === 'close')).toHaveLength(3)
+})
