@@ -121,6 +121,7 @@ export class LinuxDial implements Dial, Watched {
     const fd = libc.socket(to.family)
     if (failed(fd)) return systemError('socket', fd)
     this.#fd = fd
+    this.#reactor.dialling++
     if (this.#address.kind === 'tcp') setTcpOptions(libc, fd, this.#options)
     const connecting = libc.connect(fd, to)
     if (connecting < 0 && connecting !== EINPROGRESS) return systemError('connect', connecting)
@@ -136,7 +137,7 @@ export class LinuxDial implements Dial, Watched {
 
   #succeed(fd: SocketFd, events: number): void {
     if (!this.#finish()) return
-    this.#fd = null
+    this.#leaveSocket()
     this.#outcome.connected(fd, events, this.#remote())
   }
 
@@ -157,8 +158,14 @@ export class LinuxDial implements Dial, Watched {
   }
 
   #closeSocket(): void {
-    if (this.#fd !== null) this.#reactor.close(this.#fd)
+    if (this.#fd === null) return
+    this.#reactor.close(this.#fd)
+    this.#leaveSocket()
+  }
+
+  #leaveSocket(): void {
     this.#fd = null
+    this.#reactor.dialling--
   }
 
   /** False when it was over already. */

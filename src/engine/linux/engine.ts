@@ -29,8 +29,9 @@ import { LinuxDial } from './dialer.js'
 import { AF_UNIX } from './ffi/abi.js'
 import { asListenFd, asSocketFd, failed, type ListenFd, NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
 import type { LedgerSeat } from './ffi/ledger.js'
+import { Headroom } from './headroom.js'
 import { LinuxLink } from './link.js'
-import { LinuxListening } from './listener.js'
+import { LinuxListening, type Supply } from './listener.js'
 import { PipePool } from './pipes.js'
 import { Reactor } from './reactor.js'
 import { CONN_EVENTS } from './sockets.js'
@@ -56,6 +57,7 @@ class LinuxEngine implements ThreadedEngine {
   readonly name = 'linux'
   readonly #reactor: Reactor
   readonly #pipes: PipePool
+  readonly #supply: Supply
   readonly #bound = new Map<SharedListener, Bound>()
   readonly #listenings = new Set<LinuxListening>()
   readonly #dials = new Set<LinuxDial>()
@@ -70,7 +72,13 @@ class LinuxEngine implements ThreadedEngine {
 
   constructor(seat: LedgerSeat | null) {
     this.#reactor = new Reactor(READ_BYTES, seat)
-    this.#pipes = new PipePool(this.#reactor.libc)
+    const headroom = new Headroom(this.#reactor)
+    this.#pipes = new PipePool(this.#reactor.libc, headroom)
+    this.#supply = {
+      headroom,
+      promised: () => this.#promised(),
+      release: () => this.#pipes.closeSpare(),
+    }
   }
 
   async listen(spec: ListenSpec, onAccept: (client: Conn) => void): Promise<Listening> {
@@ -214,6 +222,7 @@ class LinuxEngine implements ThreadedEngine {
       this.#reactor,
       fd,
       address,
+      this.#supply,
       (socket, at) => this.#accepted(socket, at, onAccept),
       () => {
         this.#listenings.delete(listening)
@@ -228,6 +237,11 @@ class LinuxEngine implements ThreadedEngine {
     }
     this.#listenings.add(listening)
     return listening
+  }
+
+  /** Clients that have no upstream yet, and no dial that has its descriptor. */
+  #promised(): number {
+    return Math.max(0, this.#conns.size - 2 * this.#links.size - this.#reactor.dialling)
   }
 
   #accepted(fd: SocketFd, at: Address, onAccept: (client: Conn) => void): void {

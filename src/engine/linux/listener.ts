@@ -1,13 +1,14 @@
 /**
  * One thread's accepting from a socket that listens, which other threads may share. Level-triggered: what a turn leaves
  * is told again in the next. Paused, it is out of the epoll set and connections wait in the kernel's backlog. Without
- * a descriptor to accept with it pauses by itself, until one is closed here or a while has passed.
+ * descriptors to accept and serve with it pauses by itself, until some are closed here or a while has passed.
  */
 
 import type { Address } from '../../core/address.js'
 import type { Listening } from '../../ports/engine.js'
 import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPOLLEXCLUSIVE, EPOLLIN } from './ffi/abi.js'
 import { failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
+import type { Headroom } from './headroom.js'
 import type { Reactor, Task, Watched } from './reactor.js'
 import { systemError } from './system-error.js'
 import { Timer } from './timers.js'
@@ -23,11 +24,21 @@ const OUT_OF_RESOURCES: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, 
 /** Takes an accepted socket; the client's address is where `Libc.peer` says. */
 export type OnSocket = (fd: SocketFd, listeningAt: Address) => void
 
+/** How much of what is left is spoken for. */
+export interface Supply {
+  readonly headroom: Headroom
+  /** Descriptors that accepted clients still need. */
+  promised(): number
+  /** Gives up those that can be done without. */
+  release(): void
+}
+
 export class LinuxListening implements Listening, Watched, Task {
   readonly address: Address
   isQueued = false
   readonly #reactor: Reactor
   readonly #fd: ListenFd
+  readonly #supply: Supply
   readonly #onSocket: OnSocket
   readonly #onClosed: (listening: LinuxListening) => void
   readonly #retry = (): void => this.#reactor.enqueue(this)
@@ -38,6 +49,7 @@ export class LinuxListening implements Listening, Watched, Task {
     reactor: Reactor,
     fd: ListenFd,
     address: Address,
+    supply: Supply,
     onSocket: OnSocket,
     /** Owns the descriptor from then on. */
     onClosed: (listening: LinuxListening) => void,
@@ -45,6 +57,7 @@ export class LinuxListening implements Listening, Watched, Task {
     this.#reactor = reactor
     this.#fd = fd
     this.address = address
+    this.#supply = supply
     this.#onSocket = onSocket
     this.#onClosed = onClosed
   }
@@ -78,7 +91,7 @@ export class LinuxListening implements Listening, Watched, Task {
   ready(): void {
     for (let i = 0; i < ACCEPTS_PER_TURN && this.#state === 'accepting'; i++) {
       const fd = this.#reactor.libc.accept(this.#fd)
-      if (!failed(fd)) this.#onSocket(fd, this.address)
+      if (!failed(fd)) this.#accepted(fd)
       else if (OUT_OF_RESOURCES.has(fd)) this.#starve()
       // Anything else is the end of one connection that was waiting (accept(2)): the next goes on.
       else if (fd === EAGAIN) return
@@ -89,12 +102,25 @@ export class LinuxListening implements Listening, Watched, Task {
   run(): void {
     if (this.#state !== 'starving') return
     this.#leaveStarving()
-    this.#acceptAgain()
+    const { headroom, promised } = this.#supply
+    if (headroom.hasRoom(this.#fd, promised())) this.#acceptAgain()
+    else this.#tryLater()
+  }
+
+  #accepted(fd: SocketFd): void {
+    this.#onSocket(fd, this.address)
+    if (this.#state === 'accepting' && this.#supply.headroom.isShort(fd, this.#supply.promised() + 2))
+      this.#starve()
   }
 
   #starve(): void {
     this.#reactor.unwatch(this.#fd)
     this.#state = 'starving'
+    this.#supply.release()
+    this.#tryLater()
+  }
+
+  #tryLater(): void {
     this.#reactor.whenDescriptorsAreFree(this.#retry)
     this.#reactor.timers.set(this.#timer, performance.now() + RETRY_WITHOUT_DESCRIPTOR_MS)
   }

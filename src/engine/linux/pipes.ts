@@ -2,6 +2,7 @@
 
 import type { Pipe } from './ffi/descriptors.js'
 import type { Libc } from './ffi/libc.js'
+import type { Headroom } from './headroom.js'
 
 /** A pipe is held only while bytes are in it or on their way: this many directions at once need no new one. */
 const SPARE_PIPES = 32
@@ -14,19 +15,25 @@ export const PIPE_BYTES = 512 * 1024
 
 export class PipePool {
   readonly #libc: Libc
+  readonly #headroom: Headroom
   readonly #spare: Pipe[] = []
   #isClosed = false
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, headroom: Headroom) {
     this.#libc = libc
+    this.#headroom = headroom
   }
 
-  /** null when no descriptor is left. */
+  /** null when descriptors are short: bytes can be copied, too, but a client without an upstream gets none. */
   take(): Pipe | null {
     const spare = this.#spare.pop()
     if (spare !== undefined) return spare
     const pipe = this.#libc.pipe()
     if (pipe === null) return null
+    if (this.#headroom.isShort(pipe.entry, 0)) {
+      this.close(pipe)
+      return null
+    }
     // Refused beyond the user's share of pipe memory (pipe(7)): then it is a small one, which does as well.
     this.#libc.growPipe(pipe.entry, PIPE_BYTES)
     return pipe
@@ -43,8 +50,12 @@ export class PipePool {
     this.#libc.close(pipe.entry)
   }
 
+  closeSpare(): void {
+    for (const pipe of this.#spare.splice(0)) this.close(pipe)
+  }
+
   closeAll(): void {
     this.#isClosed = true
-    for (const pipe of this.#spare.splice(0)) this.close(pipe)
+    this.closeSpare()
   }
 }

@@ -33,6 +33,8 @@ export class Reactor {
   readonly timers = new TimerWheel()
   /** performance.now() of this turn. */
   now = performance.now()
+  /** Sockets that dials have open. */
+  dialling = 0
   readonly #bufferBytes: number
   #buffer: Uint8Array
   readonly #epoll: EpollFd

@@ -37,6 +37,7 @@ export const SHUT_WR = 1
 export const SPLICE_FLAGS = 1 | 2
 export const F_SETPIPE_SZ = 1031
 export const F_DUPFD_CLOEXEC = 1030
+export const RLIMIT_NOFILE = 7
 
 export const EPOLL_CTL_ADD = 1
 export const EPOLL_CTL_DEL = 2

@@ -16,6 +16,7 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   NONBLOCK_CLOEXEC,
+  RLIMIT_NOFILE,
   SHUT_WR,
   SO_ERROR,
   SO_LINGER,
@@ -58,6 +59,9 @@ const EVENTS_PER_WAIT = 256
 /** How much is thrown away per call. On TCP nothing is copied, so that the buffer is never touched. */
 const DISCARD_BYTES = 64 * 1024
 
+/** RLIM_INFINITY, and whatever else is beyond any descriptor's number. */
+const NO_LIMIT = 2 ** 31 - 1
+
 export class Libc {
   readonly events: EventBatch
   /** The peer of the last `accept`. */
@@ -72,6 +76,8 @@ export class Libc {
   readonly #value = new Int32Array(new ArrayBuffer(4))
   readonly #pair = new Int32Array(new ArrayBuffer(8))
   readonly #name = new Uint8Array(SOCKADDR_BYTES)
+  /** `struct rlimit`: the soft and the hard limit, 64 bits each, low words first. */
+  readonly #limits = new Int32Array(new ArrayBuffer(16))
   readonly #linger = lingerZero()
   readonly #peeked = new Uint8Array(new ArrayBuffer(1))
   #waste: Uint8Array | null = null
@@ -196,6 +202,13 @@ export class Libc {
     return this.#result(this.#call.shutdown(fd, SHUT_WR))
   }
 
+  /** How many descriptors this process may have open, now; at most what fits into 31 bits. */
+  descriptorLimit(): number {
+    if (this.#call.getrlimit(RLIMIT_NOFILE, this.#limits) < 0) return NO_LIMIT
+    const [low = 0, high = 0] = this.#limits
+    return high !== 0 || low < 0 ? NO_LIMIT : low
+  }
+
   /** Another descriptor of the same socket. */
   duplicate(fd: ListenFd): ListenFd | Failed {
     return this.#opened(this.#call.fcntl(fd, F_DUPFD_CLOEXEC, 0)) as ListenFd | Failed
@@ -290,6 +303,7 @@ const PROTOTYPES = {
   read: 'int64_t read(int, void*, int64_t)',
   pipe2: 'int pipe2(void*, int)',
   fcntl: 'int fcntl(int, int, int)',
+  getrlimit: 'int getrlimit(int, void*)',
   shutdown: 'int shutdown(int, int)',
   close: 'int close(int)',
   epoll_create1: 'int epoll_create1(int)',
@@ -313,6 +327,7 @@ const bindAll = (library: Foreign['library']): Readonly<Record<keyof typeof PROT
   read: library.func(PROTOTYPES.read),
   pipe2: library.func(PROTOTYPES.pipe2),
   fcntl: library.func(PROTOTYPES.fcntl),
+  getrlimit: library.func(PROTOTYPES.getrlimit),
   shutdown: library.func(PROTOTYPES.shutdown),
   close: library.func(PROTOTYPES.close),
   epoll_create1: library.func(PROTOTYPES.epoll_create1),

@@ -1,0 +1,158 @@
+import { connect, type Socket } from 'node:net'
+import { expect, it } from 'vitest'
+import { cpuMs } from '../../support/proc.js'
+import { expectVerified, listConnections } from '../../support/recording.js'
+import { eventually, type Scope, testScope } from '../../support/scope.js'
+import { SETTING } from '../../support/setting.js'
+import { dial, exchange, LOOPBACK, startServer } from '../../support/sockets.js'
+import { type RecordingGateway, startRecorder } from '../../support/tidegate.js'
+import { describeWith, toolPath } from '../../support/tools.js'
+
+const DESCRIPTORS = 256
+const CLIENTS = 2000
+
+/** Each connection takes two descriptors; Node, the workers and the recording take some, and some are kept in reserve. */
+const LEAST_SERVED = 60
+
+/** How long it is watched for idling while it is full, and how much of a processor it may use: 10 %. */
+const WATCHED_MS = 1000
+const MOST_CPU_MS = WATCHED_MS / 10
+
+/** It is full when nobody new has been served for this long. */
+const STILL_MS = 300
+
+/** From when the others have left. */
+const FULL_SERVICE_MS = 1000
+
+/** Twenty times over, on a machine of any speed. */
+const ALL_SERVED_MS = 40_000
+
+/** Clients that say who they are, and are served when they hear it back. */
+class Crowd {
+  readonly served: Socket[] = []
+  turnedAway = 0
+  #lastServedAt = Date.now()
+  #left = 0
+
+  constructor(scope: Scope, port: number) {
+    const sockets = Array.from({ length: CLIENTS }, (_, n) => this.#join(port, `client ${n}`))
+    scope.defer(() => {
+      for (const socket of sockets) socket.destroy()
+    })
+  }
+
+  hasFilled(): boolean {
+    return this.served.length >= LEAST_SERVED && Date.now() - this.#lastServedAt > STILL_MS
+  }
+
+  /** Those who are served leave. */
+  leave(): void {
+    for (; this.#left < this.served.length; this.#left++) this.served[this.#left]?.end()
+  }
+
+  #join(port: number, name: string): Socket {
+    const socket = connect({ port, host: LOOPBACK })
+    let heard = ''
+    socket.write(name)
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      heard += chunk
+      if (heard !== name) return
+      this.#lastServedAt = Date.now()
+      this.served.push(socket)
+    })
+    socket.once('close', () => {
+      if (heard !== name) this.turnedAway++
+    })
+    return socket
+  }
+}
+
+const expectIdling = async ({ daemon }: RecordingGateway): Promise<void> => {
+  const before = cpuMs(daemon.pid)
+  // Not a wait for something to happen: what is measured is a rate.
+  await new Promise((resolve) => setTimeout(resolve, WATCHED_MS))
+  expect(cpuMs(daemon.pid) - before, 'ms of CPU while it is full').toBeLessThan(MOST_CPU_MS)
+}
+
+const start = async () => {
+  const ends = testScope()
+  const echo = await startServer(ends, (socket) => socket.pipe(socket))
+  const launcher = [toolPath('prlimit'), `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`]
+  const gateway = await startRecorder(ends, echo.port, { launcher })
+  const crowd = new Crowd(ends, gateway.port)
+  await eventually('the gateway to be full', () => crowd.hasFilled())
+  return { ends, gateway, crowd }
+}
+
+const isPortable = SETTING.engine === 'portable'
+
+describeWith(
+  ['prlimit'],
+  `${CLIENTS} clients of a recording gateway that may open ${DESCRIPTORS} descriptors`,
+  () => {
+    it.skipIf(isPortable)(
+      'are all served, as many at a time as there is room for; the others wait in the backlog (linux engine)',
+      async () => {
+        const { gateway, crowd } = await start()
+        await expectIdling(gateway)
+        const atOnce = crowd.served.length
+        crowd.leave()
+        await eventually(
+          'as many others to be served',
+          () => crowd.served.length >= 2 * atOnce,
+          FULL_SERVICE_MS,
+        )
+        await eventually(
+          'all of them to be served',
+          () => {
+            crowd.leave()
+            return crowd.served.length === CLIENTS
+          },
+          ALL_SERVED_MS,
+        )
+        expect(crowd.turnedAway).toBe(0)
+        crowd.leave()
+        for (const { reason } of await gateway.closed(CLIENTS)) expect(reason).toBe('client_fin')
+        expect(await gateway.finish()).toBe(0)
+        expect(JSON.stringify(gateway.log)).not.toContain('EMFILE')
+        expect(gateway.noise).toEqual([])
+        await expectVerified(gateway.file)
+        const recorded = await listConnections(gateway.file)
+        expect(recorded).toHaveLength(CLIENTS)
+        for (const { bytes } of recorded) expect(bytes.upstream).toBeGreaterThanOrEqual('client 0'.length)
+      },
+      90_000,
+    )
+
+    // libuv accepts and closes those for whom it has no descriptor, instead of leaving them where they are.
+    it.runIf(isPortable)(
+      'are served or turned away, and others are served once they have left (portable engine)',
+      async () => {
+        const { ends, gateway, crowd } = await start()
+        await expectIdling(gateway)
+        await eventually(
+          'the rest to be turned away',
+          () => crowd.served.length + crowd.turnedAway === CLIENTS,
+        )
+        const atOnce = crowd.served.length
+        crowd.leave()
+        await eventually(
+          'as many others to be served',
+          async () => {
+            const others = Array.from({ length: atOnce }, async () =>
+              exchange(await dial(ends, gateway.port), Buffer.from('?'), FULL_SERVICE_MS),
+            )
+            const replies = await Promise.allSettled(others)
+            return replies.every((reply) => reply.status === 'fulfilled' && String(reply.value) === '?')
+          },
+          FULL_SERVICE_MS,
+        )
+        expect(await gateway.finish()).toBe(0)
+        expect(gateway.noise).toEqual([])
+        await expectVerified(gateway.file)
+      },
+      90_000,
+    )
+  },
+)
