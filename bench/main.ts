@@ -8,6 +8,7 @@ import { FIGURES } from './figures/all.js'
 import { openScope } from './machine/scope.js'
 import { type Options, parseOptions } from './options.js'
 import { showProgress } from './progress.js'
+import { publish, toJson } from './report/publish.js'
 import type { Results } from './report/results.js'
 import { renderTables } from './report/table.js'
 import { runBench } from './run.js'
@@ -15,7 +16,7 @@ import { runBench } from './run.js'
 /** From bench/.build/, where this is compiled to. */
 const ROOT = resolve(import.meta.dirname, '../..')
 
-const EXIT = { ok: 0, failed: 1, usage: 2 } as const
+const EXIT = { ok: 0, failed: 1 } as const
 
 const chosen = <T extends { readonly id: string }>(
   all: readonly T[],
@@ -59,6 +60,14 @@ const readResults = (path: string): Results => {
   return results
 }
 
+/** What was measured in part only would pass for everything. */
+const publishWhole = ({ figures, failures, ...rest }: Results): void => {
+  const absent = FIGURES.filter(({ id }) => !figures.some((figure) => figure.id === id))
+  if (failures.length > 0 || absent.length > 0)
+    throw new Error('not published: not everything could be measured')
+  publish({ figures, failures, ...rest }, ROOT)
+}
+
 const run = async (argv: readonly string[]): Promise<number> => {
   const choices = { figures: FIGURES, contenders: allContenders('', '') }
   const parsed = parseOptions(argv, choices, ROOT)
@@ -67,13 +76,23 @@ const run = async (argv: readonly string[]): Promise<number> => {
     return parsed.exit
   }
   const { options } = parsed
-  const results = options.from === null ? await measureAll(options) : readResults(options.from)
-  process.stdout.write(renderTables(results))
-  if (options.from === null) {
-    mkdirSync(dirname(options.out), { recursive: true })
-    writeFileSync(options.out, `${JSON.stringify(results, null, 2)}\n`)
+  if (process.platform !== 'linux' && options.from === null) {
+    process.stderr.write('bench: it measures on Linux only, where /proc says what a process has used\n')
+    return EXIT.failed
   }
-  return results.failures.length > 0 ? EXIT.failed : EXIT.ok
+  try {
+    const results = options.from === null ? await measureAll(options) : readResults(options.from)
+    process.stdout.write(renderTables(results))
+    if (options.from === null) {
+      mkdirSync(dirname(options.out), { recursive: true })
+      writeFileSync(options.out, toJson(results))
+    }
+    if (options.publish) publishWhole(results)
+    return results.failures.length > 0 ? EXIT.failed : EXIT.ok
+  } catch (thrown) {
+    process.stderr.write(`bench: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
+    return EXIT.failed
+  }
 }
 
 process.exitCode = await run(process.argv.slice(2))

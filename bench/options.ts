@@ -6,6 +6,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 export interface Options {
   readonly rounds: number
   readonly seconds: number
+  /** Parallel connections of bulk. */
+  readonly streams: number
   /** Ids; null: all. */
   readonly figures: readonly string[] | null
   readonly contenders: readonly string[] | null
@@ -22,9 +24,11 @@ export interface Options {
 
 const MOST_ROUNDS = 100
 const MOST_SECONDS = 60
+const MOST_STREAMS = 100
 /** For a look whether everything works. */
 const QUICK = { rounds: 1, seconds: 1 } as const
 const DEFAULT = { rounds: 5, seconds: 2 } as const
+const DEFAULT_STREAMS = 4
 
 const wholeNumber = (most: number) => (text: string) => {
   const value = Number(text)
@@ -54,6 +58,7 @@ export interface Choices {
 interface Flags {
   readonly rounds?: number
   readonly seconds?: number
+  readonly streams?: number
   readonly only?: readonly string[]
   readonly contenders?: readonly string[]
   readonly quick?: boolean
@@ -102,6 +107,11 @@ const commandFor = (choices: Choices): Command =>
       ),
     )
     .addOption(
+      new Option('--streams <n>', `connections that bulk goes over (default: ${DEFAULT_STREAMS})`).argParser(
+        wholeNumber(MOST_STREAMS),
+      ),
+    )
+    .addOption(
       new Option('--only <figures>', 'measure these only; separate by commas').argParser(
         listOf(choices.figures.map(({ id }) => id)),
       ),
@@ -118,6 +128,7 @@ const commandFor = (choices: Choices): Command =>
       new Option('--from <json>', "report an earlier run's JSON instead of measuring").conflicts([
         'rounds',
         'seconds',
+        'streams',
         'only',
         'contenders',
         'quick',
@@ -131,6 +142,7 @@ const commandFor = (choices: Choices): Command =>
         'only',
         'contenders',
         'quick',
+        'streams',
         'other',
       ]),
     )
@@ -145,8 +157,6 @@ export const parseOptions = (argv: readonly string[], choices: Choices, root: st
   const command = commandFor(choices)
   try {
     command.parse([...argv], { from: 'user' })
-    if (command.args.length > 0)
-      throw new CommanderError(2, 'excess', `'${command.args[0]}' was not expected`)
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown
     if (thrown.exitCode === 0) return { exit: 0, complaint: '' }
@@ -160,6 +170,7 @@ export const parseOptions = (argv: readonly string[], choices: Choices, root: st
     options: {
       rounds: flags.rounds ?? usual.rounds,
       seconds: flags.seconds ?? usual.seconds,
+      streams: flags.streams ?? DEFAULT_STREAMS,
       figures: flags.only ?? null,
       contenders: flags.contenders ?? null,
       quick,

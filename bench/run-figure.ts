@@ -24,7 +24,7 @@ export interface Plan {
 export interface Measured {
   readonly entrant: Entrant
   readonly samples: readonly Sample[]
-  readonly failure: Failure | null
+  readonly failures: readonly Failure[]
 }
 
 /** Told before each measurement. */
@@ -32,6 +32,9 @@ export type OnStep = (step: { readonly round: number; readonly entrant: Entrant 
 
 /** Besides the connections of the load: those that are just being closed, and what a contender opens for itself. */
 const SPARE_CONNECTIONS = 500
+
+/** Whoever fails this often in a figure takes no further part in it. */
+const MOST_FAILURES = 2
 
 const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
 
@@ -44,7 +47,7 @@ const rotated = <T>(list: readonly T[], by: number): readonly T[] => {
 interface Runner {
   readonly entrant: Entrant
   readonly samples: Sample[]
-  failure: Failure | null
+  readonly failures: Failure[]
   readonly measure: () => Promise<Sample>
 }
 
@@ -88,7 +91,7 @@ export const runFigure = async (
     return {
       entrant: entry.entrant,
       samples: [],
-      failure: null,
+      failures: [],
       measure: figure.fresh ? () => measureFresh(entry) : measureAgain,
     }
   }
@@ -97,12 +100,16 @@ export const runFigure = async (
   const rounds = Math.min(plan.rounds, figure.mostRounds)
   for (let round = 1; round <= rounds; round++)
     for (const runner of rotated(runners, round - 1)) {
-      if (runner.failure !== null) continue
+      if (runner.failures.length >= MOST_FAILURES) continue
       onStep({ round, entrant: runner.entrant })
       try {
         runner.samples.push(await runner.measure())
       } catch (thrown) {
-        runner.failure = { figure: figure.id, entrant: runner.entrant.title, message: messageOf(thrown) }
+        runner.failures.push({
+          figure: figure.id,
+          entrant: runner.entrant.title,
+          message: messageOf(thrown),
+        })
       }
     }
   return runners

@@ -1,5 +1,7 @@
 /** One run: finds who is there, measures figure by figure, and makes the account of it. */
 
+import { statfsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import type { Contender, Ready } from './contenders/contender.js'
 import type { Figure } from './figures/figure.js'
 import { canPin, coresFor } from './machine/cores.js'
@@ -80,6 +82,12 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
         ready: entrant.contender === null ? null : (ready.get(entrant.contender.id) ?? null),
       }),
     )
+    const { bavail, bsize } = statfsSync(tmpdir())
+    if (bavail * bsize < figure.diskBytes) {
+      const gibibytes = figure.diskBytes / 1024 ** 3
+      leftOut.push({ name: title, why: `less than ${gibibytes} GiB are free in ${tmpdir()}` })
+      return null
+    }
     if (missing.length > 0) {
       leftOut.push({ name: title, why: `not installed: ${missing.join(', ')}` })
       return null
@@ -90,6 +98,7 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
       scope: own,
       cores: coresFor(figure.layout ?? layout),
       idleConnections,
+      streams: options.streams,
       tool: (name: string) => findTool(name) ?? name,
     }
     const plan = {
@@ -101,7 +110,7 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
       const measured = await runFigure(figure, entries, site, plan, ({ round, entrant }) =>
         progress(`${title}: round ${round}, ${entrant.title}`),
       )
-      failures.push(...measured.flatMap(({ failure }) => failure ?? []))
+      failures.push(...measured.flatMap((entry) => entry.failures))
       return { id, title, how, metrics, results: resultsOf(measured) }
     } catch (thrown) {
       failures.push({ figure: id, entrant: 'backend', message: String(thrown) })
@@ -124,6 +133,7 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
     options: {
       rounds: options.rounds,
       seconds: options.seconds,
+      streams: options.streams,
       layout: canPin() ? layout : 'free',
       idleConnections,
     },

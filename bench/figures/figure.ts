@@ -39,13 +39,15 @@ export interface Figure {
   readonly metrics: readonly Metric[]
   /** Programs that have to be installed. */
   readonly tools: readonly string[]
+  /** Free space that it takes for temporary files. */
+  readonly diskBytes: number
   /** True: a new process for each round. False: one for all rounds, as a gateway runs for long. */
   readonly fresh: boolean
   /** Whether each process is first put under the load for a moment, uncounted, as it would be after its first minute. */
   readonly warmUp: boolean
   /** Where everything runs, whatever the run asks for; null: no matter. */
   readonly layout: Layout | null
-  /** More rounds than this tell nothing new. */
+  /** More rounds than this tell nothing new, or are too long for what they tell. */
   readonly mostRounds: number
   entrants(contenders: readonly Contender[]): readonly Entrant[]
   /** @returns the port of what is behind the contenders */

@@ -18,6 +18,7 @@ export const idle: Figure = {
   how: 'Growth of resident memory with 3,500 connections, or as many as descriptors allow, that have each sent a byte.',
   metrics: [{ id: 'perConnection', title: 'memory per connection', unit: 'KiB', better: 'lower' }],
   tools: [],
+  diskBytes: 0,
   fresh: true,
   warmUp: false,
   layout: null,

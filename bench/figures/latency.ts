@@ -21,6 +21,7 @@ export const latency: Figure = {
     { id: 'p99', title: 'p99', unit: 'µs', better: 'lower' },
   ],
   tools: [],
+  diskBytes: 0,
   fresh: false,
   warmUp: true,
   // One waits for the other anyway. On cores of their own, most of the time would be that of waking an idle core.

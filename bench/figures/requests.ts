@@ -23,6 +23,7 @@ const requests = (names: Pick<Figure, 'how' | 'id' | 'title'>, close: boolean): 
     { id: 'p99', title: 'p99', unit: 'µs', better: 'lower' },
   ],
   tools: ['wrk', 'nginx'],
+  diskBytes: 0,
   fresh: false,
   warmUp: true,
   layout: null,

@@ -8,6 +8,8 @@ export interface Site {
   readonly cores: Cores
   /** Connections to hold open to measure the memory of each, where descriptors suffice. */
   readonly idleConnections: number
+  /** Parallel connections of bulk. */
+  readonly streams: number
   /** The path of a program that is known to be installed. */
   tool(name: string): string
 }

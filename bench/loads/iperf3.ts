@@ -4,8 +4,6 @@ import { freePort, LOOPBACK, waitUntilListening } from '../machine/ports.js'
 import { runProgram, startProgram } from '../machine/programs.js'
 import type { Site } from './bench-site.js'
 
-const STREAMS = 4
-
 /** Beyond the time a run was asked to take. */
 const PATIENCE_MS = 15_000
 
@@ -38,14 +36,14 @@ export const startIperf3 = async ({ scope, cores, tool }: Site): Promise<number>
 
 /** @param downstream from the server to the client instead of the other way */
 export const runIperf3 = async (
-  { scope, cores, tool }: Site,
+  { scope, cores, tool, streams }: Site,
   port: number,
   seconds: number,
   downstream: boolean,
 ): Promise<Moved> => {
   const command = [
     ...([tool('iperf3'), '--json', '--client', LOOPBACK, '--port', String(port)] as const),
-    ...['--parallel', String(STREAMS), '--time', String(seconds)],
+    ...['--parallel', String(streams), '--time', String(seconds)],
     ...(downstream ? ['--reverse'] : []),
   ] as const
   const { stdout } = await runProgram(scope, cores.others(command), {

@@ -50,7 +50,7 @@ export const runWrk = async (
   close: boolean,
 ): Promise<Answered> => {
   const command = [
-    ...([tool('wrk'), '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency'] as const),
+    ...([tool('wrk'), '-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', '--timeout', '10s'] as const),
     ...(close ? ['-H', 'Connection: close'] : []),
     `http://${LOOPBACK}:${port}/`,
   ] as const

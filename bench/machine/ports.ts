@@ -20,7 +20,7 @@ export const freePort = async (): Promise<number> => {
 }
 
 const ASK_EVERY_MS = 10
-const START_MS = 10_000
+const START_MS = 20_000
 
 /** Resolves once `program` listens on `port`. Rejects with its last words if it ends or takes too long. */
 export const waitUntilListening = async (program: Program, port: number): Promise<void> => {

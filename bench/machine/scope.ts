@@ -22,11 +22,18 @@ export interface Scope {
 
 const lastResorts = new Set<() => void>()
 
+// Last-made first: a program is ended before the directory goes that it writes to.
 process.on('exit', () => {
-  for (const end of lastResorts) end()
+  for (const end of [...lastResorts].reverse()) {
+    try {
+      end()
+    } catch {
+      // The others still have to be ended.
+    }
+  }
 })
 
-/** Calls `end` when this process exits, unless what it returns was called before. `end` must not throw. */
+/** Calls `end` when this process exits, unless what it returns was called before. */
 export const lastResort = (end: () => void): (() => void) => {
   lastResorts.add(end)
   return () => void lastResorts.delete(end)

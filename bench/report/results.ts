@@ -47,6 +47,7 @@ export interface Results {
   readonly options: {
     readonly rounds: number
     readonly seconds: number
+    readonly streams: number
     /** Where everything ran, but for figures that say otherwise. */
     readonly layout: Layout
     readonly idleConnections: number
