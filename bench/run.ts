@@ -92,7 +92,7 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
       leftOut.push({ name: title, why: `not installed: ${missing.join(', ')}` })
       return null
     }
-    if (entries.every(({ entrant }) => entrant.contender === null)) return null
+    if (entries.length === 0) return null
     const own = scope.child()
     const site = {
       scope: own,

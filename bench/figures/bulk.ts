@@ -1,8 +1,7 @@
 /** As many bytes as go through, one way. */
 
-import { BASELINE } from '../contenders/all.js'
 import { runIperf3, startIperf3 } from '../loads/iperf3.js'
-import type { Entrant, Figure } from './figure.js'
+import { everybody, type Figure } from './figure.js'
 
 const GIGABYTE = 1e9
 
@@ -22,16 +21,7 @@ const bulk = (names: Pick<Figure, 'id' | 'mostRounds' | 'title'>, downstream: bo
   fresh: false,
   warmUp: true,
   layout: null,
-  entrants: (contenders) =>
-    contenders.map(
-      (contender): Entrant => ({
-        id: contender.id,
-        title: contender.title,
-        contender,
-        records: false,
-        baseline: BASELINE,
-      }),
-    ),
+  entrants: everybody,
   startBackend: startIperf3,
   measure: async (site, target, seconds) => {
     const before = await target.cpuSeconds()

@@ -7,6 +7,7 @@
  * - sample: an entrant's metrics in one round
  */
 
+import { BASELINE } from '../contenders/all.js'
 import type { Contender } from '../contenders/contender.js'
 import type { Target } from '../contenders/start.js'
 import type { Site } from '../loads/bench-site.js'
@@ -56,16 +57,22 @@ export interface Figure {
   measure(site: Site, target: Target, seconds: number): Promise<Sample>
 }
 
+/** Whom the others' figures are divided by: HAProxy if it takes part, else the first. */
+const baselineOf = (contenders: readonly Contender[]): string =>
+  (contenders.find(({ id }) => id === BASELINE) ?? contenders[0])?.id ?? BASELINE
+
+/** Each as it is. */
+export const everybody = (contenders: readonly Contender[]): readonly Entrant[] => {
+  const baseline = baselineOf(contenders)
+  return contenders.map((contender) => ({
+    id: contender.id,
+    title: contender.title,
+    contender,
+    records: false,
+    baseline,
+  }))
+}
+
 /** Everybody who is not the same as another here. */
-export const everybody = (baseline: string) => (contenders: readonly Contender[]) =>
-  contenders
-    .filter(({ bulkOnly }) => !bulkOnly)
-    .map(
-      (contender): Entrant => ({
-        id: contender.id,
-        title: contender.title,
-        contender,
-        records: false,
-        baseline,
-      }),
-    )
+export const allButBulkOnly = (contenders: readonly Contender[]): readonly Entrant[] =>
+  everybody(contenders.filter(({ bulkOnly }) => !bulkOnly))

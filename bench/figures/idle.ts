@@ -1,10 +1,9 @@
 /** Memory held for connections on which nothing moves. */
 
-import { BASELINE } from '../contenders/all.js'
 import { startEcho } from '../loads/echo.js'
 import { withIdleConnections } from '../loads/idle.js'
 import { settled } from '../machine/settle.js'
-import { everybody, type Figure } from './figure.js'
+import { allButBulkOnly, type Figure } from './figure.js'
 
 /** Opened and closed first, so that what is made once is not counted. */
 const FIRST_CONNECTIONS = 64
@@ -23,7 +22,7 @@ export const idle: Figure = {
   warmUp: false,
   layout: null,
   mostRounds: 3,
-  entrants: everybody(BASELINE),
+  entrants: allButBulkOnly,
   startBackend: startEcho,
   measure: async ({ idleConnections }, target) => {
     const count = Math.min(idleConnections, target.mostConnections)

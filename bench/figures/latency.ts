@@ -1,16 +1,16 @@
 /** One small message at a time over one connection: what a proxy adds to a round trip. */
 
-import { BASELINE } from '../contenders/all.js'
 import { runPingPong, startEcho } from '../loads/echo.js'
-import { type Entrant, everybody, type Figure } from './figure.js'
+import { allButBulkOnly, type Entrant, type Figure } from './figure.js'
 
-const DIRECT: Entrant = {
+/** The backend itself, with nobody in between. */
+const direct = (baseline: string): Entrant => ({
   id: 'direct',
   title: 'no proxy',
   contender: null,
   records: false,
-  baseline: BASELINE,
-}
+  baseline,
+})
 
 export const latency: Figure = {
   id: 'latency',
@@ -27,7 +27,13 @@ export const latency: Figure = {
   // One waits for the other anyway. On cores of their own, most of the time would be that of waking an idle core.
   layout: 'together',
   mostRounds: Number.POSITIVE_INFINITY,
-  entrants: (contenders) => [DIRECT, ...everybody(BASELINE)(contenders)],
+  entrants: (contenders) => {
+    const proxies = allButBulkOnly(contenders)
+    return proxies
+      .slice(0, 1)
+      .map(({ baseline }) => direct(baseline))
+      .concat(proxies)
+  },
   startBackend: startEcho,
   measure: async (site, { port }, seconds) => {
     const { p50, p99 } = await runPingPong(site, port, seconds)

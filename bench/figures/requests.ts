@@ -1,9 +1,8 @@
 /** HTTP requests over 32 connections, kept alive or a new one each. */
 
-import { BASELINE } from '../contenders/all.js'
 import { startHttpService } from '../loads/nginx.js'
 import { runWrk } from '../loads/wrk.js'
-import { everybody, type Figure } from './figure.js'
+import { allButBulkOnly, type Figure } from './figure.js'
 
 const MICROSECONDS = 1e6
 
@@ -28,7 +27,7 @@ const requests = (names: Pick<Figure, 'how' | 'id' | 'title'>, close: boolean): 
   warmUp: true,
   layout: null,
   mostRounds: Number.POSITIVE_INFINITY,
-  entrants: everybody(BASELINE),
+  entrants: allButBulkOnly,
   startBackend: startHttpService,
   measure: async (site, target, seconds) => {
     const before = await target.cpuSeconds()

@@ -5,6 +5,7 @@
 
 import { BASELINE } from '../contenders/all.js'
 import { formatNumber } from './format.js'
+import { rounds } from './machine-line.js'
 import type { Results } from './results.js'
 
 interface Bar {
@@ -79,10 +80,10 @@ const panelsOf = ({ figures }: Results): readonly Panel[] =>
     return [{ title, note: `${metric.unit}, ${metric.better} is better`, bars, full }]
   })
 
-const round = (value: number): number => Math.round(value * 10) / 10
+const tenths = (value: number): number => Math.round(value * 10) / 10
 
 const barAt = ({ label, look, value }: Bar, full: number, x: number, y: number): string => {
-  const length = round(Math.max((BARS * Math.min(value, full)) / full, 1))
+  const length = tenths(Math.max((BARS * Math.min(value, full)) / full, 1))
   const text = y + BAR - 3
   const from = x + LABELS
   const tear = from + BARS * 0.9
@@ -95,7 +96,7 @@ const barAt = ({ label, look, value }: Bar, full: number, x: number, y: number):
           `<path class="tear" d="M${tear} ${y + BAR + 2}l6 ${-BAR - 4}m5 0l-6 ${BAR + 4}" stroke-width="2.5" fill="none"/>`,
         ]
       : []),
-    `<text class="value${ours}" x="${round(from + length + 6)}" y="${text}">${formatNumber(value)}</text>`,
+    `<text class="value${ours}" x="${tenths(from + length + 6)}" y="${text}">${formatNumber(value)}</text>`,
   ].join('\n')
 }
 
@@ -107,7 +108,7 @@ const panelAt = ({ title, note, bars, full }: Panel, x: number, y: number): stri
   ].join('\n')
 
 const footOf = ({ machine, options, date }: Results): string =>
-  `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel.split('-')[0]}, Node ${machine.node}. One thread each; medians of ${options.rounds} rounds. ${date.slice(0, 10)}`
+  `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel.split('-')[0]}, Node ${machine.node}. One thread each; medians of ${rounds(options.rounds)}. ${date.slice(0, 10)}`
 
 /** Draws what was measured of the metrics that are shown; the same results give the same text. */
 export const renderChart = (results: Results): string => {

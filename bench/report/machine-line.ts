@@ -6,6 +6,8 @@ import type { Results } from './results.js'
 export const machineLine = ({ machine }: Results): string =>
   `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}`
 
+export const rounds = (count: number): string => (count === 1 ? 'one round' : `${count} rounds`)
+
 /** Above this, somebody else was using a noticeable part of a core. */
 const BUSY_LOAD = 0.5
 

@@ -1,7 +1,7 @@
 /** The report as Markdown, for docs/performance.md. */
 
 import { formatCell } from './format.js'
-import { busyNotes, LAYOUTS, machineLine } from './machine-line.js'
+import { busyNotes, LAYOUTS, machineLine, rounds } from './machine-line.js'
 import type { FigureResult, Results } from './results.js'
 
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
@@ -26,7 +26,7 @@ export const renderMarkdown = (results: Results): string => {
   return [
     [
       `${date.slice(0, 10)}; ${machineLine(results)}; ${LAYOUTS[options.layout]}.`,
-      `Medians of ${options.rounds} rounds of ${options.seconds} s.`,
+      `Medians of ${rounds(options.rounds)} of ${options.seconds} s.`,
       ...busyNotes(results),
       ...(versions.length === 0 ? [] : [`Load and backend: ${versions.join(', ')}.`]),
       ...leftOut.map(({ name, why }) => `Left out: ${name} (${why}).`),

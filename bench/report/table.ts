@@ -2,8 +2,16 @@
 
 import Table from 'cli-table3'
 import { formatCell } from './format.js'
-import { busyNotes, LAYOUTS, machineLine } from './machine-line.js'
+import { busyNotes, LAYOUTS, machineLine, rounds } from './machine-line.js'
 import type { FigureResult, Results } from './results.js'
+
+/** What the ratios are to. */
+const comparison = (results: FigureResult['results']): string => {
+  const baselines = results.filter(({ entrant, baseline }) => entrant === baseline)
+  const [only] = baselines
+  if (only === undefined) return ''
+  return `Ratios (×) are to ${baselines.length > 1 ? 'the same without recording' : only.title}.`
+}
 
 const tableOf = ({ title, how, metrics, results }: FigureResult): string => {
   const table = new Table({
@@ -13,14 +21,14 @@ const tableOf = ({ title, how, metrics, results }: FigureResult): string => {
   })
   for (const { entrant, title: name, baseline, median, ratio } of results)
     table.push([name, ...metrics.map(({ id }) => formatCell(median[id], ratio[id], entrant === baseline))])
-  return `${table.toString()}\n${how}\n`
+  return `${table.toString()}\n${how} ${comparison(results)}\n`
 }
 
 const notes = (results: Results): readonly string[] => {
   const { options, leftOut, failures, took } = results
   return [
     `${machineLine(results)}; ${LAYOUTS[options.layout]}`,
-    `medians of ${options.rounds} rounds of ${options.seconds} s; ${took.seconds} s in all; × to HAProxy, or to the same without recording`,
+    `medians of ${rounds(options.rounds)} of ${options.seconds} s; ${took.seconds} s in all`,
     ...busyNotes(results),
     ...leftOut.map(({ name, why }) => `left out: ${name}: ${why}`),
     ...new Set(failures.map(({ figure, entrant, message }) => `failed: ${figure}: ${entrant}: ${message}`)),

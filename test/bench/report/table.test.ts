@@ -28,6 +28,7 @@ describe('the report on a terminal', () => {
     const text = renderTables(someResults())
     expect(text).toMatch(/│ Bulk\s+│ throughput GB\/s │ CPU per gigabyte s\/GB │/)
     expect(text).toMatch(/│ Tidegate linux │\s+2\.00 \(1\.00×\) │\s+0\.20 \(0\.40×\) │/)
+    expect(text).toContain('iperf3. Ratios (×) are to HAProxy.\n')
     expect(text).toMatch(/│ HAProxy\s+│\s+2\.00 │\s+0\.50 │/)
   })
 

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { allContenders } from '../../../bench/contenders/all.js'
+import { FIGURES } from '../../../bench/figures/all.js'
+import type { Entrant } from '../../../bench/figures/figure.js'
+
+const entrants = (figure: string, ...contenders: string[]): readonly Entrant[] =>
+  FIGURES.find(({ id }) => id === figure)!.entrants(
+    allContenders('', '').filter(({ id }) => contenders.includes(id)),
+  )
+
+const baselines = (of: readonly Entrant[]): string[] => of.map(({ id, baseline }) => `${id}/${baseline}`)
+
+describe('who takes part in a figure', () => {
+  it('is compared with HAProxy, or without it with the first', () => {
+    expect(baselines(entrants('keep-alive', 'linux', 'nginx', 'haproxy'))).toEqual([
+      'linux/haproxy',
+      'haproxy/haproxy',
+      'nginx/haproxy',
+    ])
+    expect(baselines(entrants('idle', 'linux', 'other-linux'))).toEqual(['linux/linux', 'other-linux/linux'])
+  })
+
+  it('is in latency also the service itself, with nobody in between', () => {
+    expect(baselines(entrants('latency', 'haproxy', 'linux'))).toEqual([
+      'direct/haproxy',
+      'linux/haproxy',
+      'haproxy/haproxy',
+    ])
+    expect(entrants('latency')).toEqual([])
+  })
+
+  it('is one that only differs in bulk nowhere else', () => {
+    expect(entrants('bulk', 'haproxy-splice', 'haproxy')).toHaveLength(2)
+    expect(entrants('keep-alive', 'haproxy-splice', 'haproxy')).toHaveLength(1)
+  })
+
+  it('is in recording whoever can record, beside itself without', () => {
+    expect(baselines(entrants('record-bulk', 'linux', 'portable', 'haproxy'))).toEqual([
+      'linux/linux',
+      'linux+record/linux',
+      'portable/portable',
+      'portable+record/portable',
+    ])
+  })
+})
