@@ -1,0 +1,31 @@
+// A program that has a gateway inside. Its arguments: the gateway's config as JSON, and what it does: 'exit in HOOK' calls
+// process.exit(7) in that hook; 'wait' does what the lines on its standard input say: 'throw', or 'spawn', which prints the
+// descriptors that a child process has. Prints the port once it listens.
+import { execFile } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { createGateway } from 'tidegate'
+
+const [config, does] = process.argv.slice(2)
+const exit = () => process.exit(7)
+const hooks = {
+  'exit in connectTarget': { connectTarget: exit },
+  'exit in onOpen': { observers: [{ onOpen: exit }] },
+  'exit in onClose': { observers: [{ onClose: exit }] },
+  wait: {},
+}
+const gateway = await createGateway(JSON.parse(config), hooks[does])
+
+const orders = {
+  throw: () => {
+    throw new Error('nobody catches this')
+  },
+  spawn: () =>
+    execFile('ls', ['-l', '/proc/self/fd'], (error, stdout) =>
+      console.log(JSON.stringify(error?.message ?? stdout)),
+    ),
+}
+createInterface({ input: process.stdin })
+  .on('line', (order) => orders[order]())
+  .on('close', () => process.exit(0))
+
+console.log(JSON.stringify(gateway.listeners[0].address.port))
