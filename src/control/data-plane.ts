@@ -5,6 +5,7 @@
  */
 
 import type { Address } from '../core/address.js'
+import { IdMap } from '../core/id-map.js'
 import type { Admission } from '../core/session/admission.js'
 import type {
   ConnectionCounters,
@@ -42,7 +43,7 @@ export class DataPlane implements Plane {
   readonly #watcher: PlaneWatcher | undefined
   readonly #onStep: ((session: SessionRunner) => void) | undefined
   readonly #listeners = new Map<string, PlaneListener>()
-  readonly #sessions = new Map<number, SessionRunner>()
+  readonly #sessions = new IdMap<SessionRunner>()
   readonly #whenEmpty = new Set<() => void>()
 
   constructor({ engine, control, books = new OwnBooks(), watcher }: PlaneSurroundings) {
@@ -86,7 +87,8 @@ export class DataPlane implements Plane {
   }
 
   connections(): readonly LiveConnection[] {
-    return Array.from(this.#sessions.values(), (session) => session.live())
+    const live = this.#sessions.values().map((session) => session.live())
+    return live.sort((one, other) => one.id - other.id)
   }
 
   /** Those that are open now. */
@@ -117,7 +119,7 @@ export class DataPlane implements Plane {
   }
 
   cutAll(): void {
-    for (const session of [...this.#sessions.values()]) session.cut('drained')
+    for (const session of this.#sessions.values()) session.cut('drained')
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 /** The control plane's side of the control port: where clients go, who reads along, and what is said of the end. */
 
 import { formatAddress } from '../core/address.js'
+import { IdMap } from '../core/id-map.js'
 import type { ConnectionIdentity, ConnectionRecord } from '../core/session/record.js'
 import { messageOf } from '../errors.js'
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
@@ -28,7 +29,7 @@ export class ControlDesk implements ControlPort {
   readonly #options: DeskOptions
   /** Entries of listeners that a reload removed stay, for the connections that they leave behind. */
   readonly #entries = new Map<string, ListenerEntry>()
-  readonly #taps = new Map<number, ConnectionTap>()
+  readonly #taps = new IdMap<ConnectionTap>()
 
   constructor(options: DeskOptions) {
     this.#options = options
@@ -38,7 +39,7 @@ export class ControlDesk implements ControlPort {
     this.#entries.set(listener, entry)
   }
 
-  route(connection: ConnectionIdentity, unwanted: AbortSignal): RouteDecision | Promise<RouteDecision> {
+  route(connection: ConnectionIdentity, unwanted: () => AbortSignal): RouteDecision | Promise<RouteDecision> {
     const entry = this.#entries.get(connection.listener)
     if (entry === undefined) throw new Error(`no listener is named '${connection.listener}'`)
     const { connectTarget } = this.#options

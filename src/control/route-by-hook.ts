@@ -87,13 +87,13 @@ const decideStream = async (stream: Duplex, unwanted: AbortSignal): Promise<Rout
 /** Makes a decision of a hook's answer. Null: it leaves the choice to the config. */
 const decide = (
   answer: ConnectTargetAnswer,
-  unwanted: AbortSignal,
+  unwanted: () => AbortSignal,
 ): RouteDecision | Promise<RouteDecision> | null => {
   if (answer === null || answer === undefined) return null
   if (answer instanceof Duplex) {
     // Too late: whatever it is, it is not to be waited for.
-    if (unwanted.aborted) answer.destroy()
-    return decideStream(answer, unwanted)
+    if (unwanted().aborted) answer.destroy()
+    return decideStream(answer, unwanted())
   }
   if (typeof answer === 'string' || (!Array.isArray(answer) && isAddress(answer)))
     return { kind: 'endpoints', endpoints: [toAddress(answer)] }
@@ -111,7 +111,7 @@ export const routeByHook = (
   hook: ConnectTarget,
   client: ConnectionIdentity,
   configured: RouteDecision,
-  unwanted: AbortSignal,
+  unwanted: () => AbortSignal,
 ): RouteDecision | Promise<RouteDecision> => {
   const answer = hook(client)
   if (isPromise(answer)) return Promise.resolve(answer).then((later) => decide(later, unwanted) ?? configured)

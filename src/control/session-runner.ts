@@ -16,7 +16,16 @@ import {
 import type { ConnectionIdentity, ConnectionRecord, LiveConnection } from '../core/session/record.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
-import type { Conn, Dial, DialOptions, Engine, Link, LinkEnd, LinkOptions } from '../ports/engine.js'
+import type {
+  Conn,
+  Dial,
+  DialOptions,
+  Engine,
+  Link,
+  LinkEnd,
+  LinkObserver,
+  LinkOptions,
+} from '../ports/engine.js'
 import { hookFailed } from './hooks.js'
 
 /** What a session needs of its surroundings; shared by all sessions of a listener. */
@@ -62,7 +71,8 @@ export class SessionRunner {
   #attempts = 0
   #routedMs: number | null = null
   #dialledMs: number | null = null
-  #routing: AbortController | null = null
+  /** Made when a route asks for its signal: few do, and each costs more than the rest of a session. */
+  #unwanted: AbortController | null = null
   #routeTimer: NodeJS.Timeout | null = null
   #abandonTimer: NodeJS.Timeout | null = null
 
@@ -181,9 +191,8 @@ export class SessionRunner {
 
   #route(): void {
     const { control, dial } = this.#around
-    this.#routing = new AbortController()
     try {
-      const decision = control.route(this.identity, this.#routing.signal)
+      const decision = control.route(this.identity, () => this.#unwantedSignal())
       if (!(decision instanceof Promise)) return this.#routed(decision)
       if (dial.timeoutMs > 0) this.#routeTimer = setTimeout(() => this.#routeTimedOut(), dial.timeoutMs)
       decision.then(
@@ -195,9 +204,15 @@ export class SessionRunner {
     }
   }
 
+  #unwantedSignal(): AbortSignal {
+    this.#unwanted ??= new AbortController()
+    if (this.#state.at === 'closed') this.#unwanted.abort()
+    return this.#unwanted.signal
+  }
+
   #routed(decision: RouteDecision): void {
     this.#clearTimer('route')
-    this.#routing = null
+    this.#unwanted = null
     this.#routedMs ??= this.#age()
     if (decision.kind === 'failed') return this.#routeFailed(decision.reason, decision.error)
     if (decision.kind === 'endpoints') return this.#apply({ type: 'routed', endpoints: decision.endpoints })
@@ -241,7 +256,8 @@ export class SessionRunner {
     if (upstream === null || address === null) throw new Error('a link needs an upstream')
     this.#clearTimer('abandon')
     this.#client.watch(null)
-    const linked: LinkedConnection = { ...this.identity, upstream: address, server: upstream.remote }
+    const { id, listener, client } = this.identity
+    const linked: LinkedConnection = { id, listener, client, upstream: address, server: upstream.remote }
     let watch: LinkWatch
     try {
       watch = this.#around.control.watch(linked, () => this.#link)
@@ -251,7 +267,13 @@ export class SessionRunner {
       upstream.reset()
       return this.#apply({ type: 'link_ended', reason: 'error' })
     }
-    const observer = { ...watch, onEnd: (end: LinkEnd) => this.#linkEnded(end) }
+    const { transform, onData, onEndOfStream } = watch
+    const observer: LinkObserver = {
+      transform,
+      onData,
+      onEndOfStream,
+      onEnd: (end) => this.#linkEnded(end),
+    }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
     if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
   }
@@ -272,9 +294,12 @@ export class SessionRunner {
   #finish(reason: CloseReason): void {
     this.#clearTimer('route')
     this.#clearTimer('abandon')
-    this.#routing?.abort()
+    this.#unwanted?.abort()
+    const { id, listener, client } = this.identity
     this.#around.onFinished({
-      ...this.identity,
+      id,
+      listener,
+      client,
       upstream: this.#upstreamAddress,
       reason,
       error: this.#error,

@@ -29,10 +29,10 @@ export type LinkWatch = Omit<LinkObserver, 'onEnd'>
 
 export interface ControlPort {
   /**
-   * Where to connect this client. May take its time; a rejection ends the connection with `error`. `unwanted` is aborted if the
-   * connection ends before the answer is there.
+   * Where to connect this client. May take its time; a rejection ends the connection with `error`. The signal that `unwanted`
+   * gives is aborted if the connection ends before the answer is there; it is made when it is first asked for.
    */
-  route(connection: ConnectionIdentity, unwanted: AbortSignal): RouteDecision | Promise<RouteDecision>
+  route(connection: ConnectionIdentity, unwanted: () => AbortSignal): RouteDecision | Promise<RouteDecision>
   /** Called just before the link is made; `link` returns it once it is. Throwing ends the connection with `error`. */
   watch(connection: LinkedConnection, link: () => Link | null): LinkWatch
   /** Called once for each connection, refused ones included. Must not throw. */

@@ -26,7 +26,10 @@ export interface DialOutcome {
   failed(error: TidegateError): void
 }
 
+let lastId = 0
+
 export class LinuxDial implements Dial, Watched {
+  readonly id = ++lastId
   readonly #reactor: Reactor
   readonly #address: Address
   readonly #options: DialOptions

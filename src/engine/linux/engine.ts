@@ -5,6 +5,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../core/address.js'
+import { IdMap } from '../../core/id-map.js'
 import type {
   Conn,
   Dial,
@@ -60,13 +61,13 @@ class LinuxEngine implements ThreadedEngine {
   readonly #supply: Supply
   readonly #bound = new Map<SharedListener, Bound>()
   readonly #listenings = new Set<LinuxListening>()
-  readonly #dials = new Set<LinuxDial>()
-  readonly #links = new Set<LinuxLink>()
-  readonly #conns = new Set<LinuxConn>()
+  readonly #dials = new IdMap<LinuxDial>()
+  readonly #links = new IdMap<LinuxLink>()
+  readonly #conns = new IdMap<LinuxConn>()
   readonly #bridges = new Set<Bridge>()
-  readonly #forgetDial = (dial: LinuxDial): void => void this.#dials.delete(dial)
-  readonly #forgetLink = (link: LinuxLink): void => void this.#links.delete(link)
-  readonly #forgetConn = (conn: LinuxConn): void => void this.#conns.delete(conn)
+  readonly #forgetDial = (dial: LinuxDial): void => void this.#dials.delete(dial.id)
+  readonly #forgetLink = (link: LinuxLink): void => void this.#links.delete(link.id)
+  readonly #forgetConn = (conn: LinuxConn): void => void this.#conns.delete(conn.id)
   readonly #forgetBridge = (bridge: Bridge): void => void this.#bridges.delete(bridge)
   #isClosed = false
 
@@ -150,7 +151,7 @@ class LinuxEngine implements ThreadedEngine {
     )
     if (this.#isClosed) process.nextTick(() => tell(dialError(address, new Error(CLOSED)), null))
     else {
-      this.#dials.add(dial)
+      this.#dials.set(dial.id, dial)
       dial.start()
     }
     return dial
@@ -162,7 +163,7 @@ class LinuxEngine implements ThreadedEngine {
     if (ours === theirs || ours.isLinked || theirs.isLinked)
       throw misuse('one of the connections is linked already')
     const link = new LinuxLink(ours, theirs, observer, options, this.#reactor, this.#pipes, this.#forgetLink)
-    this.#links.add(link)
+    this.#links.set(link.id, link)
     return link
   }
 
@@ -194,9 +195,9 @@ class LinuxEngine implements ThreadedEngine {
     this.#isClosed = true
     for (const listening of this.#listenings) await listening.close()
     for (const listener of this.#bound.keys()) this.unbind(listener)
-    for (const dial of this.#dials) dial.cancel()
-    for (const link of this.#links) link.destroy('drained')
-    for (const conn of this.#conns) conn.destroy()
+    for (const dial of this.#dials.values()) dial.cancel()
+    for (const link of this.#links.values()) link.destroy('drained')
+    for (const conn of this.#conns.values()) conn.destroy()
     for (const bridge of this.#bridges) bridge.destroy()
     this.#pipes.closeAll()
     this.#reactor.shutDown()
@@ -263,7 +264,7 @@ class LinuxEngine implements ThreadedEngine {
 
   #conn(fd: SocketFd, ends: ConnEnds, writable: boolean): LinuxConn {
     const conn = new LinuxConn(this.#reactor, fd, ends, writable, this.#forgetConn)
-    this.#conns.add(conn)
+    this.#conns.set(conn.id, conn)
     return conn
   }
 

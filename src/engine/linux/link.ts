@@ -29,6 +29,8 @@ const MOVING: State = { kind: 'moving' }
 const OVER: State = { kind: 'over', interruption: null }
 
 export class LinuxLink implements Link, PumpHost, Task {
+  /** Its client's. */
+  readonly id: number
   isQueued = false
   readonly #client: LinuxConn
   readonly #upstream: LinuxConn
@@ -49,6 +51,7 @@ export class LinuxLink implements Link, PumpHost, Task {
     pipes: PipePool,
     onOver: (link: LinuxLink) => void,
   ) {
+    this.id = client.id
     this.#client = client
     this.#upstream = upstream
     this.#observer = observer
