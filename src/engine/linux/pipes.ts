@@ -29,7 +29,7 @@ export class PipePool {
     const spare = this.#spare.pop()
     if (spare !== undefined) return spare
     const pipe = this.#libc.pipe()
-    if (pipe === null) return null
+    if (typeof pipe === 'number') return null
     if (this.#headroom.isShort(pipe.entry, 0)) {
       this.close(pipe)
       return null

@@ -12,6 +12,7 @@ import { type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descri
 import type { LedgerSeat } from './ffi/ledger.js'
 import { Libc, type Watcher } from './ffi/libc.js'
 import { atExit, HaltSwitch } from './halt.js'
+import { checkKernel } from './self-test.js'
 import { systemError } from './system-error.js'
 import { TimerWheel } from './timers.js'
 
@@ -59,6 +60,7 @@ export class Reactor {
   /** @throws TidegateError `engine_unavailable`; Error with a system code when there is no descriptor left. */
   constructor(bufferBytes: number, seat: LedgerSeat | null) {
     this.libc = new Libc(seat)
+    checkKernel(this.libc)
     this.#bufferBytes = bufferBytes
     this.#buffer = new Uint8Array(bufferBytes)
     const epoll = this.libc.epoll()

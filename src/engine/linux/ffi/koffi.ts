@@ -23,7 +23,7 @@ const LIBRARIES: Readonly<Record<Architecture, readonly string[]>> = {
   arm64: ['libc.so.6', 'libc.musl-aarch64.so.1', 'libc.so'],
 }
 
-const unavailable = (why: string, cause?: unknown): TidegateError =>
+export const unavailable = (why: string, cause?: unknown): TidegateError =>
   new TidegateError('engine_unavailable', `the linux engine cannot run here: ${why}`, {
     fault: 'system',
     ...(cause === undefined ? {} : { cause }),

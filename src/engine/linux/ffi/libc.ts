@@ -184,10 +184,9 @@ export class Libc {
     return this.#result(this.#call.read(fd, buffer, buffer.length))
   }
 
-  /** null when no descriptor is left. */
-  pipe(): Pipe | null {
+  pipe(): Pipe | Failed {
     const result = this.#result(this.#call.pipe2(this.#pair, NONBLOCK_CLOEXEC))
-    if (result < 0) return null
+    if (result < 0) return result as Failed
     const [exit, entry] = this.#openedPair() as [PipeFd, PipeFd]
     return { exit, entry }
   }
