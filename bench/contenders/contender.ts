@@ -40,7 +40,7 @@ export interface Contender {
   readonly canRecord: boolean
   /** Set up for bulk only: everywhere else it is the same as another contender. */
   readonly bulkOnly: boolean
-  /** Descriptors that one process opens for each connection; 0 if that is no limit. */
+  /** Descriptors that one process opens for each connection; 0 if each connection is a process. */
   readonly descriptorsEach: number
   /** Looks for it, and builds it if need be. */
   find(scope: Scope): Promise<Availability>

@@ -16,7 +16,7 @@ export interface Target {
   cpuSeconds(): Promise<number>
   /** Resident memory; 0 for the backend itself. */
   residentKiB(): number
-  /** It has descriptors for no more. */
+  /** The system's limits allow no more. */
   readonly mostConnections: number
 }
 

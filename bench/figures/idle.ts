@@ -14,7 +14,7 @@ const SETTLE_MS = 3000
 export const idle: Figure = {
   id: 'idle',
   title: 'Idle connections',
-  how: 'Growth of resident memory with 3,500 connections, or as many as descriptors allow, that have each sent a byte.',
+  how: 'Growth of resident memory with 3,500 connections, or as many as limits allow, that have each sent a byte.',
   metrics: [{ id: 'perConnection', title: 'memory per connection', unit: 'KiB', better: 'lower' }],
   tools: [],
   diskBytes: 0,

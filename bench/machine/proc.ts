@@ -60,10 +60,16 @@ export const parseKiB = (text: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0)
 
 /**
- * Resident memory of a group in KiB, what its processes share counted once. For a group of one it grows as VmRSS does.
+ * Resident memory of a group in KiB, what its processes share counted once. For a group of one it grows as VmRSS does,
+ * which is taken where the kernel does not tell.
  */
 export const groupResidentKiB = (group: number): number =>
-  groupStats(group).reduce((sum, { pid }) => sum + parseKiB(readProc(`${pid}/smaps_rollup`) ?? '', 'Pss'), 0)
+  groupStats(group).reduce((sum, { pid }) => {
+    const shares = readProc(`${pid}/smaps_rollup`)
+    return (
+      sum + (shares === null ? parseKiB(readProc(`${pid}/status`) ?? '', 'VmRSS') : parseKiB(shares, 'Pss'))
+    )
+  }, 0)
 
 const LISTEN = '0A'
 
