@@ -88,7 +88,7 @@ const run = async (argv: readonly string[]): Promise<number> => {
       writeFileSync(options.out, toJson(results))
     }
     if (options.publish) publishWhole(results)
-    return results.failures.length > 0 ? EXIT.failed : EXIT.ok
+    return results.failures.length > 0 || results.figures.length === 0 ? EXIT.failed : EXIT.ok
   } catch (thrown) {
     process.stderr.write(`bench: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
     return EXIT.failed

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { OTHER } from './contenders/all.js'
 
 export interface Options {
   readonly rounds: number
@@ -152,6 +153,11 @@ const commandFor = (choices: Choices): Command =>
 
 export type Parsed = { readonly options: Options } | { readonly exit: number; readonly complaint: string }
 
+const wrong = (message: string): Parsed => ({
+  exit: 2,
+  complaint: `bench: ${message}; see 'npm run bench -- --help'\n`,
+})
+
 /** Reads a command line. Help has been printed by then, if it was asked for. */
 export const parseOptions = (argv: readonly string[], choices: Choices, root: string): Parsed => {
   const command = commandFor(choices)
@@ -160,10 +166,11 @@ export const parseOptions = (argv: readonly string[], choices: Choices, root: st
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown
     if (thrown.exitCode === 0) return { exit: 0, complaint: '' }
-    const message = thrown.message.replace(/^error: |\.$/g, '').replaceAll('\n', ' ')
-    return { exit: 2, complaint: `bench: ${message}; see 'npm run bench -- --help'\n` }
+    return wrong(thrown.message.replace(/^error: |\.$/g, '').replaceAll('\n', ' '))
   }
   const flags = command.opts<Flags>()
+  const lost = flags.contenders?.find((id) => id.startsWith(OTHER) && flags.other === undefined)
+  if (lost !== undefined) return wrong(`option '--contenders': '${lost}' needs --other, the path of its dist`)
   const quick = flags.quick ?? false
   const usual = quick ? QUICK : DEFAULT
   return {

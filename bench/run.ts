@@ -56,6 +56,15 @@ const resultsOf = (measured: readonly Measured[]): readonly EntrantResult[] => {
   })
 }
 
+/** Why a figure cannot be measured here, or null. */
+const obstacleTo = ({ tools, diskBytes }: Figure): string | null => {
+  const missing = tools.filter((name) => findTool(name) === null)
+  if (missing.length > 0) return `not installed: ${missing.join(', ')}`
+  const { bavail, bsize } = statfsSync(tmpdir())
+  if (bavail * bsize >= diskBytes) return null
+  return `less than ${diskBytes / 1024 ** 3} GiB are free in ${tmpdir()}`
+}
+
 export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => {
   const { figures, contenders, options, progress } = bench
   const began = new Date()
@@ -75,24 +84,17 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
 
   const measure = async (figure: Figure): Promise<FigureResult | null> => {
     const { id, title, how, metrics } = figure
-    const missing = figure.tools.filter((name) => findTool(name) === null)
     const entries = figure.entrants(present).map(
       (entrant): Entry => ({
         entrant,
         ready: entrant.contender === null ? null : (ready.get(entrant.contender.id) ?? null),
       }),
     )
-    const { bavail, bsize } = statfsSync(tmpdir())
-    if (bavail * bsize < figure.diskBytes) {
-      const gibibytes = figure.diskBytes / 1024 ** 3
-      leftOut.push({ name: title, why: `less than ${gibibytes} GiB are free in ${tmpdir()}` })
+    const why = entries.length === 0 ? 'none of the contenders takes part' : obstacleTo(figure)
+    if (why !== null) {
+      leftOut.push({ name: title, why })
       return null
     }
-    if (missing.length > 0) {
-      leftOut.push({ name: title, why: `not installed: ${missing.join(', ')}` })
-      return null
-    }
-    if (entries.length === 0) return null
     const own = scope.child()
     const site = {
       scope: own,

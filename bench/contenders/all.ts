@@ -10,6 +10,9 @@ import { tidegate } from './tidegate.js'
 /** Whom the others' figures are divided by. */
 export const BASELINE = haproxy.id
 
+/** Begins the ids of another build's engines. */
+export const OTHER = 'other-'
+
 const ENGINES = ['linux', 'portable'] as const
 
 /** @param dist the build to measure @param other another build to measure beside it, or null */
@@ -18,7 +21,7 @@ export const allContenders = (dist: string, other: string | null): readonly Cont
   ...(other === null
     ? []
     : ENGINES.map((engine) =>
-        tidegate({ id: `other-${engine}`, title: `other ${engine}`, engine, dist: other }),
+        tidegate({ id: `${OTHER}${engine}`, title: `other ${engine}`, engine, dist: other }),
       )),
   haproxy,
   haproxySplice,

@@ -44,6 +44,7 @@ describe('the options of the bench', () => {
     [['--contenders', 'linux,envoy'], /'envoy' is not one of linux, portable, /],
     [['--rounds', '0'], /expected a whole number from 1 to 100/],
     [['--seconds', '1.5'], /expected a whole number from 1 to 60/],
+    [['--contenders', 'linux,other-linux'], /'other-linux' needs --other/],
     [['--bogus'], /unknown option '--bogus'/],
     [['bulk'], /too many arguments/],
     [['--publish', '--quick'], /'--publish' cannot be used with option '--quick'/],
