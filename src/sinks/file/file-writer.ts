@@ -18,10 +18,10 @@ export interface FileTarget {
   readonly account: FileAccount
 }
 
-/** What of the file is whole. In shared memory; whose cells are which is {@link CELL}. */
+/** What of the file is whole. In shared memory; whose cells are which is {@link FILE_CELL}. */
 export type FileAccount = Float64Array
 
-const CELL = {
+export const FILE_CELL = {
   /** End of what was written whole; {@link PASSED_ON} where bytes are only passed on: a pipe, a device. */
   end: 0,
   /** 1 while something may be behind that: a write is under way, or failed half-way. */
@@ -32,14 +32,14 @@ const PASSED_ON = -1
 
 export const openAccount = (end: number | null): FileAccount => {
   const account = new Float64Array(new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT))
-  account[CELL.end] = end ?? PASSED_ON
+  account[FILE_CELL.end] = end ?? PASSED_ON
   return account
 }
 
 /** Where the file has to be cut, if it has to be. */
 export const cutDue = (account: FileAccount): number | null => {
-  const end = account[CELL.end] ?? PASSED_ON
-  return account[CELL.torn] === 1 && end !== PASSED_ON ? end : null
+  const end = account[FILE_CELL.end] ?? PASSED_ON
+  return account[FILE_CELL.torn] === 1 && end !== PASSED_ON ? end : null
 }
 
 /** A reader that keeps up empties the pipe within these turns of the loop; one that does not is looked at now and then. */
@@ -68,11 +68,11 @@ export class FileWriter implements Sink {
     if (end === null) return this.#passOn(bytes)
     try {
       this.#cutTorn(end)
-      this.#account[CELL.torn] = 1
+      this.#account[FILE_CELL.torn] = 1
       for (let done = 0; done < bytes.length; )
         done += taken(writeSync(this.#descriptor, bytes, done, bytes.length - done, end + done))
-      this.#account[CELL.end] = end + bytes.length
-      this.#account[CELL.torn] = 0
+      this.#account[FILE_CELL.end] = end + bytes.length
+      this.#account[FILE_CELL.torn] = 0
     } catch (error) {
       this.#tryToCut(end)
       throw writeFailed(this.where, error)
@@ -84,15 +84,15 @@ export class FileWriter implements Sink {
   }
 
   get #end(): number | null {
-    const end = this.#account[CELL.end] ?? PASSED_ON
+    const end = this.#account[FILE_CELL.end] ?? PASSED_ON
     return end === PASSED_ON ? null : end
   }
 
   /** @throws what the system says. */
   #cutTorn(end: number): void {
-    if (this.#account[CELL.torn] !== 1) return
+    if (this.#account[FILE_CELL.torn] !== 1) return
     ftruncateSync(this.#descriptor, end)
-    this.#account[CELL.torn] = 0
+    this.#account[FILE_CELL.torn] = 0
   }
 
   /** If this fails as well, the next write tries it again before anything else. */
@@ -107,11 +107,11 @@ export class FileWriter implements Sink {
   async #passOn(bytes: Uint8Array): Promise<void> {
     let done = 0
     try {
-      if (this.#account[CELL.torn] === 1)
+      if (this.#account[FILE_CELL.torn] === 1)
         throw new Error('an earlier write was cut short and cannot be taken back')
       while (done < bytes.length) done += await this.#passOnSome(bytes, done)
     } catch (error) {
-      if (done > 0) this.#account[CELL.torn] = 1
+      if (done > 0) this.#account[FILE_CELL.torn] = 1
       throw writeFailed(this.where, error)
     }
   }

@@ -1,6 +1,6 @@
 /**
  * A plane on a thread of its own, as a test wants it: takes its seat, and does what it is told. Told as
- * [name, ...arguments]; each order is answered with its name once it is done.
+ * [name, ...arguments]; each order is answered once it is done.
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
@@ -8,26 +8,15 @@ import { startSeat } from '../../../dist/control/recording/seat-recording.js'
 
 const recording = startSeat(workerData)
 const taps = new Map()
-/** Links of this plane: held how often, and ended or not. */
-const links = new Map()
 
 const orders = {
   open(id, client, server) {
-    const link = { held: 0, ended: false }
-    links.set(id, link)
-    const holdable = {
-      hold: () => link.held++,
-      release: () => link.held--,
-      destroy: () => {
-        link.ended = true
-      },
-    }
     taps.set(
       id,
-      recording.open({ id, listener: 'one', client, server }, () => holdable),
+      recording.open({ id, listener: 'one', client, server }, () => null),
     )
   },
-  /** `count` chunks, each of `length` bytes that begin with their number. */
+  /** `count` chunks of `length` bytes, each of which begins with its number. */
   data(id, direction, count, length) {
     for (let n = 0; n < count; n++) {
       const chunk = new Uint8Array(length).fill(id)
@@ -35,17 +24,15 @@ const orders = {
       taps.get(id).data(chunk, direction)
     }
   },
-  end(id, reason) {
-    taps.get(id).close(reason)
-  },
-  links: () => [...links],
-  counters: () => recording.counters(),
+  end: (id, reason) => taps.get(id).close(reason),
   close: (timeoutMs) => recording.close(timeoutMs),
-  die() {
+  /** As `data`, and the thread dies before anything of it can be handed over. */
+  lastWords(...args) {
+    orders.data(...args)
     throw new Error('told to die')
   },
 }
 
 parentPort.on('message', async ([name, ...args]) => {
-  parentPort.postMessage({ name, answer: await orders[name](...args) })
+  parentPort.postMessage({ answer: await orders[name](...args) })
 })

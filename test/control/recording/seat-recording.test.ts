@@ -1,5 +1,11 @@
 import { expect, test, vi } from 'vitest'
-import type { ConnectionTap, Holdable, Recording } from '../../../src/control/recording/recording.js'
+import type {
+  ConnectionTap,
+  Holdable,
+  Recording,
+  RecordingCounters,
+} from '../../../src/control/recording/recording.js'
+import { startSeat } from '../../../src/control/recording/seat-recording.js'
 import type { CloseReason } from '../../../src/core/close-reason.js'
 import { decodeAnnotation } from '../../../src/core/record/annotation.js'
 import { TidegateError } from '../../../src/errors.js'
@@ -277,4 +283,52 @@ test('a sink that fails to the very end lets the recording close, with every byt
     unclosed: 1,
   })
   expect(sink.closed).toBe(1)
+})
+
+/** Two planes of one site, both on this thread. */
+const startTwo = async (sink: Sink, options: RigOptions = {}) => {
+  const site = await openRig(sink, { planes: 2, maxBufferedBytes: 2 * 1024 * 1024, ...options })
+  const planes = [startSeat(site.seat(0)), startSeat(site.seat(1))] as const
+  const close = async (timeoutMs?: number): Promise<RecordingCounters> => {
+    await Promise.all(planes.map((plane) => plane.close(timeoutMs)))
+    return site.close(timeoutMs)
+  }
+  return { site, planes, close }
+}
+
+test('a failing sink is said once for all planes, and once when none of them has it any more, also without traffic', async () => {
+  const sink = new HandSink(true)
+  const { logger, said } = lines()
+  const { site, planes, close } = await startTwo(sink, { logger })
+  const [one, two] = planes.map((plane) => open(plane))
+  await until(() => site.counters().bufferedBytes === 0)
+  sink.failure = FULL
+  one?.data(CHUNK, 'upstream')
+  two?.data(CHUNK, 'upstream')
+  await until(() => site.counters().lostBytes === 2 * CHUNK.length)
+  expect(said).toEqual(["warn the recording to 'memory' fails, bytes are lost: write failed: ENOSPC"])
+  sink.failure = null
+  // The other plane has nothing to write; it learns from this that the sink works.
+  one?.data(CHUNK, 'upstream')
+  await until(() => said.length > 1)
+  expect(said.slice(1)).toEqual([
+    `info the recording to 'memory' works again; ${2 * CHUNK.length} bytes were lost`,
+  ])
+  await close()
+  expect(said).toHaveLength(2)
+})
+
+test('a slow sink holds the links of the plane that is out of slabs, and no others', async () => {
+  const sink = new HandSink(false)
+  const { site, planes, close } = await startTwo(sink)
+  const [loud, quiet] = [new FakeLink(), new FakeLink()]
+  const [one, two] = [open(planes[0], loud), open(planes[1], quiet)]
+  while (loud.held === 0) one.data(CHUNK, 'upstream')
+  two.data(CHUNK, 'upstream')
+  expect(quiet.held).toBe(0)
+  expect(site.counters().bufferedBytes).toBeLessThan(1024 * 1024)
+  sink.auto = true
+  sink.answer()
+  await until(() => loud.held === 0)
+  expect(await close()).toMatchObject({ lostBytes: 0, holds: 1 })
 })

@@ -1,7 +1,8 @@
 /** A recording from several threads, with the threads. */
 
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -15,6 +16,7 @@ import type { Direction } from '../../../src/core/direction.js'
 import type { ConversationEvent } from '../../../src/recording.js'
 import { openRecording } from '../../../src/recording.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
+import { parseFile } from '../../core/record/parse.js'
 import { lines } from './said.js'
 
 const SERVER = parseAddress('10.0.0.1:6379')
@@ -52,7 +54,6 @@ const open = async (planeCount: number, { logger, said } = lines()) => {
 /** Does one thing after the other on another thread; see plane-thread.mjs. */
 class PlaneThread {
   readonly #worker: Worker
-  readonly died: Promise<unknown>
 
   constructor(site: RecordingSite, plane: number) {
     const seat = site.seat(plane)
@@ -60,8 +61,6 @@ class PlaneThread {
       workerData: seat,
       transferList: [...seatPorts(seat)],
     })
-    this.died = once(this.#worker, 'error')
-    this.died.catch(() => {})
     planes.push(this)
   }
 
@@ -88,9 +87,10 @@ class PlaneThread {
     return (await this.#tell('close', timeoutMs)) as RecordingCounters
   }
 
-  async die(): Promise<void> {
-    this.#worker.postMessage(['die'])
-    await this.died
+  async lastWords(id: number, direction: Direction, count: number, length: number): Promise<void> {
+    const died = new Promise((resolve) => this.#worker.once('error', resolve))
+    this.#worker.postMessage(['lastWords', id, direction, count, length])
+    await died
   }
 
   terminate(): Promise<unknown> {
@@ -155,4 +155,102 @@ test('threads write one file, each connection in order, and the site counts them
     expect(found.equals(Buffer.concat([round, round, round]))).toBe(true)
   }
   expect(events.filter(({ kind }) => kind === 'close')).toHaveLength(3)
+})
+
+test('two connections never have the same ends in one recording, whichever threads they are on', async () => {
+  const { site } = await open(3)
+  const here = startSeat(site.seat(0))
+  const threads = [new PlaneThread(site, 1), new PlaneThread(site, 2)]
+  await Promise.all(threads.map((thread, n) => thread.open(n + 1)))
+  here.open({ id: 3, listener: 'one', client: CLIENT, server: SERVER }, () => null)
+  await Promise.all([here.close(), ...threads.map((thread) => thread.close())])
+  await site.close()
+  const { packets } = parseFile(await readFile(file))
+  const sources = packets.filter(({ flags }) => flags === 'syn').map(({ source }) => source)
+  expect(new Set(sources).size).toBe(3)
+  expect(sources).toContain('0a000002:40000')
+})
+
+test('a plane that dies loses only what it had not handed over; that is counted, and said once', async () => {
+  const { site, said } = await open(2)
+  const here = startSeat(site.seat(0))
+  const doomed = new PlaneThread(site, 1)
+  await doomed.open(1)
+  await doomed.data(1, 'upstream', 10, 1000)
+  await until(() => site.counters().storedBytes === 10_000)
+  await doomed.lastWords(1, 'upstream', 2, 1000)
+  await until(() => said.length > 0)
+  expect(said).toEqual([
+    `warn the recording to '${file}' lacks what thread 1 had not handed over when it ended: 2000 bytes, and how 1 connections ended`,
+  ])
+  expect(site.counters()).toMatchObject({
+    seenBytes: 12_000,
+    storedBytes: 10_000,
+    lostBytes: 2000,
+    bufferedBytes: 0,
+    unclosed: 1,
+  })
+  // Its successor may have the same ends: nobody uses them any more.
+  const successor = new PlaneThread(site, 1)
+  await successor.open(2)
+  await successor.end(2)
+  await Promise.all([here.close(), successor.close()])
+  expect(await site.close()).toMatchObject({ connections: 2, unclosed: 1 })
+  const { packets } = parseFile(await readFile(file))
+  expect(packets.filter(({ flags }) => flags === 'syn').map(({ source }) => source)).toEqual([
+    '0a000002:40000',
+    '0a000002:40000',
+  ])
+})
+
+test('when the thread that writes dies, everything after is lost as with a broken disk, and closing does not wait', async () => {
+  const { site, said } = await open(2)
+  const seat = site.seat(0)
+  const here = startSeat(seat)
+  const thread = new PlaneThread(site, 1)
+  await thread.open(1)
+  await thread.data(1, 'upstream', 1, 1000)
+  await until(() => site.counters().storedBytes === 1000)
+  // No plane ever sends that: it stands for a defect in the thread.
+  seat.slabs.postMessage(null)
+  await until(() => said.some((line) => line.startsWith('error the thread that writes')))
+  await thread.data(1, 'downstream', 1, 500)
+  const tap = here.open({ id: 2, listener: 'one', client: client(5), server: SERVER }, () => null)
+  tap.data(new Uint8Array(70), 'upstream')
+  await until(() => site.counters().lostBytes === 570)
+  const why = 'write failed: the writer thread ended'
+  expect(said.slice(1)).toEqual([`warn the recording to '${file}' fails, bytes are lost: ${why}`])
+  await Promise.all([here.close(), thread.close()])
+  expect(await site.close()).toMatchObject({ seenBytes: 1570, storedBytes: 1000, lostBytes: 570 })
+  expect(bytesOf(await eventsOf(), 1).equals(sent(1, 1, 1000))).toBe(true)
+})
+
+test('closing gives up a plane that does not close its seat, says so, and closes the file', async () => {
+  const { site, said } = await open(2)
+  const here = startSeat(site.seat(0))
+  const thread = new PlaneThread(site, 1)
+  await thread.open(1)
+  await here.close()
+  await site.close(50)
+  expect(said).toEqual([`warn the recording to '${file}' was not finished in time`])
+  await (await openFileSink(file)).close()
+})
+
+test.each([
+  ['process.exit', 'process.exit(7)', 7],
+  ['an uncaught error', "throw new Error('mine')", 1],
+])('%s ends a process that records at once', async (_, how, code) => {
+  const script = `
+    import { openRecordingSite } from '${new URL('../../../dist/control/recording/site.js', import.meta.url)}'
+    import { startSeat } from '${new URL('../../../dist/control/recording/seat-recording.js', import.meta.url)}'
+    import { openFileSink } from '${new URL('../../../dist/sinks/file/file-sink.js', import.meta.url)}'
+    const site = await openRecordingSite({ sink: await openFileSink(${JSON.stringify(file)}), listeners: [], application: 'x' })
+    const here = startSeat(site.seat(0))
+    const client = { kind: 'unix', path: '' }
+    const tap = here.open({ id: 1, listener: '', client, server: client }, () => null)
+    for (let i = 0; i < 1000; i++) tap.data(new Uint8Array(65536), 'upstream')
+    setImmediate(() => { ${how} })`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })
+  const [exitCode] = await once(child, 'exit')
+  expect(exitCode).toBe(code)
 })

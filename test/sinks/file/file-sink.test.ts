@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:fs'
 import {
+  appendFile,
   type FileHandle,
   mkdir,
   mkdtemp,
@@ -19,7 +20,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { encodeSectionStart } from '../../../src/core/codec/pcapng/writer.js'
 import { errnoOf } from '../../../src/errors.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
-import { FileWriter } from '../../../src/sinks/file/file-writer.js'
+import { FILE_CELL, FileWriter } from '../../../src/sinks/file/file-writer.js'
 
 const run = promisify(execFile)
 const SECTION = encodeSectionStart('tidegate test', [{ linkType: 101, name: 'one', description: '' }])
@@ -280,3 +281,19 @@ test.runIf(onLinux)(
     expect(await readFile(path())).toEqual(Buffer.concat([first, small, large]))
   },
 )
+
+test('what a writer that is gone left half-written is cut off when the file is closed', async () => {
+  const file = await openFileSink(path())
+  await new FileWriter(file.target).write(Uint8Array.of(1, 2, 3))
+  // As a thread that dies in the middle of its next write leaves it.
+  file.target.account[FILE_CELL.torn] = 1
+  await appendFile(path(), Uint8Array.of(4))
+  await file.close()
+  expect([...(await readFile(path()))]).toEqual([1, 2, 3])
+})
+
+test('bytes in memory that threads share are written as any others', async () => {
+  const bytes = new Uint8Array(new SharedArrayBuffer(4), 1, 2).fill(7)
+  await writeOnce(bytes)
+  expect([...(await readFile(path()))]).toEqual([7, 7])
+})
