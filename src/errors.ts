@@ -39,6 +39,7 @@ export type ErrorCode =
   | 'read_timeout'
   | 'usage'
   | 'value_invalid'
+  | 'worker_failed'
   | 'write_failed'
 
 export interface ErrorDetails {

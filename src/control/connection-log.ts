@@ -9,6 +9,8 @@ import type { Logger } from '../ports/logger.js'
 /** Ends that someone should look at; the rest is the normal course of things. */
 const TROUBLE: ReadonlySet<CloseReason> = new Set(['dial_failed', 'dial_timeout', 'wake_failed', 'error'])
 
+export const isTrouble = ({ reason }: ConnectionRecord): boolean => TROUBLE.has(reason)
+
 export const CLOSED_MESSAGE = 'connection closed'
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000
@@ -31,6 +33,6 @@ export type ClosedFields = ReturnType<typeof closedFields>
 
 export const logClosed = (logger: Logger, record: ConnectionRecord): void => {
   const fields = closedFields(record)
-  if (TROUBLE.has(record.reason)) logger.warn(fields, CLOSED_MESSAGE)
+  if (isTrouble(record)) logger.warn(fields, CLOSED_MESSAGE)
   else logger.info(fields, CLOSED_MESSAGE)
 }

@@ -16,7 +16,7 @@ import type {
 import type { ControlPort } from '../ports/control.js'
 import type { Conn, Engine, Listening } from '../ports/engine.js'
 import { OwnBooks, type PlaneBooks } from './books.js'
-import type { ListenerSettings, Plane } from './plane.js'
+import { CUT_TIMEOUT_MS, type ListenerSettings, type Plane, within } from './plane.js'
 import { PlaneListener } from './plane-listener.js'
 import { SessionRunner, type SessionStart } from './session-runner.js'
 
@@ -34,6 +34,8 @@ export interface PlaneSurroundings {
   /** Default: its own. */
   readonly books?: PlaneBooks
   readonly watcher?: PlaneWatcher
+  /** Whether a client that was just admitted goes on at another plane; that plane has taken it then. */
+  readonly leave?: (client: Conn, listener: string, id: number) => boolean
 }
 
 export class DataPlane implements Plane {
@@ -41,17 +43,24 @@ export class DataPlane implements Plane {
   readonly #control: ControlPort
   readonly #books: PlaneBooks
   readonly #watcher: PlaneWatcher | undefined
+  readonly #leave: ((client: Conn, listener: string, id: number) => boolean) | undefined
   readonly #onStep: ((session: SessionRunner) => void) | undefined
   readonly #listeners = new Map<string, PlaneListener>()
   readonly #sessions = new IdMap<SessionRunner>()
-  readonly #whenEmpty = new Set<() => void>()
+  #whenEmpty: (() => void)[] = []
 
-  constructor({ engine, control, books = new OwnBooks(), watcher }: PlaneSurroundings) {
+  constructor({ engine, control, books = new OwnBooks(), watcher, leave }: PlaneSurroundings) {
     this.#engine = engine
     this.#control = control
     this.#books = books
     this.#watcher = watcher
+    this.#leave = leave
     this.#onStep = watcher === undefined ? undefined : (session) => watcher.stepped(session)
+  }
+
+  /** It needs nothing but its engine. */
+  start(): Promise<void> {
+    return Promise.resolve()
   }
 
   async open(settings: ListenerSettings): Promise<Address> {
@@ -91,11 +100,6 @@ export class DataPlane implements Plane {
     return live.sort((one, other) => one.id - other.id)
   }
 
-  /** Those that are open now. */
-  sessions(): Iterable<SessionRunner> {
-    return this.#sessions.values()
-  }
-
   counters(): ReadonlyMap<string, ConnectionCounters> {
     return new Map(Array.from(this.#listeners, ([name, { books }]) => [name, books.snapshot()]))
   }
@@ -113,9 +117,9 @@ export class DataPlane implements Plane {
 
   async drain(timeoutMs: number): Promise<void> {
     await Promise.all(Array.from(this.#listeners.keys(), (name) => this.shut(name)))
-    if (timeoutMs > 0) await this.emptyWithin(timeoutMs)
+    if (timeoutMs > 0) await within(timeoutMs, this.empty())
     this.cutAll()
-    await this.emptyWithin(CUT_TIMEOUT_MS)
+    await within(CUT_TIMEOUT_MS, this.empty())
   }
 
   cutAll(): void {
@@ -126,18 +130,11 @@ export class DataPlane implements Plane {
     return this.#engine.close()
   }
 
-  /** Resolves when no connection is open, or once the time is over. */
-  emptyWithin(timeoutMs: number): Promise<void> {
-    if (this.#sessions.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer)
-        this.#whenEmpty.delete(done)
-        resolve()
-      }
-      const timer = setTimeout(done, timeoutMs)
-      this.#whenEmpty.add(done)
-    })
+  /** Resolves when no connection is open. */
+  empty(): Promise<void> {
+    return this.#sessions.size === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => void this.#whenEmpty.push(resolve))
   }
 
   /** Goes on with a client that another plane has admitted and counted. */
@@ -149,18 +146,22 @@ export class DataPlane implements Plane {
   }
 
   /** Leaves a session that waits for its route to another plane. `take` gets the client, or says null if it cannot go. */
-  moveOut<T>(id: number, take: (client: Conn, start: SessionStart) => T | null): T | null {
+  moveOut<T>(id: number, take: (client: Conn, session: SessionRunner) => T | null): T | null {
     const session = this.#sessions.get(id)
     if (session === undefined) return null
-    const taken = session.moveOut((client) => take(client, session.start))
-    if (taken !== null) this.#gone(session)
+    const taken = session.moveOut((client) => take(client, session))
+    if (taken === null) return null
+    this.#gone(session)
+    this.#tellEmpty()
     return taken
   }
 
   readonly #onDecided = (listener: PlaneListener, client: Conn, admission: Admission): void => {
-    const identity = { id: this.#books.nextId(), listener: listener.settings.name, client: client.remote }
+    const { name } = listener.settings
+    const id = this.#books.nextId()
     listener.books.opened()
-    this.#begin(listener, client, identity, admission)
+    if (admission.admitted && this.#leave?.(client, name, id) === true) return
+    this.#begin(listener, client, { id, listener: name, client: client.remote }, admission)
   }
 
   #begin(
@@ -200,15 +201,18 @@ export class DataPlane implements Plane {
     this.#gone(session)
     listener.regulate()
     this.#control.closed(record)
-    if (this.#sessions.size > 0) return
-    for (const done of [...this.#whenEmpty]) done()
+    this.#tellEmpty()
   }
 
   #gone(session: SessionRunner): void {
     this.#sessions.delete(session.identity.id)
     this.#watcher?.gone(session)
   }
-}
 
-/** Links report their end in the same turn or the next; this only bounds a defect. */
-const CUT_TIMEOUT_MS = 1_000
+  #tellEmpty(): void {
+    if (this.#sessions.size > 0 || this.#whenEmpty.length === 0) return
+    const waiting = this.#whenEmpty
+    this.#whenEmpty = []
+    for (const done of waiting) done()
+  }
+}

@@ -8,7 +8,7 @@ import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '..
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import { logClosed } from './connection-log.js'
-import type { ConnectTarget } from './hooks.js'
+import type { ConnectionObserver, ConnectTarget } from './hooks.js'
 import type { ConnectionTap, Recording } from './recording/recording.js'
 import { routeByHook } from './route-by-hook.js'
 import { tellClosed, type Watchers, watchLink } from './watch.js'
@@ -37,6 +37,27 @@ export class ControlDesk implements ControlPort {
 
   enter(listener: string, entry: ListenerEntry): void {
     this.#entries.set(listener, entry)
+  }
+
+  /** Whether anybody reads the accounts of connections that ended as connections do. */
+  get wantsEveryRecord(): boolean {
+    const { logger, observers } = this.#options
+    return logger.isLevelEnabled?.('info') !== false || observers.some(({ onClose }) => onClose !== undefined)
+  }
+
+  /** Whether a hook wants to be there when bytes move: then the connection has to live on the hooks' thread. */
+  get servesHere(): boolean {
+    const { inspect, observers } = this.#options
+    return inspect !== undefined || observers.some(watchesBytes)
+  }
+
+  isRecorded(listener: string): boolean {
+    return this.#entries.get(listener)?.recorded === true
+  }
+
+  /** Where the clients of a listener go when nobody is asked; null: connectTarget is. */
+  fixedRoute(listener: string): RouteDecision | null {
+    return this.#options.connectTarget === undefined ? (this.#entries.get(listener)?.route ?? null) : null
   }
 
   route(connection: ConnectionIdentity, unwanted: () => AbortSignal): RouteDecision | Promise<RouteDecision> {
@@ -68,13 +89,16 @@ export class ControlDesk implements ControlPort {
 
   #tap(connection: LinkedConnection, link: () => Link | null): ConnectionTap | null {
     const { recording } = this.#options
-    if (recording === null || this.#entries.get(connection.listener)?.recorded !== true) return null
+    if (recording === null || !this.isRecorded(connection.listener)) return null
     const { id, listener, client, server } = connection
     const tap = recording.open({ id, listener, client, server }, link)
     this.#taps.set(id, tap)
     return tap
   }
 }
+
+const watchesBytes = ({ onOpen, onData, onEndOfStream }: ConnectionObserver): boolean =>
+  onOpen !== undefined || onData !== undefined || onEndOfStream !== undefined
 
 /** What an interface of the recording says of its listener. */
 export const describeRoute = (route: RouteDecision): string =>

@@ -1,24 +1,45 @@
-/** Which engine moves the bytes here, and why that one. */
+/** Which engine moves the bytes here, on how many threads, and why that one. */
 
 import type { EngineName } from '../config/config.js'
 import { createLinuxEngine } from '../engine/linux/engine.js'
+import { createDescriptorLedger, type DescriptorLedger, MAIN_OWNER } from '../engine/linux/ffi/ledger.js'
 import { createPortableEngine } from '../engine/portable/engine.js'
 import { messageOf } from '../errors.js'
-import type { Engine } from '../ports/engine.js'
+import type { Engine, ThreadedEngine } from '../ports/engine.js'
 
-export interface EngineChoice {
-  readonly engine: Engine
-  /** For the log. */
-  readonly reason: string
+export type { DescriptorLedger } from '../engine/linux/ffi/ledger.js'
+
+export type EngineChoice =
+  | { readonly kind: 'alone'; readonly engine: Engine; readonly reason: string }
+  /** The main thread's engine, beside which `workers` others run. */
+  | {
+      readonly kind: 'threaded'
+      readonly engine: ThreadedEngine
+      readonly ledger: DescriptorLedger
+      readonly workers: number
+      readonly reason: string
+    }
+
+const chooseLinux = (workers: number, reason: string): EngineChoice => {
+  if (workers === 0) return { kind: 'alone', engine: createLinuxEngine(), reason }
+  const ledger = createDescriptorLedger()
+  const engine = createLinuxEngine({ ledger, owner: MAIN_OWNER })
+  return { kind: 'threaded', engine, ledger, workers, reason }
 }
 
+const choosePortable = (reason: string): EngineChoice => ({
+  kind: 'alone',
+  engine: createPortableEngine(),
+  reason,
+})
+
 /** @throws TidegateError `engine_unavailable` when just the linux engine is wanted and cannot run here. */
-export const chooseEngine = (wanted: EngineName): EngineChoice => {
-  if (wanted === 'portable') return { engine: createPortableEngine(), reason: 'as configured' }
-  if (wanted === 'linux') return { engine: createLinuxEngine(), reason: 'as configured' }
+export const chooseEngine = (wanted: EngineName, workers: number): EngineChoice => {
+  if (wanted === 'portable') return choosePortable('as configured')
+  if (wanted === 'linux') return chooseLinux(workers, 'as configured')
   try {
-    return { engine: createLinuxEngine(), reason: 'it runs here' }
+    return chooseLinux(workers, 'it runs here')
   } catch (thrown) {
-    return { engine: createPortableEngine(), reason: messageOf(thrown) }
+    return choosePortable(messageOf(thrown))
   }
 }

@@ -23,6 +23,7 @@ import { startSeat } from './recording/seat-recording.js'
 import { openRecordingSite, type RecordingSite } from './recording/site.js'
 import { configuredRoute } from './settings.js'
 import { VERSION } from './version.js'
+import { WorkerFleet } from './workers/fleet.js'
 
 export interface GatewayListener {
   readonly name: string
@@ -69,6 +70,16 @@ export interface ManagedGateway extends Gateway {
   apply(config: GatewayConfig): Promise<void>
 }
 
+const planeOf = (
+  choice: EngineChoice,
+  desk: ControlDesk,
+  site: RecordingSite | null,
+  logger: Logger,
+): Plane =>
+  choice.kind === 'alone'
+    ? new DataPlane({ engine: choice.engine, control: desk })
+    : new WorkerFleet({ ...choice, desk, site, logger })
+
 class RunningGateway implements ManagedGateway {
   readonly #plane: Plane
   readonly #listeners: ListenerSet
@@ -82,7 +93,7 @@ class RunningGateway implements ManagedGateway {
   constructor(
     config: GatewayConfig,
     options: GatewayOptions,
-    { engine }: EngineChoice,
+    choice: EngineChoice,
     recording: OpenedRecording | null,
   ) {
     const { connectTarget, inspect, observers = [], logger = SILENT } = options
@@ -97,7 +108,7 @@ class RunningGateway implements ManagedGateway {
     this.#recording = recording
     this.#logger = logger
     this.#upstreamOptional = connectTarget !== undefined
-    this.#plane = new DataPlane({ engine, control: desk })
+    this.#plane = planeOf(choice, desk, recording?.site ?? null, logger)
     this.#listeners = new ListenerSet(this.#plane, desk, logger)
   }
 
@@ -109,8 +120,9 @@ class RunningGateway implements ManagedGateway {
     return this.#config.drainTimeoutMs
   }
 
-  open(): Promise<void> {
-    return this.#listeners.open(this.#config)
+  async open(): Promise<void> {
+    await this.#plane.start()
+    await this.#listeners.open(this.#config)
   }
 
   connections(): readonly LiveConnection[] {
@@ -164,9 +176,9 @@ class RunningGateway implements ManagedGateway {
     await this.#applying
     await this.#plane.drain(drainTimeoutMs)
     this.#listeners.clear()
-    await this.#recording?.here.close()
+    // The planes' parts in the recording side by side; the file when all of them are written.
+    await Promise.all([this.#recording?.here.close(), this.#plane.close()])
     await this.#recording?.site.close()
-    await this.#plane.close()
   }
 }
 
@@ -178,7 +190,11 @@ interface OpenedRecording {
   readonly createdFile: string | null
 }
 
-const openRecording = async (config: GatewayConfig, logger: Logger): Promise<OpenedRecording | null> => {
+const openRecording = async (
+  config: GatewayConfig,
+  planes: number,
+  logger: Logger,
+): Promise<OpenedRecording | null> => {
   if (config.record === null) return null
   const { file, overload, onFailure, bufferBytes } = config.record
   const sink = await openFileSink(file)
@@ -199,6 +215,7 @@ const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Ope
     overload,
     onFailure,
     maxBufferedBytes: bufferBytes,
+    planes,
     listeners,
     application: `tidegate ${VERSION}`,
     logger,
@@ -207,6 +224,16 @@ const openRecording = async (config: GatewayConfig, logger: Logger): Promise<Ope
     throw thrown
   })
   return { site, here: startSeat(site.seat(0)), createdFile: sink.created ? file : null }
+}
+
+const workersOf = (choice: EngineChoice): number => (choice.kind === 'threaded' ? choice.workers : 0)
+
+const logChoice = (logger: Logger, choice: EngineChoice, wanted: number): void => {
+  const { engine, reason } = choice
+  const workers = workersOf(choice)
+  if (workers < wanted)
+    logger.warn({ workers: wanted }, 'no workers: this engine serves on the main thread only')
+  logger.info({ engine: engine.name, reason, workers }, 'engine chosen')
 }
 
 /**
@@ -231,8 +258,8 @@ export const startGateway = async (
 ): Promise<ManagedGateway> => {
   checkOptions(options)
   const { logger = SILENT } = options
-  const choice = chooseEngine(config.engine)
-  const opened = await openRecording(config, logger).catch(async (thrown: unknown) => {
+  const choice = chooseEngine(config.engine, config.workers)
+  const opened = await openRecording(config, 1 + workersOf(choice), logger).catch(async (thrown: unknown) => {
     await choice.engine.close()
     throw thrown
   })
@@ -245,6 +272,6 @@ export const startGateway = async (
     throw thrown
   }
   // Not before: what cannot start says just why.
-  logger.info({ engine: choice.engine.name, reason: choice.reason }, 'engine chosen')
+  logChoice(logger, choice, config.workers)
   return gateway
 }

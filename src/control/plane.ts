@@ -23,6 +23,8 @@ export interface AdmissionSettings {
 }
 
 export interface Plane {
+  /** Before everything else. @throws TidegateError (rejects) `worker_failed`: a thread of its own does not start. */
+  start(): Promise<void>
   /** Starts accepting. @throws TidegateError (rejects) as `Engine.listen`; nothing listens then. */
   open(settings: ListenerSettings): Promise<Address>
   /** New settings for the connections to come; the socket stays as it is. Resolves when they hold. */
@@ -40,4 +42,16 @@ export interface Plane {
   cutAll(): void
   /** Lets go of everything that is left. Idempotent. */
   close(): Promise<void>
+}
+
+/** Links report their end in the same turn or the next; this only bounds a defect. */
+export const CUT_TIMEOUT_MS = 1_000
+
+/** Resolves as `work` does, or once the time is over. */
+export const within = async (timeoutMs: number, work: Promise<void>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs)
+  })
+  await Promise.race([work, timeout]).finally(() => clearTimeout(timer))
 }

@@ -13,7 +13,11 @@ const REST = payload(41, 16 * 1024 ** 2)
 
 const isRefused = (scope: Scope, port: number): Promise<boolean> =>
   dial(scope, port).then(
-    () => false,
+    // Workers stop a moment after they were told to: whoever came in between is not to be waited for.
+    (socket) => {
+      socket.destroy()
+      return false
+    },
     (error: unknown) => errnoOf(error) === 'ECONNREFUSED',
   )
 

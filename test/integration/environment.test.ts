@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { eventually, type Scope, testScope, within } from '../support/scope.js'
-import { dial, firstSocket, LOOPBACK, startServer } from '../support/sockets.js'
+import { dial, firstSocket, LOOPBACK, startServer, type TestServer } from '../support/sockets.js'
 import { type Gateway, listening, portIn, startTidegate, tidegate } from '../support/tidegate.js'
 
 const writeConfig = (scope: Scope, upstreamPort: number, more: string): string => {
@@ -15,8 +15,14 @@ const writeConfig = (scope: Scope, upstreamPort: number, more: string): string =
 }
 
 /** Stops a gateway that has an open connection, and resolves with the drain timeout that it says it has. */
-const drainTimeoutOf = async (scope: Scope, gateway: Gateway, port: number): Promise<unknown> => {
+const drainTimeoutOf = async (
+  scope: Scope,
+  gateway: Gateway,
+  port: number,
+  server: TestServer,
+): Promise<unknown> => {
   const client = await dial(scope, port)
+  await firstSocket(server)
   gateway.daemon.child.kill('SIGTERM')
   const [line] = await gateway.lines('that it drains', ({ msg }) => /^draining/.test(msg))
   client.destroy()
@@ -52,7 +58,7 @@ describe("a config file's drain timeout", () => {
     const config = writeConfig(ends, server.port, 'drainTimeout: 7s\n')
     const gateway = startTidegate(ends, ['serve', config, ...flags], { env })
     const [address = ''] = (await listening(gateway)).values()
-    expect(await drainTimeoutOf(ends, gateway, portIn(address))).toBe(drainTimeoutMs)
+    expect(await drainTimeoutOf(ends, gateway, portIn(address), server)).toBe(drainTimeoutMs)
   })
 })
 

@@ -1,0 +1,134 @@
+/** A worker's data plane: does what the main thread says, and leaves to it what only it can serve. */
+
+import type { MessagePort } from 'node:worker_threads'
+import type { Conn, ThreadedEngine } from '../../ports/engine.js'
+import { DataPlane } from '../data-plane.js'
+import type { Recording } from '../recording/recording.js'
+import { startSeat } from '../recording/seat-recording.js'
+import type { SessionStart } from '../session-runner.js'
+import { ListenerBoard } from './listener-board.js'
+import { LiveFeed } from './live-feed.js'
+import { processNow } from './live-slots.js'
+import { plainError } from './plain-error.js'
+import type { Errand, FromWorker, ToWorker, WorkerListener, WorkerSeat } from './protocol.js'
+import { SharedBooks } from './shared-books.js'
+import { WorkerControl } from './worker-control.js'
+
+export class WorkerPlane {
+  readonly #seat: WorkerSeat
+  readonly #port: MessagePort
+  readonly #engine: ThreadedEngine
+  readonly #recording: Recording | null
+  readonly #books: SharedBooks
+  readonly #control: WorkerControl
+  readonly #plane: DataPlane
+  readonly #listenerNumbers = new Map<string, number>()
+  #errands: Promise<void> = Promise.resolve()
+
+  constructor(seat: WorkerSeat, port: MessagePort, engine: ThreadedEngine) {
+    this.#seat = seat
+    this.#port = port
+    this.#engine = engine
+    const listenerNumbers = this.#listenerNumbers
+    this.#recording = seat.recording === null ? null : startSeat(seat.recording)
+    this.#control = new WorkerControl({
+      recording: this.#recording,
+      post: this.#post,
+      records: seat.records,
+      listenerNumbers,
+    })
+    this.#books = new SharedBooks(seat.plane, seat.ids, (name) => this.#post({ type: 'room', name }))
+    this.#plane = new DataPlane({
+      engine,
+      control: this.#control,
+      books: this.#books,
+      watcher: new LiveFeed((page) => this.#post({ type: 'page', page }), listenerNumbers),
+      leave: (client, listener, id) =>
+        this.#control.leavesToMain(listener) &&
+        this.#send(client, listener, id, { startedAt: Date.now(), acceptedAt: performance.now() }),
+    })
+    port.on('message', (message: ToWorker) => this.#obey(message))
+    this.#post({ type: 'ready' })
+  }
+
+  /** Sends what has been gathered: the thread ends. */
+  flush(): void {
+    this.#control.flush()
+  }
+
+  readonly #post = (message: FromWorker): void => this.#port.postMessage(message)
+
+  #obey(message: ToWorker): void {
+    switch (message.type) {
+      case 'open':
+      case 'update':
+      case 'shut':
+        this.#errands = this.#errands.then(() => this.#run(message))
+        return
+      case 'routed':
+        return this.#control.routed(message.id, message.decision)
+      case 'surrender':
+        return this.#surrender(message.id)
+      case 'regulate':
+        return this.#plane.regulate(message.name)
+      case 'kill':
+        return void this.#plane.kill(message.id)
+      case 'cut':
+        return this.#plane.cutAll()
+      case 'drain':
+        void this.#plane.empty().then(() => this.#tellLast({ type: 'drained' }))
+        return
+      case 'stop':
+        void this.#stop()
+    }
+  }
+
+  async #run(errand: Errand): Promise<void> {
+    try {
+      if (errand.type === 'shut') await this.#plane.shut(errand.name)
+      else {
+        this.#know(errand.listener)
+        const { settings } = errand.listener
+        if (errand.type === 'update') await this.#plane.update(settings)
+        else this.#plane.openWith(settings, (onAccept) => this.#engine.accept(errand.socket, onAccept))
+      }
+      this.#post({ type: 'done', error: null })
+    } catch (thrown) {
+      this.#post({ type: 'done', error: plainError(thrown) })
+    }
+  }
+
+  #know({ settings: { name }, number, board, serving, recorded }: WorkerListener): void {
+    this.#listenerNumbers.set(name, number)
+    this.#books.enter(name, new ListenerBoard(this.#seat.planes, board))
+    this.#control.enter(name, { serving, recorded })
+  }
+
+  #surrender(id: number): void {
+    const isSent = this.#plane.moveOut(id, (client, { identity, start }) =>
+      this.#send(client, identity.listener, id, start) ? true : null,
+    )
+    if (isSent === true) this.#control.forget(id)
+  }
+
+  /** False when the client is not connected any more: then its session ends here. */
+  #send(client: Conn, listener: string, id: number, { startedAt, acceptedAt }: SessionStart): boolean {
+    const socket = this.#engine.release(client)
+    if (socket === null) return false
+    const accepted = processNow() - performance.now() + acceptedAt
+    this.#post({ type: 'moved', connection: { id, listener, socket, startedAt, acceptedAt: accepted } })
+    return true
+  }
+
+  #tellLast(message: FromWorker): void {
+    this.#control.flush()
+    this.#post(message)
+  }
+
+  async #stop(): Promise<void> {
+    await this.#engine.close()
+    await this.#recording?.close()
+    this.#tellLast({ type: 'stopped' })
+    this.#port.close()
+  }
+}
