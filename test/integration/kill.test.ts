@@ -242,11 +242,10 @@ describeWith(['tshark'], 'a gateway that starts again on a recording that was cu
     expect(await after.finish()).toBe(0)
 
     const streams = await expectSound(file, [1, 2, 3])
-    expect((await listConnections(file)).map(({ reason }) => reason)).toEqual([
-      'client_fin',
-      null,
-      'client_fin',
-    ])
+    const reasons = (await listConnections(file)).map(({ reason }) => reason)
+    // Planes write in turns: the last block is that of either connection when they had different ones.
+    expect(new Set(reasons.slice(0, 2))).toEqual(new Set(['client_fin', null]))
+    expect(reasons[2]).toBe('client_fin')
     for (const [n, message] of messages.entries())
       for (const direction of ['upstream', 'downstream'] as const)
         expectSameBytes(streams.get(n + 1)![direction], message, `connection ${n + 1} ${direction}`)
