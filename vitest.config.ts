@@ -25,20 +25,22 @@ const chosen = (): readonly Setting[] | null => {
 
 const IN_EVERY_SETTING = ['test/integration/**/*.test.ts', 'test/control/gateway.test.ts']
 /** They measure processor time and have deadlines of a second, so they run after the others, one at a time. */
-const ALONE = ['test/integration/alone/**/*.test.ts']
+const MEASURES = ['test/integration/alone/**/*.test.ts']
+const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } }
+/** Through the settings of its own. `npm run soak` does it at length. */
+const SOAK = 'test/soak/**/*.test.ts'
 
 const projectsOf = ({ name, engine, workers }: Setting, index: number, { length }: readonly Setting[]) => {
   const env = { TEST_ENGINE: engine, TEST_WORKERS: workers, TEST_SHARE: `${index + 1}/${length}` }
   return [
-    { extends: true as const, test: { name, env, include: IN_EVERY_SETTING, exclude: ALONE } },
+    { extends: true as const, test: { name, env, include: IN_EVERY_SETTING, exclude: MEASURES } },
     {
       extends: true as const,
       test: {
         name: `${name}-alone`,
         env,
-        include: ALONE,
-        fileParallelism: false,
-        sequence: { groupOrder: 1 },
+        include: MEASURES,
+        ...ALONE,
       },
     },
   ]
@@ -72,8 +74,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'once', include: ['test/**/*.test.ts'], exclude: IN_EVERY_SETTING },
+        test: { name: 'once', include: ['test/**/*.test.ts'], exclude: [...IN_EVERY_SETTING, SOAK] },
       },
+      { extends: true, test: { name: 'soak', include: [SOAK], ...ALONE } },
       ...(chosen() ?? SETTINGS).flatMap(projectsOf),
     ],
   },

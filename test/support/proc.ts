@@ -1,6 +1,6 @@
 /** What the kernel knows of a process (Linux only). */
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Linux counts a process's time in hundredths of a second, whatever the kernel's own clock. */
 const MS_PER_TICK = 10
@@ -18,3 +18,14 @@ export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/
 /** What it has in memory now, bytes. */
 export const residentBytes = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024
+
+/** What its descriptors are: paths, `socket:[…]`, `pipe:[…]`, … */
+export const openFilesOf = (pid: number): readonly string[] =>
+  readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch {
+      // Closed since it was listed.
+      return []
+    }
+  })
