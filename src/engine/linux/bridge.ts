@@ -52,6 +52,10 @@ export class Bridge implements Behind {
     return this.#stream.readableLength > 0 || this.#inner.writableLength > 0
   }
 
+  get hasEnded(): boolean {
+    return this.#stream.readableEnded
+  }
+
   closed(how: 'gently' | 'now' | 'with reset'): void {
     if (how === 'gently' && !this.#stream.destroyed) return
     if (how === 'with reset' && this.#tcp !== null && !this.#tcp.destroyed) this.#tcp.resetAndDestroy()

@@ -40,6 +40,8 @@ export interface ConnEnds {
 export interface Behind {
   /** Something the stream has not passed on yet. */
   readonly hasUnread: boolean
+  /** The stream's end was read; the socket may not tell yet. */
+  readonly hasEnded: boolean
   /** The conn is closed; `gently`: both FINs were exchanged, and what is on its way may arrive. */
   closed(how: 'gently' | 'now' | 'with reset'): void
 }
@@ -140,7 +142,7 @@ export class LinuxConn implements Conn, Watched, Task {
   /** What somebody who talks on would meet, asked of the kernel. */
   left(): UpstreamLeft {
     if (this.#life !== OPEN) return 'failed'
-    if (this.#ended || this.#fin !== 'none') return 'half_closed'
+    if (this.#ended || this.#fin !== 'none' || this.behind?.hasEnded === true) return 'half_closed'
     if (this.hasUnread || this.behind?.hasUnread === true) return 'unread'
     const waiting = this.#reactor.libc.peek(this.fd)
     if (waiting === EAGAIN) return 'clean'
