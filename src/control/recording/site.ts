@@ -61,6 +61,8 @@ class OpenSite implements RecordingSite {
   readonly #past: Float64Array[] = []
   #onEmpty: (() => void) | null = null
   #writerGone = false
+  /** Closing did not wait for all seats: what they may still report is the consequence, and has been said. */
+  #gaveUp = false
   #closing: Promise<RecordingCounters> | null = null
 
   private constructor(
@@ -104,7 +106,9 @@ class OpenSite implements RecordingSite {
     const slabs = new MessageChannel()
     const reports = new MessageChannel()
     const watch = new SeatWatch(plane, owner, reports.port1, {
-      onReport: (report) => this.#troubles.hear(owner, report),
+      onReport: (report) => {
+        if (!this.#gaveUp) this.#troubles.hear(owner, report)
+      },
       onGone: () => this.#seatIsGone(owner),
     })
     this.#seats.set(owner, watch)
@@ -182,7 +186,10 @@ class OpenSite implements RecordingSite {
       if (this.#seats.size === 0) resolve()
     })
     const finished = await within(empty, timeoutMs)
-    if (!finished) this.#troubles.unfinished()
+    if (!finished) {
+      this.#troubles.unfinished()
+      this.#gaveUp = true
+    }
     this.#writer.close()
     const { where } = this.#sink.target
     // Not before the thread is gone: the descriptor's number may be another file's soon.
