@@ -1,0 +1,165 @@
+import type { Socket } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { descriptorsOf } from '../../support/proc.js'
+import { eventually, type Scope, testScope, within } from '../../support/scope.js'
+import { dial, LOOPBACK, startServer } from '../../support/sockets.js'
+import { type GatewayProcess, startGatewayProcess } from './gateway-process.js'
+
+const ROUNDS = 20
+const CLIENTS = 12
+
+const start = async (scope: Scope, workers: number) => {
+  const echo = await startServer(scope, (socket) => socket.pipe(socket))
+  const gateway = startGatewayProcess(scope, {
+    engine: 'linux',
+    workers,
+    listeners: [{ name: 'test', listen: `${LOOPBACK}:0`, upstream: `${LOOPBACK}:${echo.port}` }],
+  })
+  const started = await gateway.started
+  if (started.type !== 'listening') throw new Error(started.message)
+  return { gateway, port: started.port }
+}
+
+/** A client that says one thing after the other, each when the one before has come back. */
+class Talker {
+  readonly socket: Socket
+  readonly port: number
+  answers = 0
+  isClosed = false
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    this.port = socket.localPort ?? 0
+    socket.on('data', () => {
+      this.answers++
+      socket.write('x')
+    })
+    socket.on('close', () => {
+      this.isClosed = true
+    })
+    socket.on('end', () => socket.destroy())
+    socket.write('x')
+  }
+
+  async talks(): Promise<void> {
+    const before = this.answers
+    await eventually('an answer', () => this.answers > before)
+  }
+}
+
+const talker = async (scope: Scope, port: number): Promise<Talker> => {
+  const it = new Talker(await dial(scope, port))
+  await it.talks()
+  return it
+}
+
+/** Those that stay, one more for each that has gone, all of them talking. */
+const replaced = async (scope: Scope, port: number, talkers: readonly Talker[]): Promise<Talker[]> => {
+  const staying = talkers.filter(({ isClosed }) => !isClosed)
+  const added = Array.from({ length: CLIENTS - staying.length }, () => talker(scope, port))
+  return [...staying, ...(await Promise.all(added))]
+}
+
+const failedOnes = (gateway: GatewayProcess) => gateway.closed.filter(({ reason }) => reason === 'error')
+
+/** How often a worker of this number has come back. */
+const comebacks = ({ log }: GatewayProcess, plane: number): number =>
+  log.filter(({ text, fields }) => text === 'a new worker serves' && fields.worker === plane).length
+
+describe('a worker that fails', () => {
+  it(`under load, ${ROUNDS} times, costs its own connections alone and is replaced`, async () => {
+    const scope = testScope()
+    const { gateway, port } = await start(scope, 2)
+    let talkers = await replaced(scope, port, [])
+    const descriptors = (): number => descriptorsOf(gateway.child.pid ?? 0)
+    const before = descriptors()
+    for (let round = 0; round < ROUNDS; round++) {
+      const plane = 1 + (round % 2)
+      const failed = failedOnes(gateway).length
+      const rest = new Set(talkers)
+      const came = comebacks(gateway, plane)
+      gateway.fail(plane)
+      await eventually('the next worker', () => comebacks(gateway, plane) > came)
+      // Theirs are closed, and told; how many there were, the kernel's share of them decides.
+      const lost = new Set(
+        failedOnes(gateway)
+          .slice(failed)
+          .map((told) => told.port),
+      )
+      await eventually(
+        'its clients to see a close',
+        () => talkers.every(({ port: own, isClosed }) => !lost.has(own) || isClosed),
+        1000,
+      )
+      for (const each of rest) if (lost.has(each.port)) rest.delete(each)
+      await Promise.all(Array.from(rest, (each) => each.talks()))
+      expect(Array.from(rest, ({ isClosed }) => isClosed)).not.toContain(true)
+
+      talkers = await replaced(scope, port, talkers)
+      const { counters, connections } = await eventually('the counters to add up', async () => {
+        const look = await gateway.look()
+        return look.counters.test?.active === CLIENTS && look.connections.length === CLIENTS && look
+      })
+      expect(new Set(connections.map((each) => each.port))).toEqual(new Set(talkers.map((each) => each.port)))
+      const { accepted = 0, closed = {} } = counters.test ?? {}
+      expect(accepted - (closed.error ?? 0)).toBe(CLIENTS)
+    }
+    // Every worker has had its clients now and then, or nothing was shown.
+    expect(failedOnes(gateway).length).toBeGreaterThan(ROUNDS / 2)
+    expect(new Set(failedOnes(gateway).map(({ error }) => error))).toEqual(
+      new Set(['its worker failed: made to fail']),
+    )
+    await eventually('no more descriptors than at first', () => descriptors() <= before)
+    gateway.close()
+    for (const { socket } of talkers) socket.destroy()
+    expect(await within(10_000, 'the process to end', gateway.exited)).toBe(0)
+  }, 120_000)
+
+  it('does not reset those that wait in the kernel for a worker', async () => {
+    const scope = testScope()
+    const { gateway, port } = await start(scope, 1)
+    for (const how of ['throw', 'exit', 'throw', 'exit', 'throw'] as const) {
+      const open = await talker(scope, port)
+      gateway.fail(1, how)
+      await eventually('its client to see a close', () => open.isClosed)
+      // Some of these come before the next worker is there.
+      const waiting = await Promise.all(Array.from({ length: 8 }, () => talker(scope, port)))
+      for (const { socket } of waiting) socket.destroy()
+    }
+  }, 60_000)
+
+  it('again and again says so once, goes on trying, and serves when it can', async () => {
+    const scope = testScope()
+    const { gateway, port } = await start(scope, 1)
+    for (let death = 1; death <= 5; death++) {
+      gateway.fail(1)
+      await eventually('the next worker', () => comebacks(gateway, 1) === death)
+    }
+    const told = gateway.log.filter(({ level }) => level === 'error').map(({ text }) => text)
+    expect(told).toEqual([
+      'a worker failed, another takes its place',
+      'a worker failed, another takes its place',
+      'workers fail again and again: another is started every time, at most every 1000 ms',
+    ])
+    await talker(scope, port)
+  }, 60_000)
+})
+
+describe('a worker that cannot start', () => {
+  it('is why the gateway does not start, with one clear error, and nothing is left open', async () => {
+    const scope = testScope()
+    const listen = `${LOOPBACK}:0`
+    const gateway = startGatewayProcess(
+      scope,
+      { engine: 'linux', workers: 2, listeners: [{ listen, upstream: `${LOOPBACK}:1` }] },
+      { FAIL_AT_START: '1' },
+    )
+    expect(await gateway.started).toEqual({
+      type: 'failed',
+      code: 'worker_failed',
+      message: 'worker 1 did not start: made to fail at its start',
+    })
+    expect(gateway.log).toEqual([])
+    expect(await within(10_000, 'the process to end', gateway.exited)).toBe(0)
+  })
+})
