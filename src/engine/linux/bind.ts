@@ -71,7 +71,7 @@ const bindOnce = (reactor: Reactor, spec: ListenSpec, at: SocketAddress, backlog
   if (spec.address.kind === 'tcp') {
     libc.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
     if (at.family === AF_INET6) libc.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, spec.ipv6Only === true ? 1 : 0)
-    setTcpOptions(libc, fd, spec)
+    setTcpOptions(libc, fd, at, spec)
   }
   const bound = libc.bind(fd, at)
   if (bound < 0) return fail('bind', bound)

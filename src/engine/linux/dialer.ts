@@ -125,7 +125,7 @@ export class LinuxDial implements Dial, Watched {
     if (failed(fd)) return systemError('socket', fd)
     this.#fd = fd
     this.#reactor.dialling++
-    if (this.#address.kind === 'tcp') setTcpOptions(libc, fd, this.#options)
+    if (this.#address.kind === 'tcp') setTcpOptions(libc, fd, to, this.#options)
     const connecting = libc.connect(fd, to)
     if (connecting < 0 && connecting !== EINPROGRESS) return systemError('connect', connecting)
     const watching = this.#reactor.watch(fd, this, CONN_EVENTS)

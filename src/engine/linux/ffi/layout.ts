@@ -28,6 +28,8 @@ const UNIX_PATH_AT = 2
 const INET_BYTES = 16
 const INET6_BYTES = 28
 export const LINGER_BYTES = 8
+/** TCP_CA_NAME_MAX: the name of a congestion control, and NULs behind it. */
+export const CONGESTION_NAME_BYTES = 16
 
 /** An address as the kernel has it, in a buffer of its own. */
 export interface SocketAddress {
@@ -74,7 +76,20 @@ export const familyOf = (sockaddr: Uint8Array): number => sockaddr[0] ?? 0
 export const portOf = (sockaddr: Uint8Array): number => ((sockaddr[2] ?? 0) << 8) | (sockaddr[3] ?? 0)
 export const inetOctetsAt = 4
 export const inet6OctetsAt = 8
+/** 127.0.0.0/8, ::1, and the former as an IPv4-mapped address: packets to it never leave the machine. */
+export const isLoopback = ({ family, bytes }: SocketAddress): boolean => {
+  if (family === AF_INET) return bytes[inetOctetsAt] === LOOPBACK_NET
+  if (family !== AF_INET6) return false
+  const octets = bytes.subarray(inet6OctetsAt, inet6OctetsAt + 16)
+  const isIn = (prefix: readonly number[]): boolean => prefix.every((octet, i) => octets[i] === octet)
+  return isIn(LOOPBACK6) || isIn(MAPPED_LOOPBACK_NET)
+}
+
 export const inet6ScopeOf = (sockaddr: Uint8Array): number => viewOf(sockaddr).getUint32(24, true)
+
+const LOOPBACK_NET = 127
+const LOOPBACK6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+const MAPPED_LOOPBACK_NET = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, LOOPBACK_NET]
 
 /** SO_LINGER on, 0 seconds: close sends RST (socket(7)). */
 export const lingerZero = (): Uint8Array => {

@@ -11,6 +11,7 @@ import {
   F_DUPFD_CLOEXEC,
   F_SETPIPE_SZ,
   type Family,
+  IPPROTO_TCP,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   MSG_PEEK,
@@ -23,6 +24,7 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   SPLICE_FLAGS,
+  TCP_CONGESTION,
 } from './abi.js'
 import {
   type AnyFd,
@@ -35,7 +37,14 @@ import {
   type SocketFd,
 } from './descriptors.js'
 import { type Foreign, loadForeign, supportedArchitecture } from './koffi.js'
-import { type EventLayout, eventLayout, lingerZero, SOCKADDR_BYTES, type SocketAddress } from './layout.js'
+import {
+  CONGESTION_NAME_BYTES,
+  type EventLayout,
+  eventLayout,
+  lingerZero,
+  SOCKADDR_BYTES,
+  type SocketAddress,
+} from './layout.js'
 import { type DescriptorLedger, type LedgerSeat, MAIN_OWNER, markOf, noMarks } from './ledger.js'
 
 /** The events of one `epollWait`, as 32-bit words in the kernel's layout. */
@@ -79,6 +88,7 @@ export class Libc {
   /** `struct rlimit`: the soft and the hard limit, 64 bits each, low words first. */
   readonly #limits = new Int32Array(new ArrayBuffer(16))
   readonly #linger = lingerZero()
+  readonly #congestion = new Uint8Array(new ArrayBuffer(CONGESTION_NAME_BYTES))
   readonly #peeked = new Uint8Array(new ArrayBuffer(1))
   #waste: Uint8Array | null = null
   readonly #marks: DescriptorLedger['marks']
@@ -111,6 +121,20 @@ export class Libc {
   setOption(fd: SocketFd, level: number, option: number, value: number): number {
     this.#value[0] = value
     return this.#result(this.#call.setsockopt(fd, level, option, this.#value, 4))
+  }
+
+  /** How the socket reacts to congestion, e.g. `cubic`; null when the kernel does not say. */
+  congestionControl(fd: SocketFd): string | null {
+    const name = this.#congestion
+    this.#length[0] = name.length
+    if (this.#call.getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, this.#length) < 0) return null
+    return String.fromCharCode(...name.subarray(0, name.indexOf(0)))
+  }
+
+  setCongestionControl(fd: SocketFd, name: string): number {
+    const bytes = this.#congestion
+    for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i)
+    return this.#result(this.#call.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bytes, name.length))
   }
 
   /** From now on `close` sends RST. */
