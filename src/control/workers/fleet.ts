@@ -136,7 +136,9 @@ export class WorkerFleet implements Plane, KeeperListener {
     const there = this.#threads().flatMap((thread) =>
       readLive(thread.pages).map((slot) => liveConnection(slot, this.#nameOf(slot.listener), now)),
     )
-    return [...here, ...there].sort((one, other) => one.id - other.id)
+    // One that has just come over may still be listed where it was.
+    const ids = new Set(here.map(({ id }) => id))
+    return [...here, ...there.filter(({ id }) => !ids.has(id))].sort((one, other) => one.id - other.id)
   }
 
   counters(): ReadonlyMap<string, ConnectionCounters> {
