@@ -52,8 +52,9 @@ export interface ThreadedEngine extends Engine {
    */
   accept(listener: SharedListener, onAccept: (client: Conn) => void): Listening
   /**
-   * Closes what this engine bound (this very object, not a copy). Those that wait are reset, a unix socket's path
-   * is removed; a thread that still accepts keeps the socket open until it stops. Idempotent.
+   * Closes what this engine bound (this very object, not a copy). Those that come are refused, a unix socket's path is
+   * removed, those that wait are reset (on a unix socket when the last thread has stopped accepting). Its address is
+   * free when all have stopped. Idempotent.
    */
   unbind(listener: SharedListener): void
   /**

@@ -126,8 +126,9 @@ export class WorkerFleet implements Plane, KeeperListener {
     if (listener?.open == null) return
     const { socket } = listener.open
     listener.open = null
-    await this.#everyWorker((thread) => thread.run({ type: 'shut', name }))
     this.#engine.unbind(socket)
+    // The address is free when all of them have let go of the socket.
+    await this.#everyWorker((thread) => thread.run({ type: 'shut', name }))
   }
 
   connections(): readonly LiveConnection[] {

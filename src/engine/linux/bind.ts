@@ -43,9 +43,10 @@ export class Bound {
     this.#inode = inodeOf(address)
   }
 
-  /** Once. Who waits in its queue is reset, unless another thread still has a descriptor of it. */
+  /** Once. Who waits in its queue is reset, also when another thread still has a descriptor of it. */
   close(): void {
     this.#removePath()
+    this.#reactor.libc.endListening(this.fd)
     this.#reactor.close(this.fd)
   }
 

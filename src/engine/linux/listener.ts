@@ -6,7 +6,7 @@
 
 import type { Address } from '../../core/address.js'
 import type { Listening } from '../../ports/engine.js'
-import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPOLLEXCLUSIVE, EPOLLIN } from './ffi/abi.js'
+import { EAGAIN, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPOLLEXCLUSIVE, EPOLLIN } from './ffi/abi.js'
 import { failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
 import type { Headroom } from './headroom.js'
 import type { Reactor, Task, Watched } from './reactor.js'
@@ -93,6 +93,8 @@ export class LinuxListening implements Listening, Watched, Task {
       const fd = this.#reactor.libc.accept(this.#fd)
       if (!failed(fd)) this.#accepted(fd)
       else if (OUT_OF_RESOURCES.has(fd)) this.#starve()
+      // Who bound it has ended it: nobody comes any more.
+      else if (fd === EINVAL) this.pause()
       // Anything else is the end of one connection that was waiting (accept(2)): the next goes on.
       else if (fd === EAGAIN) return
     }

@@ -215,6 +215,29 @@ describe.skipIf(!isLinux)(`a listener that engines share${onLinux}`, () => {
     }
   })
 
+  it('lets nobody in once it was closed, though others have not stopped accepting', async () => {
+    const [main, other] = [createLinuxEngine(), createLinuxEngine()]
+    const scene = new Scene(main)
+    try {
+      const listener = await main.bind({ address: LOOPBACK })
+      const conns: Conn[] = []
+      const listening = other.accept(listener, (conn) => conns.push(conn))
+      await scene.client(listener.address)
+      await eventually('the client is accepted', () => conns.length === 1)
+      listening.pause()
+      const waiting = await scene.client(listener.address)
+      main.unbind(listener)
+      await waiting.sawReset()
+      listening.resume()
+      await expect(scene.client(listener.address)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+      expect(conns).toHaveLength(1)
+      await listening.close()
+    } finally {
+      await other.close()
+      await scene.close()
+    }
+  })
+
   it('has a path that goes with it, with the engine at the latest', async () => {
     const main = createLinuxEngine()
     const scene = new Scene(main)

@@ -18,6 +18,7 @@ import {
   MSG_TRUNC,
   NONBLOCK_CLOEXEC,
   RLIMIT_NOFILE,
+  SHUT_RD,
   SHUT_WR,
   SO_ERROR,
   SO_LINGER,
@@ -230,6 +231,11 @@ export class Libc {
     if (this.#call.getrlimit(RLIMIT_NOFILE, this.#limits) < 0) return NO_LIMIT
     const [low = 0, high = 0] = this.#limits
     return high !== 0 || low < 0 ? NO_LIMIT : low
+  }
+
+  /** Resets who waits and refuses who comes, for all that have a descriptor of it: they get EINVAL from then on. */
+  endListening(fd: ListenFd): void {
+    this.#call.shutdown(fd, SHUT_RD)
   }
 
   /** Another descriptor of the same socket. */
