@@ -32,7 +32,6 @@ export const closedFields = (record: ConnectionRecord) => ({
 export type ClosedFields = ReturnType<typeof closedFields>
 
 export const logClosed = (logger: Logger, record: ConnectionRecord): void => {
-  const fields = closedFields(record)
-  if (isTrouble(record)) logger.warn(fields, CLOSED_MESSAGE)
-  else logger.info(fields, CLOSED_MESSAGE)
+  if (isTrouble(record)) logger.warn(closedFields(record), CLOSED_MESSAGE)
+  else if (logger.isLevelEnabled?.('info') !== false) logger.info(closedFields(record), CLOSED_MESSAGE)
 }

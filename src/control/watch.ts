@@ -37,6 +37,9 @@ const dataWatch = (
   }
 }
 
+/** Shared: most connections have nobody. */
+const NOBODY: LinkWatch = {}
+
 /** Tells the observers that it is open, and returns what they and the tap want to see. May throw what a hook throws. */
 export const watchLink = (
   { inspect, observers }: Watchers,
@@ -44,6 +47,7 @@ export const watchLink = (
   connection: LinkedConnection,
   link: () => Link | null,
 ): LinkWatch => {
+  if (inspect === undefined && tap === null && observers.length === 0) return NOBODY
   const endLink: OnFault = (thrown) => link()?.destroy('error', hookFailed(thrown))
   for (const observer of observers) mind(observer.onOpen?.(connection), endLink)
   const onData = dataWatch(tap, observers, connection, endLink)

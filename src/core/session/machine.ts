@@ -78,7 +78,13 @@ export interface Step {
 
 export const NEW_SESSION: SessionState = { at: 'new' }
 
-const stay = (state: SessionState): Step => ({ state, commands: [] })
+const NO_COMMANDS: readonly SessionCommand[] = []
+
+/** The steps that each session takes are made once for all. */
+const TO_ROUTING: Step = { state: { at: 'routing', abandoning: false }, commands: [{ type: 'route' }] }
+const TO_LINKED: Step = { state: { at: 'linked' }, commands: [{ type: 'link' }] }
+
+const stay = (state: SessionState): Step => ({ state, commands: NO_COMMANDS })
 
 const closeBeforeLink = (reason: CloseReason, ...first: readonly SessionCommand[]): Step => ({
   state: { at: 'closed', reason },
@@ -93,7 +99,7 @@ const dialNext = (abandoning: boolean, [endpoint, ...rest]: readonly [Address, .
 const onNew = (state: SessionState, event: SessionEvent): Step => {
   switch (event.type) {
     case 'admitted':
-      return { state: { at: 'routing', abandoning: false }, commands: [{ type: 'route' }] }
+      return TO_ROUTING
     case 'refused':
     case 'cut':
       return closeBeforeLink(event.reason)
@@ -126,7 +132,7 @@ const onRouting = (state: Extract<SessionState, { at: 'routing' }>, event: Sessi
     case 'routed':
       return dialNext(state.abandoning, event.endpoints)
     case 'supplied':
-      return { state: { at: 'linked' }, commands: [{ type: 'link' }] }
+      return TO_LINKED
     case 'route_failed':
       return closeBeforeLink(event.reason)
     default:
@@ -137,7 +143,7 @@ const onRouting = (state: Extract<SessionState, { at: 'routing' }>, event: Sessi
 const onDialing = (state: Extract<SessionState, { at: 'dialing' }>, event: SessionEvent): Step => {
   switch (event.type) {
     case 'dialled':
-      return { state: { at: 'linked' }, commands: [{ type: 'link' }] }
+      return TO_LINKED
     case 'dial_failed': {
       const [next, ...rest] = state.rest
       if (next !== undefined) return dialNext(state.abandoning, [next, ...rest])

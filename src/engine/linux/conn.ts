@@ -155,7 +155,7 @@ export class LinuxConn implements Conn, Watched, Task {
   watch(onLeave: OnLeave | null): void {
     this.#onLeave = this.isLinked ? null : onLeave
     // What has happened already is told as well, but never before `watch` returns.
-    if (this.#onLeave !== null) process.nextTick(() => this.#tellLeave())
+    if (this.hangup || this.#ended || this.#life !== OPEN) this.#tellLeaveLater()
   }
 
   read(maxBytes: number, timeoutMs: number): Promise<Uint8Array> {
@@ -321,7 +321,7 @@ export class LinuxConn implements Conn, Watched, Task {
     this.#outbox = null
     this.#reader?.fail(brokenError(this.remote, error))
     this.#close('now')
-    process.nextTick(() => this.#tellLeave())
+    this.#tellLeaveLater()
     const pump = this.inward ?? this.outward
     pump?.connBroke(this, error)
   }
@@ -385,7 +385,7 @@ export class LinuxConn implements Conn, Watched, Task {
       this.#life = FINISHED
       this.#close('gently')
     }
-    process.nextTick(() => this.#tellLeave())
+    this.#tellLeaveLater()
   }
 
   /** Asks the kernel whether the end is next. It tells of an error only once, so that is not lost here. */
@@ -450,6 +450,10 @@ export class LinuxConn implements Conn, Watched, Task {
     const pump = this.inward ?? this.outward
     pump?.connBroke(this, null)
     return true
+  }
+
+  #tellLeaveLater(): void {
+    if (this.#onLeave !== null) process.nextTick(() => this.#tellLeave())
   }
 
   #tellLeave(): void {

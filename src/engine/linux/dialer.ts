@@ -5,7 +5,7 @@
 
 import type { Address } from '../../core/address.js'
 import type { TidegateError } from '../../errors.js'
-import type { Dial, DialOptions } from '../../ports/engine.js'
+import type { Dial, DialDone, DialOptions } from '../../ports/engine.js'
 import { dialError, dialTimeout } from '../shared/errors.js'
 import { literalAddress, resolveName, tcpAddressOf } from './addresses.js'
 import { EINPROGRESS, EPOLLERR, EPOLLHUP, ETIMEDOUT } from './ffi/abi.js'
@@ -14,28 +14,29 @@ import type { SocketAddress } from './ffi/layout.js'
 import type { Reactor, Watched } from './reactor.js'
 import { CONN_EVENTS, setTcpOptions } from './sockets.js'
 import { systemError } from './system-error.js'
-import { Timer } from './timers.js'
+import { CallbackTimer, Timer } from './timers.js'
 
 /** How long one of several addresses may take; as Node's autoSelectFamilyAttemptTimeout. */
 const ATTEMPT_MS = 250
 
-/** What came of it: exactly one of the two is called, once, unless the dial was cancelled. */
-export interface DialOutcome {
+/** What came of it: exactly one of the first two is called, once, unless the dial was cancelled; and the third in any case. */
+export interface DialHost {
   /** The socket is watched, with all of `CONN_EVENTS`; `events`: what is known of it already. */
-  connected(fd: SocketFd, events: number, remote: Address): void
-  failed(error: TidegateError): void
+  connected(dial: LinuxDial, fd: SocketFd, events: number, remote: Address): void
+  failed(dial: LinuxDial, error: TidegateError): void
+  over(dial: LinuxDial): void
 }
 
 let lastId = 0
 
-export class LinuxDial implements Dial, Watched {
+export class LinuxDial extends Timer implements Dial, Watched {
   readonly id = ++lastId
+  readonly address: Address
+  readonly done: DialDone
   readonly #reactor: Reactor
-  readonly #address: Address
   readonly #options: DialOptions
-  readonly #outcome: DialOutcome
-  readonly #onOver: (dial: LinuxDial) => void
-  readonly #deadline: Timer | null
+  readonly #host: DialHost
+  /** One of several addresses has had its time; the dial's own deadline is the dial itself. */
   #attempt: Timer | null = null
   #fd: SocketFd | null = null
   /** The address under way. */
@@ -44,27 +45,20 @@ export class LinuxDial implements Dial, Watched {
   readonly #failures: Error[] = []
   #isOver = false
 
-  constructor(
-    reactor: Reactor,
-    address: Address,
-    options: DialOptions,
-    outcome: DialOutcome,
-    onOver: (dial: LinuxDial) => void,
-  ) {
+  constructor(reactor: Reactor, address: Address, options: DialOptions, done: DialDone, host: DialHost) {
+    super()
     this.#reactor = reactor
-    this.#address = address
+    this.address = address
+    this.done = done
     this.#options = options
-    this.#outcome = outcome
-    this.#onOver = onOver
-    this.#deadline =
-      options.timeoutMs > 0 ? new Timer(() => this.#failWith(dialTimeout(address, options.timeoutMs))) : null
+    this.#host = host
   }
 
   start(): void {
-    if (this.#deadline !== null)
-      this.#reactor.timers.set(this.#deadline, performance.now() + this.#options.timeoutMs)
+    const { timeoutMs } = this.#options
+    if (timeoutMs > 0) this.#reactor.timers.set(this, performance.now() + timeoutMs)
     try {
-      const known = literalAddress(this.#address)
+      const known = literalAddress(this.address)
       if (known === null) this.#resolve()
       else {
         this.#left = [known]
@@ -73,6 +67,10 @@ export class LinuxDial implements Dial, Watched {
     } catch (thrown) {
       this.#failLater(thrown)
     }
+  }
+
+  override fire(): void {
+    this.#failWith(dialTimeout(this.address, this.#options.timeoutMs))
   }
 
   cancel(): void {
@@ -88,14 +86,14 @@ export class LinuxDial implements Dial, Watched {
   }
 
   #resolve(): void {
-    const { host, port } = this.#address.kind === 'tcp' ? this.#address : { host: '', port: 0 }
+    const { host, port } = this.address.kind === 'tcp' ? this.address : { host: '', port: 0 }
     resolveName(host === '' ? 'localhost' : host, port).then(
       (addresses) => {
         if (this.#isOver) return
         this.#left = addresses
         this.#tryNext(false)
       },
-      (thrown: unknown) => this.#failWith(dialError(this.#address, thrown)),
+      (thrown: unknown) => this.#failWith(dialError(this.address, thrown)),
     )
   }
 
@@ -106,7 +104,7 @@ export class LinuxDial implements Dial, Watched {
       const [only] = this.#failures
       const thrown = this.#failures.length > 1 ? new AggregateError(this.#failures) : only
       if (isFirstCall) this.#failLater(thrown)
-      else this.#failWith(dialError(this.#address, thrown ?? new Error('the name has no address')))
+      else this.#failWith(dialError(this.address, thrown ?? new Error('the name has no address')))
       return
     }
     this.#left = left
@@ -114,7 +112,7 @@ export class LinuxDial implements Dial, Watched {
     const failure = this.#connect(next)
     if (failure !== null) this.#attemptFailed(failure, isFirstCall)
     else if (left.length > 0) {
-      this.#attempt ??= new Timer(() => this.#attemptFailed(systemError('connect', ETIMEDOUT), false))
+      this.#attempt ??= new CallbackTimer(() => this.#attemptFailed(systemError('connect', ETIMEDOUT), false))
       this.#reactor.timers.set(this.#attempt, performance.now() + ATTEMPT_MS)
     }
   }
@@ -125,7 +123,7 @@ export class LinuxDial implements Dial, Watched {
     if (failed(fd)) return systemError('socket', fd)
     this.#fd = fd
     this.#reactor.dialling++
-    if (this.#address.kind === 'tcp') setTcpOptions(libc, fd, to, this.#options)
+    if (this.address.kind === 'tcp') setTcpOptions(libc, fd, to, this.#options)
     const connecting = libc.connect(fd, to)
     if (connecting < 0 && connecting !== EINPROGRESS) return systemError('connect', connecting)
     const watching = this.#reactor.watch(fd, this, CONN_EVENTS)
@@ -141,23 +139,23 @@ export class LinuxDial implements Dial, Watched {
   #succeed(fd: SocketFd, events: number): void {
     if (!this.#finish()) return
     this.#leaveSocket()
-    this.#outcome.connected(fd, events, this.#remote())
+    this.#host.connected(this, fd, events, this.#remote())
   }
 
   /** What answered: a name has become the address behind it. */
   #remote(): Address {
-    if (this.#trying === null || this.#trying === literalAddress(this.#address)) return this.#address
+    if (this.#trying === null || this.#trying === literalAddress(this.address)) return this.address
     return tcpAddressOf(this.#trying.bytes)
   }
 
   #failLater(thrown: unknown): void {
-    process.nextTick(() => this.#failWith(dialError(this.#address, thrown)))
+    process.nextTick(() => this.#failWith(dialError(this.address, thrown)))
   }
 
   #failWith(error: TidegateError): void {
     if (!this.#finish()) return
     this.#closeSocket()
-    this.#outcome.failed(error)
+    this.#host.failed(this, error)
   }
 
   #closeSocket(): void {
@@ -175,9 +173,9 @@ export class LinuxDial implements Dial, Watched {
   #finish(): boolean {
     if (this.#isOver) return false
     this.#isOver = true
-    if (this.#deadline !== null) this.#reactor.timers.clear(this.#deadline)
+    this.#reactor.timers.clear(this)
     if (this.#attempt !== null) this.#reactor.timers.clear(this.#attempt)
-    this.#onOver(this)
+    this.#host.over(this)
     return true
   }
 }

@@ -6,6 +6,7 @@
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../core/address.js'
 import { IdMap } from '../../core/id-map.js'
+import type { TidegateError } from '../../errors.js'
 import type {
   Conn,
   Dial,
@@ -26,7 +27,7 @@ import { tcpAddressOf } from './addresses.js'
 import { type Bound, bind } from './bind.js'
 import { Bridge } from './bridge.js'
 import { type ConnEnds, LinuxConn } from './conn.js'
-import { LinuxDial } from './dialer.js'
+import { type DialHost, LinuxDial } from './dialer.js'
 import { AF_UNIX } from './ffi/abi.js'
 import { asListenFd, asSocketFd, failed, type ListenFd, NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
 import type { LedgerSeat } from './ffi/ledger.js'
@@ -65,7 +66,16 @@ class LinuxEngine implements ThreadedEngine {
   readonly #links = new IdMap<LinuxLink>()
   readonly #conns = new IdMap<LinuxConn>()
   readonly #bridges = new Set<Bridge>()
-  readonly #forgetDial = (dial: LinuxDial): void => void this.#dials.delete(dial.id)
+  readonly #dialHost: DialHost = {
+    connected: (dial, fd, events, remote) => {
+      const conn = this.#conn(fd, { local: remote.kind === 'tcp' ? null : nameless, remote }, true)
+      this.#reactor.handOver(fd, conn)
+      this.#tellDial(dial, null, conn)
+      conn.ready(events)
+    },
+    failed: (dial, error) => this.#tellDial(dial, error, null),
+    over: (dial) => void this.#dials.delete(dial.id),
+  }
   readonly #forgetLink = (link: LinuxLink): void => void this.#links.delete(link.id)
   readonly #forgetConn = (conn: LinuxConn): void => void this.#conns.delete(conn.id)
   readonly #forgetBridge = (bridge: Bridge): void => void this.#bridges.delete(bridge)
@@ -126,30 +136,9 @@ class LinuxEngine implements ThreadedEngine {
   }
 
   dial(address: Address, options: DialOptions, done: DialDone): Dial {
-    const tell: DialDone = (error, conn) => {
-      try {
-        done(error, conn)
-      } catch (thrown) {
-        conn?.destroy()
-        warnOfThrow("a dial's callback", thrown)
-      }
-    }
-    const dial = new LinuxDial(
-      this.#reactor,
-      address,
-      options,
-      {
-        connected: (fd, events, remote) => {
-          const conn = this.#conn(fd, { local: address.kind === 'tcp' ? null : nameless, remote }, true)
-          this.#reactor.handOver(fd, conn)
-          tell(null, conn)
-          conn.ready(events)
-        },
-        failed: (error) => tell(error, null),
-      },
-      this.#forgetDial,
-    )
-    if (this.#isClosed) process.nextTick(() => tell(dialError(address, new Error(CLOSED)), null))
+    const dial = new LinuxDial(this.#reactor, address, options, done, this.#dialHost)
+    if (this.#isClosed)
+      process.nextTick(() => this.#tellDial(dial, dialError(address, new Error(CLOSED)), null))
     else {
       this.#dials.set(dial.id, dial)
       dial.start()
@@ -266,6 +255,15 @@ class LinuxEngine implements ThreadedEngine {
     const conn = new LinuxConn(this.#reactor, fd, ends, writable, this.#forgetConn)
     this.#conns.set(conn.id, conn)
     return conn
+  }
+
+  #tellDial(dial: LinuxDial, error: TidegateError | null, conn: LinuxConn | null): void {
+    try {
+      dial.done(error, conn)
+    } catch (thrown) {
+      conn?.destroy()
+      warnOfThrow("a dial's callback", thrown)
+    }
   }
 
   #own(conn: Conn): LinuxConn {

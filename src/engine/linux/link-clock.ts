@@ -7,19 +7,24 @@ import { Inactivity, type InactivityLimits, type InactivityReason } from '../sha
 import type { Reactor } from './reactor.js'
 import { Timer } from './timers.js'
 
-export class LinkClock {
+/** Who is told that a timeout is over. */
+export interface ClockHost {
+  expired(reason: InactivityReason): void
+}
+
+export class LinkClock extends Timer {
   readonly #reactor: Reactor
+  readonly #host: ClockHost
   readonly #inactivity: Inactivity
-  readonly #onExpired: (reason: InactivityReason) => void
-  readonly #timer: Timer | null
+  readonly #isLimited: boolean
   #isStopped = false
 
-  constructor(reactor: Reactor, limits: InactivityLimits, onExpired: (reason: InactivityReason) => void) {
+  constructor(reactor: Reactor, limits: InactivityLimits, host: ClockHost) {
+    super()
     this.#reactor = reactor
+    this.#host = host
     this.#inactivity = new Inactivity(limits, performance.now())
-    this.#onExpired = onExpired
-    const isLimited = limits.idleTimeoutMs > 0 || limits.halfCloseTimeoutMs > 0
-    this.#timer = isLimited ? new Timer(() => this.#fired()) : null
+    this.#isLimited = limits.idleTimeoutMs > 0 || limits.halfCloseTimeoutMs > 0
     this.#arm()
   }
 
@@ -44,19 +49,19 @@ export class LinkClock {
 
   stop(): void {
     this.#isStopped = true
-    if (this.#timer !== null) this.#reactor.timers.clear(this.#timer)
+    this.#reactor.timers.clear(this)
+  }
+
+  override fire(): void {
+    const reason = this.#inactivity.expired(performance.now())
+    if (reason === null) this.#arm()
+    else this.#host.expired(reason)
   }
 
   #arm(): void {
-    if (this.#timer === null || this.#isStopped) return
+    if (!this.#isLimited || this.#isStopped) return
     const deadline = this.#inactivity.deadlineMs
-    if (deadline === Number.POSITIVE_INFINITY) this.#reactor.timers.clear(this.#timer)
-    else this.#reactor.timers.set(this.#timer, deadline)
-  }
-
-  #fired(): void {
-    const reason = this.#inactivity.expired(performance.now())
-    if (reason === null) this.#arm()
-    else this.#onExpired(reason)
+    if (deadline === Number.POSITIVE_INFINITY) this.#reactor.timers.clear(this)
+    else this.#reactor.timers.set(this, deadline)
   }
 }

@@ -7,9 +7,10 @@ import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction, PerDirection } from '../../core/direction.js'
 import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
 import { detailOf, isPeerGone, warnOfThrow } from '../shared/errors.js'
+import type { InactivityReason } from '../shared/inactivity.js'
 import { ENDS_WITH_RESET, withResolver } from '../shared/link-ends.js'
 import type { LinuxConn } from './conn.js'
-import { LinkClock } from './link-clock.js'
+import { type ClockHost, LinkClock } from './link-clock.js'
 import type { PipePool } from './pipes.js'
 import { Pump, type PumpHost } from './pump.js'
 import type { Reactor, Task } from './reactor.js'
@@ -28,7 +29,7 @@ type State =
 const MOVING: State = { kind: 'moving' }
 const OVER: State = { kind: 'over', interruption: null }
 
-export class LinuxLink implements Link, PumpHost, Task {
+export class LinuxLink implements Link, PumpHost, ClockHost, Task {
   /** Its client's. */
   readonly id: number
   isQueued = false
@@ -58,7 +59,7 @@ export class LinuxLink implements Link, PumpHost, Task {
     this.#onOver = onOver
     this.#up = new Pump('upstream', client, upstream, observer, this, reactor, pipes)
     this.#down = new Pump('downstream', upstream, client, observer, this, reactor, pipes)
-    this.#clock = new LinkClock(reactor, options, (reason) => this.destroy(reason))
+    this.#clock = new LinkClock(reactor, options, this)
     client.attach(this.#up, this.#down)
     upstream.attach(this.#down, this.#up)
     // No callback may come before `link` has returned.
@@ -119,6 +120,10 @@ export class LinuxLink implements Link, PumpHost, Task {
       this.#tellEnd(reason, error)
       interruption?.resolve('failed')
     })
+  }
+
+  expired(reason: InactivityReason): void {
+    this.destroy(reason)
   }
 
   moved(): void {
@@ -189,12 +194,15 @@ export class LinuxLink implements Link, PumpHost, Task {
     this.#state = interruption === null ? OVER : { kind: 'over', interruption }
     clearTimeout(interruption?.timer)
     this.#clock.stop()
-    for (const pump of [this.#up, this.#down]) {
-      pump.stop(keep)
-      this.#client.detach(pump)
-      this.#upstream.detach(pump)
-    }
+    this.#leave(this.#up, keep)
+    this.#leave(this.#down, keep)
     this.#onOver(this)
+  }
+
+  #leave(pump: Pump, keep: boolean): void {
+    pump.stop(keep)
+    this.#client.detach(pump)
+    this.#upstream.detach(pump)
   }
 
   #tellEnd(reason: CloseReason | null, error: Error | null): void {

@@ -11,7 +11,7 @@ import { failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
 import type { Headroom } from './headroom.js'
 import type { Reactor, Task, Watched } from './reactor.js'
 import { systemError } from './system-error.js'
-import { Timer } from './timers.js'
+import { CallbackTimer } from './timers.js'
 
 /** One listener's share of a turn; the rest waits in the kernel while the accepted ones are served. */
 const ACCEPTS_PER_TURN = 64
@@ -42,7 +42,7 @@ export class LinuxListening implements Listening, Watched, Task {
   readonly #onSocket: OnSocket
   readonly #onClosed: (listening: LinuxListening) => void
   readonly #retry = (): void => this.#reactor.enqueue(this)
-  readonly #timer = new Timer(this.#retry)
+  readonly #timer = new CallbackTimer(this.#retry)
   #state: 'accepting' | 'starving' | 'paused' | 'closed' = 'accepting'
 
   constructor(

@@ -111,8 +111,7 @@ export class Reactor {
   close(fd: SocketFd | ListenFd): void {
     this.#forget(fd)
     this.libc.close(fd)
-    for (const retry of this.#starving) retry()
-    this.#starving.clear()
+    if (this.#starving.size > 0) this.#tellStarving()
   }
 
   /** Calls `retry` when a descriptor has been closed here. */
@@ -150,6 +149,12 @@ export class Reactor {
       this.libc.close(epoll)
       throw thrown
     }
+  }
+
+  #tellStarving(): void {
+    const starving = [...this.#starving]
+    this.#starving.clear()
+    for (const retry of starving) retry()
   }
 
   #closeEpoll(): void {

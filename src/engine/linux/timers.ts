@@ -10,15 +10,27 @@ const TICK_MS = 10
 /** One round of the wheel is 10 s: most connects end within it, and a longer timer is passed once per round. */
 const SLOTS = 1024
 
-export class Timer {
+/** What can be set on a wheel; a class of its own where there is one for each connection. */
+export abstract class Timer {
   next: Timer | null = null
   previous: Timer | null = null
   /** The tick it is due at; -1 when it is not set. */
   tick = -1
-  readonly fire: () => void
 
-  constructor(fire: () => void) {
-    this.fire = fire
+  abstract fire(): void
+}
+
+/** Calls a function. */
+export class CallbackTimer extends Timer {
+  readonly #callback: () => void
+
+  constructor(callback: () => void) {
+    super()
+    this.#callback = callback
+  }
+
+  override fire(): void {
+    this.#callback()
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Timer, TimerWheel } from '../../../src/engine/linux/timers.js'
+import { CallbackTimer, type Timer, TimerWheel } from '../../../src/engine/linux/timers.js'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -9,7 +9,7 @@ const TICK_MS = 10
 
 const firing = (wheel: TimerWheel, ms: number): { timer: Timer; at: () => number | null } => {
   let firedAt: number | null = null
-  const timer = new Timer(() => {
+  const timer = new CallbackTimer(() => {
     firedAt = performance.now()
   })
   wheel.set(timer, performance.now() + ms)
@@ -43,7 +43,7 @@ describe('the timer wheel', () => {
     const wheel = new TimerWheel()
     const cleared = firing(wheel, 100)
     let fired = 0
-    const moved = new Timer(() => fired++)
+    const moved = new CallbackTimer(() => fired++)
     wheel.set(moved, performance.now() + 100)
     wheel.clear(cleared.timer)
     wheel.clear(cleared.timer)
@@ -58,7 +58,7 @@ describe('the timer wheel', () => {
     const wheel = new TimerWheel()
     const neighbour = firing(wheel, 100)
     let fired = 0
-    const again = new Timer(() => {
+    const again = new CallbackTimer(() => {
       wheel.clear(neighbour.timer)
       if (++fired < 3) wheel.set(again, performance.now() + 20)
     })
