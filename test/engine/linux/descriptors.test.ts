@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { createLinuxEngine } from '../../../src/engine/linux/engine.js'
-import type { Conn } from '../../../src/ports/engine.js'
+import type { Conn, ThreadedEngine } from '../../../src/ports/engine.js'
 import { Scene } from '../../../src/testing/engine/scene.js'
 import { until, untilStill } from '../../../src/testing/engine/wait.js'
 
@@ -53,10 +55,11 @@ const useUpDescriptors = (spare: number): number[] => {
   return taken
 }
 
-const withScene = async (play: (scene: Scene) => Promise<void>): Promise<void> => {
-  const scene = new Scene(createLinuxEngine())
+const withScene = async (play: (scene: Scene, engine: ThreadedEngine) => Promise<void>): Promise<void> => {
+  const engine = createLinuxEngine()
+  const scene = new Scene(engine)
   try {
-    await play(scene)
+    await play(scene, engine)
   } finally {
     await scene.close()
   }
@@ -82,6 +85,26 @@ describe.skipIf(!isLinux)(`the descriptors of the linux engine${onLinux}`, () =>
       }
       const epolls = [...descriptors()].filter(([, what]) => what === 'anon_inode:[eventpoll]')
       for (const [fd] of epolls) expect(flagsOf(fd) & O_CLOEXEC).toBe(O_CLOEXEC)
+    }))
+
+  it('are not passed on to a child: listeners, shared ones too, what was accepted, dialled and adopted', () =>
+    withScene(async (scene, engine) => {
+      const before = descriptors()
+      const listener = await engine.bind({ address: LOOPBACK })
+      const accepted: Conn[] = []
+      engine.accept(listener, (conn) => accepted.push(conn))
+      const dialled = await scene.dial(listener.address)
+      await until(() => accepted.length === 1, 'the dial is accepted')
+      engine.adopt(new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() }))
+      await fillPastSplicing(scene, {})
+      const made = [...descriptors()].filter(([fd, what]) => !before.has(fd) && /^(socket|pipe):/.test(what))
+      // Two of the listener, both ends of the dial, the socket pair, and what the relay needs.
+      expect(made.length).toBeGreaterThanOrEqual(6 + 6)
+      for (const [fd, what] of made) expect(flagsOf(fd) & O_CLOEXEC, what).toBe(O_CLOEXEC)
+      const inChild = execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' })
+      expect(made.filter(([, what]) => inChild.includes(what))).toEqual([])
+      expect(inChild).not.toContain('eventpoll')
+      dialled.destroy()
     }))
 
   it('hold no pipe for bytes that an observer reads', () =>

@@ -47,6 +47,7 @@ import {
   type SocketAddress,
 } from './layout.js'
 import { type DescriptorLedger, type LedgerSeat, MAIN_OWNER, markOf, noMarks } from './ledger.js'
+import { bindAll, type Calls } from './prototypes.js'
 
 /** The events of one `epollWait`, as 32-bit words in the kernel's layout. */
 export interface EventBatch {
@@ -60,8 +61,6 @@ export interface Watcher {
   keepAlive(yes: boolean): void
   close(): void
 }
-
-type Call = (...args: readonly (number | Uint8Array | Int32Array)[]) => number
 
 /** Events taken at a time: enough for a busy turn, little enough that timers are not kept waiting. */
 const EVENTS_PER_WAIT = 256
@@ -77,7 +76,7 @@ export class Libc {
   /** The peer of the last `accept`. */
   readonly peer = new Uint8Array(SOCKADDR_BYTES)
   readonly #foreign: Foreign
-  readonly #call: Readonly<Record<keyof typeof PROTOTYPES, Call>>
+  readonly #call: Calls
   readonly #errno: () => number
   readonly #event: Int32Array
   readonly #eventBytes: Uint8Array
@@ -314,52 +313,3 @@ export class Libc {
     return [one, other]
   }
 }
-
-/** `ssize_t` is unknown to koffi: int64_t, which comes as a number. NULL offsets are int64_t 0, cheaper than null. */
-const PROTOTYPES = {
-  socket: 'int socket(int, int, int)',
-  socketpair: 'int socketpair(int, int, int, void*)',
-  setsockopt: 'int setsockopt(int, int, int, const void*, uint32_t)',
-  getsockopt: 'int getsockopt(int, int, int, void*, void*)',
-  bind: 'int bind(int, const void*, uint32_t)',
-  listen: 'int listen(int, int)',
-  connect: 'int connect(int, const void*, uint32_t)',
-  accept4: 'int accept4(int, void*, void*, int)',
-  getsockname: 'int getsockname(int, void*, void*)',
-  recv: 'int64_t recv(int, void*, int64_t, int)',
-  send: 'int64_t send(int, const void*, int64_t, int)',
-  splice: 'int64_t splice(int, int64_t, int, int64_t, int64_t, uint32_t)',
-  read: 'int64_t read(int, void*, int64_t)',
-  pipe2: 'int pipe2(void*, int)',
-  fcntl: 'int fcntl(int, int, int)',
-  getrlimit: 'int getrlimit(int, void*)',
-  shutdown: 'int shutdown(int, int)',
-  close: 'int close(int)',
-  epoll_create1: 'int epoll_create1(int)',
-  epoll_ctl: 'int epoll_ctl(int, int, int, void*)',
-  epoll_wait: 'int epoll_wait(int, void*, int, int)',
-} as const
-
-const bindAll = (library: Foreign['library']): Readonly<Record<keyof typeof PROTOTYPES, Call>> => ({
-  socket: library.func(PROTOTYPES.socket),
-  socketpair: library.func(PROTOTYPES.socketpair),
-  setsockopt: library.func(PROTOTYPES.setsockopt),
-  getsockopt: library.func(PROTOTYPES.getsockopt),
-  bind: library.func(PROTOTYPES.bind),
-  listen: library.func(PROTOTYPES.listen),
-  connect: library.func(PROTOTYPES.connect),
-  accept4: library.func(PROTOTYPES.accept4),
-  getsockname: library.func(PROTOTYPES.getsockname),
-  recv: library.func(PROTOTYPES.recv),
-  send: library.func(PROTOTYPES.send),
-  splice: library.func(PROTOTYPES.splice),
-  read: library.func(PROTOTYPES.read),
-  pipe2: library.func(PROTOTYPES.pipe2),
-  fcntl: library.func(PROTOTYPES.fcntl),
-  getrlimit: library.func(PROTOTYPES.getrlimit),
-  shutdown: library.func(PROTOTYPES.shutdown),
-  close: library.func(PROTOTYPES.close),
-  epoll_create1: library.func(PROTOTYPES.epoll_create1),
-  epoll_ctl: library.func(PROTOTYPES.epoll_ctl),
-  epoll_wait: library.func(PROTOTYPES.epoll_wait),
-})
