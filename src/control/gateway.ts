@@ -11,18 +11,15 @@ import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import { TidegateError } from '../errors.js'
 import { type Logger, SILENT } from '../ports/logger.js'
-import { openFileSink } from '../sinks/file/file-sink.js'
 import { DataPlane } from './data-plane.js'
-import { ControlDesk, describeRoute } from './desk.js'
+import { ControlDesk } from './desk.js'
 import { chooseEngine, type EngineChoice } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
 import { ListenerSet } from './listener-set.js'
+import { type OpenedRecording, openRecording } from './open-recording.js'
 import type { Plane } from './plane.js'
-import type { Recording, RecordingCounters } from './recording/recording.js'
-import { startSeat } from './recording/seat-recording.js'
-import { openRecordingSite, type RecordingSite } from './recording/site.js'
-import { configuredRoute } from './settings.js'
-import { VERSION } from './version.js'
+import type { RecordingCounters } from './recording/recording.js'
+import type { RecordingSite } from './recording/site.js'
 import { WorkerFleet } from './workers/fleet.js'
 
 export interface GatewayListener {
@@ -180,50 +177,6 @@ class RunningGateway implements ManagedGateway {
     await Promise.all([this.#recording?.here.close(), this.#plane.close()])
     await this.#recording?.site.close()
   }
-}
-
-interface OpenedRecording {
-  readonly site: RecordingSite
-  /** The main thread's part in it. */
-  readonly here: Recording
-  /** The file that was not there before; null when an existing one is continued. */
-  readonly createdFile: string | null
-}
-
-const openRecording = async (
-  config: GatewayConfig,
-  planes: number,
-  logger: Logger,
-): Promise<OpenedRecording | null> => {
-  if (config.record === null) return null
-  const { file, overload, onFailure, bufferBytes } = config.record
-  const sink = await openFileSink(file)
-  if (sink.repairedBytes > 0)
-    logger.warn(
-      { file, cutBytes: sink.repairedBytes },
-      'the recording ended in a torn block, which was cut off',
-    )
-  logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
-  const listeners = config.listeners
-    .filter(({ record }) => record)
-    .map((listener) => ({
-      name: listener.name,
-      description: describeRoute(configuredRoute(config, listener)),
-    }))
-  const site = await openRecordingSite({
-    sink,
-    overload,
-    onFailure,
-    maxBufferedBytes: bufferBytes,
-    planes,
-    listeners,
-    application: `tidegate ${VERSION}`,
-    logger,
-  }).catch(async (thrown: unknown) => {
-    if (sink.created) await rm(file, { force: true })
-    throw thrown
-  })
-  return { site, here: startSeat(site.seat(0)), createdFile: sink.created ? file : null }
 }
 
 const workersOf = (choice: EngineChoice): number => (choice.kind === 'threaded' ? choice.workers : 0)

@@ -14,8 +14,8 @@ import type { ControlDesk } from '../desk.js'
 import type { DescriptorLedger } from '../engine-choice.js'
 import { CUT_TIMEOUT_MS, type ListenerSettings, type Plane, within } from '../plane.js'
 import type { RecordingSite } from '../recording/site.js'
+import { type FleetListener, FleetListeners } from './fleet-listeners.js'
 import { type KeeperListener, WorkerKeeper } from './keeper.js'
-import { ListenerBoard } from './listener-board.js'
 import { liveConnection, lostRecord, startFailed } from './live-records.js'
 import { isLive, processNow, readLive } from './live-slots.js'
 import type {
@@ -44,26 +44,15 @@ export interface FleetOptions {
   readonly logger: Logger
 }
 
-/** A name for as long as the gateway lives. */
-interface FleetListener {
-  readonly number: number
-  readonly board: ListenerBoard
-  /** Null while it is shut. */
-  open: { readonly settings: ListenerSettings; readonly socket: SharedListener } | null
-}
-
 export class WorkerFleet implements Plane, KeeperListener {
   readonly #engine: ThreadedEngine
   readonly #ledger: DescriptorLedger
   readonly #desk: ControlDesk
-  readonly #planes: number
   readonly #routes: RouteDesk
   readonly #main: DataPlane
   readonly #books: SharedBooks
   readonly #keepers: readonly WorkerKeeper[]
-  readonly #listeners = new Map<string, FleetListener>()
-  /** By number. */
-  readonly #names: string[] = []
+  readonly #listeners: FleetListeners
   /** Takes back what has to happen if the process ends while there are workers. */
   #atExit: (() => void) | null
   #isCutting = false
@@ -72,7 +61,8 @@ export class WorkerFleet implements Plane, KeeperListener {
     this.#engine = engine
     this.#ledger = ledger
     this.#desk = desk
-    this.#planes = workers + 1
+    const planes = workers + 1
+    this.#listeners = new FleetListeners(planes)
     this.#atExit = haltEnginesAtExit(ledger)
     const ids = newSharedIds()
     const records: RecordsWanted = desk.wantsEveryRecord ? 'all' : 'trouble'
@@ -81,7 +71,7 @@ export class WorkerFleet implements Plane, KeeperListener {
     this.#main = new DataPlane({ engine, control: this.#routes, books: this.#books })
     this.#keepers = Array.from({ length: workers }, (_, index) => {
       const plane = index + 1
-      const seat = { plane, planes: this.#planes, ids, ledger, records }
+      const seat = { plane, planes, ids, ledger, records }
       const newSeat = (): WorkerSeat => ({ ...seat, recording: site?.seat(plane) ?? null })
       return new WorkerKeeper(plane, newSeat, this, logger)
     })
@@ -100,7 +90,8 @@ export class WorkerFleet implements Plane, KeeperListener {
   async open(settings: ListenerSettings): Promise<Address> {
     const { name } = settings
     const socket = await this.#engine.bind(settings.spec)
-    const listener = this.#listenerNamed(name)
+    const listener = this.#listeners.named(name)
+    this.#books.enter(name, listener.board)
     this.#main.know(settings)
     listener.open = { settings, socket }
     try {
@@ -135,7 +126,7 @@ export class WorkerFleet implements Plane, KeeperListener {
     const now = processNow()
     const here = this.#main.connections()
     const there = this.#threads().flatMap((thread) =>
-      readLive(thread.pages).map((slot) => liveConnection(slot, this.#nameOf(slot.listener), now)),
+      readLive(thread.pages).map((slot) => liveConnection(slot, this.#listeners.nameOf(slot.listener), now)),
     )
     // One that has just come over may still be listed where it was.
     const ids = new Set(here.map(({ id }) => id))
@@ -143,7 +134,7 @@ export class WorkerFleet implements Plane, KeeperListener {
   }
 
   counters(): ReadonlyMap<string, ConnectionCounters> {
-    return new Map(Array.from(this.#listeners, ([name, { board }]) => [name, board.snapshot()]))
+    return new Map(this.#listeners.all.map(({ name, board }) => [name, board.snapshot()]))
   }
 
   kill(id: number): boolean {
@@ -156,7 +147,7 @@ export class WorkerFleet implements Plane, KeeperListener {
   }
 
   async drain(timeoutMs: number): Promise<void> {
-    await Promise.all(Array.from(this.#listeners.keys(), (name) => this.shut(name)))
+    await Promise.all(this.#listeners.names.map((name) => this.shut(name)))
     if (timeoutMs > 0) await within(timeoutMs, this.#empty())
     this.cutAll()
     await within(CUT_TIMEOUT_MS, this.#empty())
@@ -176,7 +167,7 @@ export class WorkerFleet implements Plane, KeeperListener {
   }
 
   async started(thread: WorkerThread): Promise<void> {
-    const open = [...this.#listeners.values()].flatMap((listener) =>
+    const open = this.#listeners.all.flatMap((listener) =>
       listener.open === null ? [] : [this.#opening(listener, listener.open.settings, listener.open.socket)],
     )
     await Promise.all(open.map((errand) => thread.run(errand)))
@@ -193,7 +184,7 @@ export class WorkerFleet implements Plane, KeeperListener {
       case 'room':
         return this.#makeKnown(news.name)
       case 'records':
-        for (const record of recordsOf(news.batch, this.#names)) this.#desk.closed(record)
+        for (const record of recordsOf(news.batch, this.#listeners.names)) this.#desk.closed(record)
     }
   }
 
@@ -201,12 +192,12 @@ export class WorkerFleet implements Plane, KeeperListener {
     closeDescriptorsOf(this.#ledger, thread.plane)
     this.#routes.lost(thread)
     for (const slot of readLive(thread.pages)) {
-      const name = this.#nameOf(slot.listener)
+      const name = this.#listeners.nameOf(slot.listener)
       const record = lostRecord(slot, name, processNow(), error)
       this.#listeners.get(name)?.board.countClosed(MAIN, record.reason, record.bytes)
       this.#desk.closed(record)
     }
-    for (const [name, { board }] of this.#listeners) {
+    for (const { name, board } of this.#listeners.all) {
       board.forget(thread.plane)
       this.#makeKnown(name)
     }
@@ -249,20 +240,6 @@ export class WorkerFleet implements Plane, KeeperListener {
     if (this.#desk.servesHere) return { by: 'main' }
     const route = this.#desk.fixedRoute(name)
     return route?.kind === 'endpoints' ? { by: 'worker', endpoints: route.endpoints } : { by: 'answer' }
-  }
-
-  #listenerNamed(name: string): FleetListener {
-    const known = this.#listeners.get(name)
-    if (known !== undefined) return known
-    const number = this.#names.push(name) - 1
-    const listener = { number, board: new ListenerBoard(this.#planes), open: null }
-    this.#listeners.set(name, listener)
-    this.#books.enter(name, listener.board)
-    return listener
-  }
-
-  #nameOf(number: number): string {
-    return this.#names[number] ?? ''
   }
 
   #threads(): readonly WorkerThread[] {

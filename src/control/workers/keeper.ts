@@ -46,9 +46,9 @@ export class WorkerKeeper implements WorkerListener {
     this.#logger = logger
   }
 
-  /** Null while there is none that is ready. */
+  /** Null while there is none that has been told what to do. */
   get thread(): WorkerThread | null {
-    return this.#thread?.isReady === true ? this.#thread : null
+    return this.#readyAt === null ? null : this.#thread
   }
 
   /** Starts the first one. @throws (rejects) why it ended before it was ready; nothing is tried again then. */
@@ -94,8 +94,8 @@ export class WorkerKeeper implements WorkerListener {
     this.#timer = null
     try {
       const thread = this.#launch()
-      // That it ended before is told by `ended`.
-      thread.started.then(() => this.#ready(thread)).catch(() => {})
+      // One that cannot do what it is told is of no use; that it ended before is told by `ended`.
+      thread.started.then(() => this.#ready(thread)).catch((thrown: unknown) => thread.fail(thrown))
     } catch (thrown) {
       this.#deaths++
       this.#tell(messageOf(thrown))

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { haltEngine } from '../../engine/linux/halt.js'
-import { TidegateError } from '../../errors.js'
+import { messageOf, TidegateError } from '../../errors.js'
 import type { DescriptorLedger } from '../engine-choice.js'
 import { within } from '../plane.js'
 import { seatPorts } from '../recording/seat.js'
@@ -116,7 +116,7 @@ export class WorkerThread {
     })
     this.#worker.on('exit', (code) => this.#exited(code))
     this.#startTimer = setTimeout(
-      () => this.#fail(`no answer within ${START_TIMEOUT_MS} ms`),
+      () => this.fail(new Error(`no answer within ${START_TIMEOUT_MS} ms`)),
       START_TIMEOUT_MS,
     )
     // Not everybody waits for the start.
@@ -154,6 +154,12 @@ export class WorkerThread {
     })
   }
 
+  /** Ends it at once, as if it had died of `why`. */
+  fail(why: unknown): void {
+    this.#error ??= why instanceof Error ? why : new Error(messageOf(why))
+    void this.#terminate()
+  }
+
   /** Ends it; at once if it does not by itself in time. Resolves when it has. Idempotent. */
   async stop(): Promise<void> {
     const canObey = this.#state === 'ready'
@@ -187,11 +193,6 @@ export class WorkerThread {
       default:
         return this.#listener.news(this, message)
     }
-  }
-
-  #fail(why: string): void {
-    this.#error ??= new Error(why)
-    void this.#terminate()
   }
 
   async #terminate(): Promise<void> {

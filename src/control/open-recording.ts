@@ -1,0 +1,57 @@
+/** Opens the recording that a config asks for. */
+
+import { rm } from 'node:fs/promises'
+import type { GatewayConfig } from '../config/config.js'
+import type { Logger } from '../ports/logger.js'
+import { openFileSink } from '../sinks/file/file-sink.js'
+import { describeRoute } from './desk.js'
+import type { Recording } from './recording/recording.js'
+import { startSeat } from './recording/seat-recording.js'
+import { openRecordingSite, type RecordingSite } from './recording/site.js'
+import { configuredRoute } from './settings.js'
+import { VERSION } from './version.js'
+
+export interface OpenedRecording {
+  readonly site: RecordingSite
+  /** The main thread's part in it. */
+  readonly here: Recording
+  /** The file that was not there before; null when an existing one is continued. */
+  readonly createdFile: string | null
+}
+
+/** `planes`: how many take part. @throws TidegateError (rejects) `file_unwritable` and the like; nothing is left then. */
+export const openRecording = async (
+  config: GatewayConfig,
+  planes: number,
+  logger: Logger,
+): Promise<OpenedRecording | null> => {
+  if (config.record === null) return null
+  const { file, overload, onFailure, bufferBytes } = config.record
+  const sink = await openFileSink(file)
+  if (sink.repairedBytes > 0)
+    logger.warn(
+      { file, cutBytes: sink.repairedBytes },
+      'the recording ended in a torn block, which was cut off',
+    )
+  logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
+  const listeners = config.listeners
+    .filter(({ record }) => record)
+    .map((listener) => ({
+      name: listener.name,
+      description: describeRoute(configuredRoute(config, listener)),
+    }))
+  const site = await openRecordingSite({
+    sink,
+    overload,
+    onFailure,
+    maxBufferedBytes: bufferBytes,
+    planes,
+    listeners,
+    application: `tidegate ${VERSION}`,
+    logger,
+  }).catch(async (thrown: unknown) => {
+    if (sink.created) await rm(file, { force: true })
+    throw thrown
+  })
+  return { site, here: startSeat(site.seat(0)), createdFile: sink.created ? file : null }
+}
