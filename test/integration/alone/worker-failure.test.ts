@@ -100,12 +100,14 @@ const start = async (ends: Scope, args: readonly string[] = []) => {
   }
 }
 
-/** Clients' ports of the connections that a worker took along. */
-const victims = (gateway: Gateway): ReadonlySet<number> =>
+/** Clients' ports of the connections that a worker took along, as the log has it from one line on. */
+const victims = ({ log }: Gateway, from: number): ReadonlySet<number> =>
   new Set(
-    gateway.log.flatMap(({ msg, reason, client }) =>
-      msg === 'connection closed' && reason === 'error' ? [portIn(String(client))] : [],
-    ),
+    log
+      .slice(from)
+      .flatMap(({ msg, reason, client }) =>
+        msg === 'connection closed' && reason === 'error' ? [portIn(String(client))] : [],
+      ),
   )
 
 const PLACES = 4
@@ -147,9 +149,10 @@ describe.skipIf(SETTING.workers === 0)('a worker that fails (where there are wor
     for (let n = 0; n < FAILURES; n++) {
       while (streams.length < STREAMS) streams.push(await Stream.open(ends, port))
       await eventually('every stream to be under way', () => streams.every(({ heard }) => heard > 0))
+      const logged = gateway.log.length
       const failedAt = performance.now()
       await failWorker()
-      const gone = victims(gateway)
+      const gone = victims(gateway, logged)
       const [lost, left] = [
         streams.filter(({ port }) => gone.has(port)),
         streams.filter(({ port }) => !gone.has(port)),
