@@ -44,6 +44,28 @@ it('takes the portable engine where koffi does not load, says why, and works', a
   expect(gateway.noise).toEqual([])
 })
 
+it('does without workers where only the portable engine runs, and warns of that', async () => {
+  const gateway = startTidegate(testScope(), ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:1`], {
+    env: { TIDEGATE_ENGINE: 'auto', TIDEGATE_WORKERS: '2', ...WITHOUT_KOFFI },
+  })
+  expect(await chosen(gateway)).toMatchObject({ engine: 'portable', workers: 0 })
+  expect(gateway.log.filter(({ level }) => level === 'warn')).toMatchObject([
+    { workers: 2, msg: 'no workers: this engine serves on the main thread only' },
+  ])
+  expect(await gateway.finish()).toBe(0)
+})
+
+it.runIf(process.platform === 'linux')(
+  'says how many workers serve beside the engine and the reason (on Linux only)',
+  async () => {
+    const gateway = startTidegate(testScope(), ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:1`], {
+      env: { TIDEGATE_ENGINE: 'linux', TIDEGATE_WORKERS: '2' },
+    })
+    expect(await chosen(gateway)).toMatchObject({ engine: 'linux', reason: 'as configured', workers: 2 })
+    expect(await gateway.finish()).toBe(0)
+  },
+)
+
 it('is one line and exit code 1 where the linux engine is demanded and cannot run', async () => {
   const args = ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:1`, '--engine', 'linux']
   const { code, stderr } = await tidegate(args, { env: { ...process.env, ...WITHOUT_KOFFI } })
