@@ -252,11 +252,14 @@ export class LinuxConn implements Conn, Watched, Task {
     return this.#unread?.shift() ?? NOTHING
   }
 
-  /** Sends the first `length` bytes: now what the kernel takes, later the rest, which is copied if `isBorrowed`. */
-  send(bytes: Uint8Array, length: number, isBorrowed: boolean): void {
+  /**
+   * Sends the first `length` bytes: now what the kernel takes, later the rest, which is copied if `isBorrowed`. `moreFollows`
+   * as in `Libc.send`: whoever says so sends on, or FIN.
+   */
+  send(bytes: Uint8Array, length: number, isBorrowed: boolean, moreFollows = false): void {
     let sent = 0
     if (this.takesMore) {
-      sent = this.#reactor.libc.send(this.fd, bytes, length)
+      sent = this.#reactor.libc.send(this.fd, bytes, length, moreFollows)
       if (sent === length) return
       this.writable = false
       if (sent < 0) {

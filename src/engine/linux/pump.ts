@@ -75,6 +75,8 @@ export class Pump implements Task {
   #stops = 0
   /** Nobody looks at the bytes, and the sockets can be spliced. */
   #maySplice: boolean
+  /** Nobody is told of the end before it is passed on, who could keep it back. */
+  readonly #endsUnseen: boolean
   #isSplicing = false
   #fullReads = 0
   #smallSplices = 0
@@ -100,6 +102,7 @@ export class Pump implements Task {
     this.#reactor = reactor
     this.#pipes = pipes
     this.#maySplice = observer.onData === undefined && observer.transform === undefined
+    this.#endsUnseen = observer.onEndOfStream === undefined
   }
 
   get phase(): Phase {
@@ -273,7 +276,8 @@ export class Pump implements Task {
     else if (onData !== undefined) this.#forward(isShared ? bytes.subarray(0, length) : bytes, isShared)
     else {
       this.passed += length
-      this.destination.send(bytes, length, isShared)
+      // Behind the last bytes the end is found in this very run: both leave in one packet.
+      this.destination.send(bytes, length, isShared, this.#endsUnseen && this.source.hangup)
     }
   }
 

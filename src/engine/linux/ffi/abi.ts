@@ -32,6 +32,8 @@ export const MSG_PEEK = 0x2
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000
+/** What was sent may wait for more to go out with it, 200 ms at most (tcp(7), TCP_CORK). */
+export const MSG_MORE = 0x8000
 export const SHUT_RD = 0
 export const SHUT_WR = 1
 

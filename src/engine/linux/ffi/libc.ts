@@ -13,6 +13,7 @@ import {
   type Family,
   IPPROTO_TCP,
   MSG_DONTWAIT,
+  MSG_MORE,
   MSG_NOSIGNAL,
   MSG_PEEK,
   MSG_TRUNC,
@@ -194,9 +195,10 @@ export class Libc {
     return this.#result(this.#call.recv(fd, this.#waste, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT))
   }
 
-  /** The first `length` bytes of `bytes`. */
-  send(fd: SocketFd, bytes: Uint8Array, length: number): number {
-    return this.#result(this.#call.send(fd, bytes, Math.min(length, bytes.length), MSG_NOSIGNAL))
+  /** The first `length` bytes of `bytes`; `moreFollows`: more, or FIN, is sent at once. */
+  send(fd: SocketFd, bytes: Uint8Array, length: number, moreFollows = false): number {
+    const flags = moreFollows ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL
+    return this.#result(this.#call.send(fd, bytes, Math.min(length, bytes.length), flags))
   }
 
   splice(from: SocketFd | PipeFd, to: SocketFd | PipeFd, length: number): number {
