@@ -99,7 +99,9 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', as
           await gateway.closed(++connections)
           return recoveries().length > 0
         })
-        const last = await exchange(await dial(ends, gateway.port), AFTER)
+        const client = await dial(ends, gateway.port)
+        const { localPort } = client
+        const last = await exchange(client, AFTER)
         expectSameBytes(last, AFTER, 'the last reply')
         await gateway.closed(++connections)
         expect(await gateway.finish()).toBe(0)
@@ -112,7 +114,8 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', as
         expect(verified.stdout.toString() + verified.stderr).toContain(small.errno)
         await readWithTshark(small.file)
         const listed = await listConnections(small.file)
-        const { connection } = listed.at(-1)!
+        // Not simply the last in the file: the connections before it may have been another worker's.
+        const { connection } = listed.findLast((listing) => listing.client.endsWith(`:${localPort}`))!
         expectSameBytes(
           await rawStream(small.file, connection, 'upstream'),
           AFTER,
