@@ -40,6 +40,9 @@ const PLANE_TAKEN = 0
 const PLANE_STANDING = 1
 const PLANE_WORDS = 2
 
+/** Each takes a few microseconds: more than two or three happen in a flood only, and then `active` is a little high. */
+const LOOKS = 50
+
 const ACCEPTS = 0
 const REFUSES = 1
 const HOLDS = 2
@@ -133,9 +136,15 @@ export class ListenerBoard {
   }
 
   snapshot(): ConnectionCounters {
-    // What has ended first: a connection that begins and ends meanwhile makes `active` too high for a moment, never negative.
-    const closed = REASONS.map((_, index) => this.#sum(CLOSED + index))
-    const accepted = this.#sum(ACCEPTED)
+    let accepted = this.#sum(ACCEPTED)
+    let closed: readonly number[] = []
+    // Between two looks that see the same, nobody came, so that `active` was true at a moment in between.
+    for (let look = 0; look < LOOKS; look++) {
+      const before = accepted
+      closed = REASONS.map((_, index) => this.#sum(CLOSED + index))
+      accepted = this.#sum(ACCEPTED)
+      if (accepted === before) break
+    }
     return {
       accepted,
       active: accepted - closed.reduce((sum, count) => sum + count, 0),
