@@ -11,9 +11,9 @@ import type { Direction } from '../../core/direction.js'
 import type { LinkObserver } from '../../ports/engine.js'
 import { hookError } from '../shared/errors.js'
 import type { LinuxConn } from './conn.js'
-import { EAGAIN, EINVAL } from './ffi/abi.js'
-import type { Pipe } from './ffi/descriptors.js'
-import { PIPE_BYTES, type PipePool } from './pipes.js'
+import { EAGAIN, EINVAL, EMFILE } from './ffi/abi.js'
+import { Passage } from './passage.js'
+import type { PipePool } from './pipes.js'
 import type { Reactor, Task } from './reactor.js'
 import { systemError } from './system-error.js'
 
@@ -80,9 +80,8 @@ export class Pump implements Task {
   #isSplicing = false
   #fullReads = 0
   #smallSplices = 0
-  #pipe: Pipe | null = null
-  /** Bytes in the pipe. */
-  #piped = 0
+  /** Made when bulk begins, which it never does for most. */
+  #passage: Passage | null = null
   #deciding: Uint8Array | null = null
 
   constructor(
@@ -144,8 +143,10 @@ export class Pump implements Task {
     this.#phase = 'over'
     if (keep && this.#deciding !== null) this.source.giveBack(this.#deciding)
     this.#deciding = null
-    if (keep && this.#piped > 0) this.#emptyPipe()
-    this.#leavePipe()
+    const passage = this.#passage
+    if (passage === null) return
+    if (keep && passage.bytes > 0) this.source.giveBack(passage.takeOut())
+    passage.leave()
   }
 
   /** For the destination: some of what waits has been written. */
@@ -169,7 +170,7 @@ export class Pump implements Task {
     if (this.#phase === 'settling') this.#settleOn()
     const share = this.#read + BYTES_PER_TURN
     while (this.#phase === 'flowing') {
-      if (this.#piped > 0 && !this.#drainPipe()) return
+      if (this.#passage !== null && !this.#drain(this.#passage)) return
       if (!this.destination.takesMore || this.#stops !== 0 || this.#phase !== 'flowing') break
       if (!this.source.readable && !this.source.hasUnread) break
       if (this.#read >= share) {
@@ -180,7 +181,7 @@ export class Pump implements Task {
       else if (this.#isSplicing) this.#splice()
       else this.#copy()
     }
-    if (this.#pipe !== null && this.#piped === 0) this.#leavePipe()
+    if (this.#passage?.bytes === 0) this.#passage.leave()
   }
 
   #takeUnread(): void {
@@ -207,20 +208,15 @@ export class Pump implements Task {
   }
 
   #splice(): void {
-    const pipe = this.#pipe ?? this.#pipes.take()
-    if (pipe === null) {
-      this.#copyOn()
-      return
-    }
-    this.#pipe = pipe
-    const got = this.#reactor.libc.splice(this.source.fd, pipe.entry, PIPE_BYTES)
+    this.#passage ??= new Passage(this.#reactor.libc, this.#pipes)
+    const got = this.#passage.fill(this.source.fd)
     if (got > 0) {
-      this.#piped = got
       this.#read += got
       this.#host.moved()
       if (got >= SMALL_SPLICE_BYTES) this.#smallSplices = 0
       else if (++this.#smallSplices >= SMALL_SPLICES_TO_COPY) this.#copyOn()
-    } else if (got === EINVAL) {
+    } else if (got === EMFILE) this.#copyOn()
+    else if (got === EINVAL) {
       this.#maySplice = false
       this.#copyOn()
     } else this.#gotNothing(got, 'splice')
@@ -231,14 +227,13 @@ export class Pump implements Task {
     this.#fullReads = 0
   }
 
-  /** False when the pipe could not be emptied now. */
-  #drainPipe(): boolean {
+  /** False when what is on its way could not all leave now. */
+  #drain(passage: Passage): boolean {
     const { destination } = this
-    while (this.#piped > 0) {
-      if (this.#pipe === null || !destination.takesMore) return false
-      const sent = this.#reactor.libc.splice(this.#pipe.exit, destination.fd, this.#piped)
+    while (passage.bytes > 0) {
+      if (!destination.takesMore) return false
+      const sent = passage.drain(destination.fd)
       if (sent > 0) {
-        this.#piped -= sent
         this.passed += sent
         this.#host.moved()
       } else {
@@ -328,32 +323,9 @@ export class Pump implements Task {
   }
 
   #settleOn(): void {
-    if (this.#piped > 0 && this.destination.isOpen && !this.#drainPipe()) return
+    if (this.#passage !== null && this.destination.isOpen && !this.#drain(this.#passage)) return
     if (this.#deciding === null && (this.destination.isDrained || !this.destination.isOpen))
       this.#host.settled()
-  }
-
-  /** What is in the pipe goes back to the source. */
-  #emptyPipe(): void {
-    if (this.#pipe === null) return
-    const bytes = new Uint8Array(this.#piped)
-    let at = 0
-    while (at < bytes.length) {
-      const got = this.#reactor.libc.readPipe(this.#pipe.exit, bytes.subarray(at))
-      if (got <= 0) break
-      at += got
-    }
-    this.#piped -= at
-    this.source.giveBack(bytes.subarray(0, at))
-  }
-
-  #leavePipe(): void {
-    const pipe = this.#pipe
-    if (pipe === null) return
-    this.#pipe = null
-    if (this.#piped === 0) this.#pipes.give(pipe)
-    else this.#pipes.close(pipe)
-    this.#piped = 0
   }
 
   #fail(callback: string, thrown: unknown): void {
