@@ -23,9 +23,18 @@ interface TidegateFields {
 /** A chain of causes can be a circle. */
 const MAX_CAUSES = 4
 
+/** Hooks may throw anything, with anything in it: what cannot be read or sent must not become an error of this thread's. */
+const textOf = (read: () => unknown): string => {
+  try {
+    return String(read())
+  } catch {
+    return ''
+  }
+}
+
 export const plainError = (thrown: unknown, depth = 0): PlainError => {
-  if (!(thrown instanceof Error)) return { name: 'Error', message: messageOf(thrown) }
-  const { name, message, stack, cause } = thrown
+  if (!(thrown instanceof Error)) return { name: 'Error', message: textOf(() => messageOf(thrown)) }
+  const { cause } = thrown
   const fields =
     thrown instanceof TidegateError
       ? {
@@ -37,10 +46,10 @@ export const plainError = (thrown: unknown, depth = 0): PlainError => {
         }
       : undefined
   return {
-    name,
-    message,
+    name: textOf(() => thrown.name),
+    message: textOf(() => thrown.message),
     // Nobody looks at the stack of an error that says what it is, and it is costly to write out.
-    stack: fields === undefined ? stack : undefined,
+    stack: fields === undefined ? textOf(() => thrown.stack) : undefined,
     systemCode: fields === undefined ? errnoOf(thrown) : undefined,
     ...(fields === undefined ? {} : { tidegate: fields }),
     ...(cause === undefined || depth >= MAX_CAUSES ? {} : { cause: plainError(cause, depth + 1) }),

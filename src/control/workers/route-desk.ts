@@ -91,6 +91,9 @@ export class RouteDesk implements ControlPort {
       return this.#answer(id, asked, { ...decision, error: plainError(decision.error) })
     if (this.#asked.get(id) !== asked) return void decision.stream.destroy()
     asked.supplied = decision
+    // Until it is adopted, nobody listens to it: an error must not end the process, nor the other side's end the stream.
+    decision.stream.on('error', () => {})
+    decision.stream.allowHalfOpen = true
     asked.asker.post({ type: 'surrender', id })
   }
 

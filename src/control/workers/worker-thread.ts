@@ -43,6 +43,8 @@ const startWorker = (entry: URL, seat: WorkerSeat): Worker => {
       workerData: seat,
       transferList: [...ports],
       name: `tidegate worker ${seat.plane}`,
+      // What the main thread was started with (loaders, profilers, --input-type, which no file may have) is not for this one.
+      execArgv: [],
     })
   } catch (thrown) {
     // The recording waits for whoever has a seat.

@@ -1,14 +1,15 @@
 /** A gateway whose connections two worker threads serve: what has to hold for all of them together. */
 
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { GatewayConfigInput } from '../../../src/config/config.js'
 import { createGateway, type Gateway } from '../../../src/control/gateway.js'
 import type { GatewayOptions } from '../../../src/control/hooks.js'
 import type { ConnectionRecord } from '../../../src/core/session/record.js'
-import { eventually, type Scope, testScope } from '../../support/scope.js'
+import { eventually, type Scope, testScope, within } from '../../support/scope.js'
 import { dial, exchange, LOOPBACK, readAll, startServer, type TestServer } from '../../support/sockets.js'
 
 const WORKERS = 2
@@ -201,6 +202,48 @@ describe('a slow connectTarget', () => {
   })
 })
 
+/** A stream that fails in the next turn: before a client that a worker has can be here. */
+const failingSoon = (): Duplex => {
+  const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+  setImmediate(() => stream.destroy(new Error('failed early')))
+  return stream
+}
+
+describe("a hook's stream whose client is still on its way", () => {
+  it('may fail: that ends the connection, not the process', async () => {
+    const scope = testScope()
+    const { gateway, closed, port } = await start(scope, configOf(null), { connectTarget: failingSoon })
+    for (let i = 0; i < 20; i++) await dial(scope, port)
+    await eventually('all to be gone', () => closed.length === 20)
+    expect(new Set(closed.map(({ reason, error }) => `${reason}: ${error?.message}`))).toEqual(
+      new Set(['error: failed early']),
+    )
+    expect(figures(gateway)).toMatchObject({ accepted: 20, active: 0 })
+  })
+
+  it('may have been ended by its other side, which hears the client all the same', async () => {
+    const scope = testScope()
+    const heard: Promise<Buffer>[] = []
+    const upstream = await startServer(scope, (socket) => {
+      socket.end()
+      heard.push(readAll(socket))
+    })
+    const { port } = await start(scope, configOf(null), {
+      connectTarget: async () => {
+        const socket = connect({ port: upstream.port, host: LOOPBACK })
+        await once(socket, 'connect')
+        return socket
+      },
+    })
+    for (let round = 0; round < 20; round++) {
+      const client = await dial(scope, port)
+      client.end('hello')
+      await eventually('the upstream to be asked for', () => heard.length > round)
+      expect(String(await heard[round])).toBe('hello')
+    }
+  })
+})
+
 const portOf = (connection: { client: ConnectionRecord['client'] } | undefined): number =>
   connection?.client.kind === 'tcp' ? connection.client.port : 0
 
@@ -253,5 +296,21 @@ describe('closing', () => {
     expect(figures(gateway).active).toBe(0)
     expect(gateway.connections()).toEqual([])
     await eventually('the upstream to be left', () => echo.sockets.size === 0)
+  })
+})
+
+describe('a program given on the command line', () => {
+  it('may have workers, though they cannot have its arguments', async () => {
+    const scope = testScope()
+    const library = new URL('../../../dist/index.js', import.meta.url)
+    const program = `
+      const { createGateway } = await import(${JSON.stringify(library.href)})
+      const listeners = [{ listen: '127.0.0.1:0', upstream: '127.0.0.1:1' }]
+      const gateway = await createGateway({ engine: 'linux', workers: 1, listeners })
+      await gateway.close()`
+    const child = execFile(process.execPath, ['--input-type=module', '--eval', program])
+    scope.defer(() => void child.kill('SIGKILL'))
+    const [code] = await within(20_000, 'its end', once(child, 'exit'))
+    expect(code).toBe(0)
   })
 })

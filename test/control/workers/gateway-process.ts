@@ -55,8 +55,9 @@ export const startGatewayProcess = (
   env: Readonly<Record<string, string>> = {},
 ): GatewayProcess => {
   const child = fork(at('gateway-process.mjs'), [JSON.stringify(config)], {
-    env: { ...process.env, ...env },
-    execArgv: ['--import', at('made-to-fail.mjs')],
+    // Threads inherit this, and no arguments.
+    env: { ...process.env, ...env, NODE_OPTIONS: `--import=${at('made-to-fail.mjs')}` },
+    execArgv: [],
   })
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   scope.defer(async () => {

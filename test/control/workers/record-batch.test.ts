@@ -73,4 +73,17 @@ describe('a batch of records', () => {
     error.cause = error
     expect(carried(record({ error }))[0]?.error?.message).toBe('round')
   })
+
+  it('carries an error whose fields are nothing that could be sent', () => {
+    const unreadable = new Error('odd')
+    Object.defineProperty(unreadable, 'message', {
+      get: () => {
+        throw new Error('in a getter')
+      },
+    })
+    const odd = Object.assign(new Error('odd'), { name: Symbol('odd'), cause: Object.create(null) })
+    const [first, second] = carried(record({ error: unreadable }), record({ error: odd }))
+    expect(first?.error).toBeInstanceOf(Error)
+    expect(second?.error?.message).toBe('odd')
+  })
 })
