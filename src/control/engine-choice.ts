@@ -1,5 +1,6 @@
 /** Which engine moves the bytes here, on how many threads, and why that one. */
 
+import { isMainThread } from 'node:worker_threads'
 import type { EngineName } from '../config/config.js'
 import { createLinuxEngine } from '../engine/linux/engine.js'
 import { createDescriptorLedger, type DescriptorLedger, MAIN_OWNER } from '../engine/linux/ffi/ledger.js'
@@ -33,10 +34,14 @@ const choosePortable = (reason: string): EngineChoice => ({
   reason,
 })
 
+/** Whoever started this thread may end it without asking, and koffi would end the process then (halt.ts). */
+const NOT_MAIN = 'this is not the main thread: one with the linux engine must not be terminated'
+
 /** @throws TidegateError `engine_unavailable` when just the linux engine is wanted and cannot run here. */
 export const chooseEngine = (wanted: EngineName, workers: number): EngineChoice => {
   if (wanted === 'portable') return choosePortable('as configured')
   if (wanted === 'linux') return chooseLinux(workers, 'as configured')
+  if (!isMainThread) return choosePortable(NOT_MAIN)
   try {
     return chooseLinux(workers, 'it runs here')
   } catch (thrown) {

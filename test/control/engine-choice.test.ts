@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { expect, it } from 'vitest'
 import { digestOf, payload } from '../support/payload.js'
-import { testScope } from '../support/scope.js'
+import { testScope, within } from '../support/scope.js'
 import { dial, exchange, LOOPBACK, startServer } from '../support/sockets.js'
 import { type Gateway, listening, portIn, startTidegate, tidegate } from '../support/tidegate.js'
 
@@ -42,6 +44,24 @@ it('takes the portable engine where koffi does not load, says why, and works', a
   expect(digestOf(reply)).toEqual(digestOf(sent))
   expect(await gateway.finish()).toBe(0)
   expect(gateway.noise).toEqual([])
+})
+
+it("takes the portable engine in an application's own thread, so that ending that thread ends nothing else", async () => {
+  const ends = testScope()
+  const echo = await startServer(ends, (socket) => socket.pipe(socket))
+  for (let round = 0; round < 3; round++) {
+    const thread = new Worker(new URL('gateway-thread.mjs', import.meta.url), { workerData: echo.port })
+    ends.defer(() => thread.terminate())
+    const [{ port, chosen }] = await within(20_000, 'the gateway', once(thread, 'message'))
+    expect(chosen).toMatchObject({ engine: 'portable', workers: 0 })
+    expect(chosen.reason).toMatch(/^this is not the main thread: /)
+    const talker = await dial(ends, port)
+    const closed = new Promise((resolve) => talker.once('close', resolve))
+    talker.on('data', (bytes) => talker.write(bytes)).write('x')
+    await within(5000, 'an answer', once(talker, 'data'))
+    await thread.terminate()
+    await within(5000, 'the end', closed)
+  }
 })
 
 it('does without workers where only the portable engine runs, and warns of that', async () => {
