@@ -56,7 +56,7 @@ it("takes the portable engine in an application's own thread, so that ending tha
     expect(chosen).toMatchObject({ engine: 'portable', workers: 0 })
     expect(chosen.reason).toMatch(/^this is not the main thread: /)
     const talker = await dial(ends, port)
-    const closed = new Promise((resolve) => talker.once('close', resolve))
+    const closed = new Promise((resolve) => talker.once('end', resolve).once('close', resolve))
     talker.on('data', (bytes) => talker.write(bytes)).write('x')
     await within(5000, 'an answer', once(talker, 'data'))
     await thread.terminate()
