@@ -1,8 +1,14 @@
-// A vitest reporter that counts what passed and failed in each project. Prints a table at the end, and keeps
-// "PASSED FAILED" of what has ended so far in the file that COUNTS_FILE names: a run that is cut off has counts, too.
+// A vitest reporter that counts what passed and failed in each project. Tells each failure when its file has ended, and a
+// table at the end; keeps "PASSED FAILED" of what has ended so far in the file that COUNTS_FILE names. So a run that is
+// cut off says what failed, too.
 import { writeFileSync } from 'node:fs'
 
 const COLUMNS = ['passed', 'failed', 'skipped']
+
+const tell = (module, what, errors = []) => {
+  process.stdout.write(`FAILED ${module.project.name} ${module.relativeModuleId}: ${what}\n`)
+  for (const { stack, message } of errors) process.stdout.write(`  ${stack ?? message}\n`)
+}
 
 export default class Counts {
   #projects = new Map()
@@ -12,9 +18,13 @@ export default class Counts {
     for (const test of module.children.allTests()) {
       const { state } = test.result()
       if (state in counts) counts[state]++
+      if (state === 'failed') tell(module, test.fullName, test.result().errors)
     }
     // A file that could not even be loaded, or whose hooks failed, has no test that says so.
-    if (module.state() === 'failed' && ![...module.children.allTests('failed')].length) counts.failed++
+    if (module.state() === 'failed' && ![...module.children.allTests('failed')].length) {
+      counts.failed++
+      tell(module, 'the file', module.errors())
+    }
     const sum = (column) => [...this.#projects.values()].reduce((all, of) => all + of[column], 0)
     writeFileSync(process.env.COUNTS_FILE, `${sum('passed')} ${sum('failed')}\n`)
   }
