@@ -74,6 +74,12 @@ const outFile: Check = (text) => {
 
 const inherit = (ms: number): string => `(default: ${formatDuration(ms)})`
 
+/** Where an option's value comes from when neither flag nor environment give it: ours, or a config file's. */
+type DefaultSource = 'built-in' | 'config'
+
+const defaultOf = (value: string, source: DefaultSource): string =>
+  `(default: ${source === 'config' ? "CONFIG's" : value})`
+
 /** `name: check` for a positional argument. */
 export const addressArgument = (name: string) => named(name, parseAddress)
 
@@ -108,52 +114,48 @@ export interface RecordFlags {
   readonly buffer?: string
 }
 
-export const drainTimeoutOption = (): Option =>
+export const drainTimeoutOption = (source: DefaultSource): Option =>
   checked(
     '--drain-timeout <duration>',
-    `longest wait for open connections when it is told to stop; 0: none ${inherit(defaults.DEFAULT_DRAIN_TIMEOUT_MS)}`,
+    `longest wait for open connections when it is told to stop; 0: none ${defaultOf(formatDuration(defaults.DEFAULT_DRAIN_TIMEOUT_MS), source)}`,
     parseDuration,
   )
 
 /** What moves the bytes, and on how many threads. */
-export const addEngineOptions = (command: Command): Command =>
+export const addEngineOptions = (command: Command, source: DefaultSource): Command =>
   command
     .addOption(
       option(
         '--engine <name>',
-        'what moves the bytes: linux (epoll, splice), portable (node:net), or auto (default: auto)',
+        `what moves the bytes: linux (epoll, splice), portable (node:net), or auto ${defaultOf('auto', source)}`,
       ).choices(ENGINE_NAMES),
     )
     .addOption(
       checked(
         '--workers <n>',
-        `threads that serve connections, on the linux engine; 0: the main thread (default: ${defaults.DEFAULT_WORKERS})`,
+        `threads that serve connections, on the linux engine; 0: the main thread ${defaultOf(String(defaults.DEFAULT_WORKERS), source)}`,
         workerCount,
       ),
     )
 
-export const addLogOptions = (command: Command): Command =>
+export const addLogOptions = (command: Command, source: DefaultSource): Command =>
   command
     .addOption(
-      option('--log-level <level>', 'least serious message that is logged (default: info)').choices([
-        'debug',
-        'info',
-        'warn',
-        'error',
-        'silent',
-      ]),
+      option(
+        '--log-level <level>',
+        `least serious message that is logged ${defaultOf('info', source)}`,
+      ).choices(['debug', 'info', 'warn', 'error', 'silent']),
     )
     .addOption(
-      option('--log-format <format>', 'auto: pretty on a terminal, else json (default: auto)').choices([
-        'auto',
-        'pretty',
-        'json',
-      ]),
+      option(
+        '--log-format <format>',
+        `auto: pretty on a terminal, else json ${defaultOf('auto', source)}`,
+      ).choices(['auto', 'pretty', 'json']),
     )
 
 export const addRelayOptions = (command: Command): Command =>
   addLogOptions(
-    addEngineOptions(command)
+    addEngineOptions(command, 'built-in')
       .addOption(option('--name <name>', 'what logs and recordings call this listener (default: LISTEN)'))
       .addOption(
         checked(
@@ -176,7 +178,7 @@ export const addRelayOptions = (command: Command): Command =>
           parseDuration,
         ),
       )
-      .addOption(drainTimeoutOption())
+      .addOption(drainTimeoutOption('built-in'))
       .addOption(checked('--max-connections <n>', 'open at once; 0: no limit (default: 0)', count))
       .addOption(
         option(
@@ -194,6 +196,7 @@ export const addRelayOptions = (command: Command): Command =>
           namedList('--deny', checkCidr),
         ),
       ),
+    'built-in',
   )
 
 export const addRecordOptions = (command: Command): Command =>
@@ -229,6 +232,14 @@ const present = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], 
 export const workersOf = ({ workers }: Pick<RelayFlags, 'workers'>): number | undefined =>
   workers === undefined ? undefined : Number(workers)
 
+/** Refused here in the words of a command line; in a config the same mistake has its place. @throws TidegateError `usage` */
+export const refusePortableWorkers = (engine: RelayFlags['engine'], workers: number | undefined): void => {
+  if (engine === 'portable' && workers !== undefined && workers > 0)
+    throw usageError(
+      `--workers: ${workers}, but the portable engine serves on the main thread only; expected 0, or --engine linux or auto`,
+    )
+}
+
 /** The config that a command line stands for: one listener, one upstream. */
 export const configOfFlags = (
   listen: string,
@@ -238,6 +249,7 @@ export const configOfFlags = (
   const loop = targets.find((target) => leadsBack(parseAddress(listen), parseAddress(target)))
   if (loop !== undefined)
     throw usageError(`TARGET: '${loop}' leads back to LISTEN: each connection would make another`)
+  refusePortableWorkers(flags.engine, workersOf(flags))
   return {
     listeners: [
       {

@@ -74,6 +74,19 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     [['relay', ':1', ':2', '--max-connections', 'many'], "--max-connections: 'many' is not a count"],
     [['relay', ':1', ':2', '--allow', '10.0.0.0/33'], '--allow: '],
     [['relay', ':1', ':2', '--overflow', 'queue'], 'Allowed choices are wait, refuse'],
+    [['relay', ':1', ':2', '--engine', 'epoll'], 'Allowed choices are auto, linux, portable'],
+    [
+      ['relay', ':1', ':2', '--workers', '-1'],
+      "--workers: '-1' is not a number of threads; expected 0 to 256",
+    ],
+    [
+      ['serve', 'examples/relay.yaml', '--engine', 'portable', '--workers', '2'],
+      '--workers: 2, but the portable engine serves on the main thread only',
+    ],
+    [
+      ['relay', ':1', ':2', '--engine', 'portable', '--workers', '2'],
+      'tidegate: --workers: 2, but the portable engine serves on the main thread only; expected 0, or --engine linux',
+    ],
     [['record', ':1', ':2', '--out', 'x', '--buffer', '1KB'], "--buffer: '1KB' is not a size"],
     [['record', ':1', ':2', '--out', 'x', '--buffer', '1B'], '1MiB'],
   ] as const)('%j', async (argv, message) => {

@@ -2,12 +2,12 @@ import { Command } from 'commander'
 import type { GatewayConfig } from '../../config/config.js'
 import { loadConfig } from '../../config/load.js'
 import { parseDuration } from '../../config/units.js'
-import { usageError } from '../failure.js'
 import {
   addEngineOptions,
   addLogOptions,
   drainTimeoutOption,
   type RelayFlags,
+  refusePortableWorkers,
   workersOf,
 } from '../options.js'
 import { runGateway } from '../run.js'
@@ -28,8 +28,7 @@ const withFlags = (config: GatewayConfig, flags: ServeFlags): GatewayConfig => {
   const { logLevel, logFormat, drainTimeout } = flags
   const engine = flags.engine ?? config.engine
   const workers = workersOf(flags) ?? config.workers
-  if (engine === 'portable' && workers > 0)
-    throw usageError(`--workers: ${workers}, but the portable engine serves on the main thread only`)
+  refusePortableWorkers(engine, workers)
   return {
     ...config,
     engine,
@@ -45,8 +44,10 @@ export const serveCommand = (): Command =>
       new Command('serve')
         .description('run the gateway that a config file describes')
         .argument('<CONFIG>', 'the config file')
-        .addOption(drainTimeoutOption()),
+        .addOption(drainTimeoutOption('config')),
+      'config',
     ),
+    'config',
   )
     .addHelpText('after', HELP)
     .action(async (path: string, flags: ServeFlags) => {

@@ -53,11 +53,19 @@ export const supportedArchitecture = (machine: Machine = thisMachine()): Archite
   return machine.architecture
 }
 
+/** In one line: Node's own words for a package that is missing go on with the stack of who required it. */
+export const whyKoffiFails = (thrown: unknown): string => {
+  const [said = ''] = messageOf(thrown).split('\n', 1)
+  return said === "Cannot find module 'koffi'"
+    ? 'koffi, an optional dependency, is not installed'
+    : `koffi does not load: ${said}`
+}
+
 const loadKoffi = (): typeof Koffi => {
   try {
     return createRequire(import.meta.url)('koffi')
   } catch (thrown) {
-    throw unavailable(`koffi does not load: ${messageOf(thrown)}`, thrown)
+    throw unavailable(whyKoffiFails(thrown), thrown)
   }
 }
 

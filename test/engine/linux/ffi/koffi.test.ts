@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { supportedArchitecture } from '../../../../src/engine/linux/ffi/koffi.js'
+import { supportedArchitecture, whyKoffiFails } from '../../../../src/engine/linux/ffi/koffi.js'
 
 const machine = { platform: 'linux', architecture: 'x64', endianness: 'LE' }
 
@@ -19,5 +19,18 @@ describe('the linux engine', () => {
         message: `the linux engine cannot run here: ${why}`,
       }),
     )
+  })
+
+  it.each([
+    [
+      "Cannot find module 'koffi'\nRequire stack:\n- /app/node_modules/tidegate/dist/engine/linux/ffi/koffi.js",
+      'koffi, an optional dependency, is not installed',
+    ],
+    [
+      'Cannot find the native Koffi module; did you bundle it correctly?\nSearched: a, b',
+      'koffi does not load: Cannot find the native Koffi module; did you bundle it correctly?',
+    ],
+  ])('says in one line why koffi fails: %j', (message, why) => {
+    expect(whyKoffiFails(new Error(message))).toBe(why)
   })
 })
