@@ -4,7 +4,7 @@ import type { Layout } from '../machine/cores.js'
 import type { Results } from './results.js'
 
 export const machineLine = ({ machine }: Results): string =>
-  `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}`
+  `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, TCP ${machine.congestionControl}`
 
 export const rounds = (count: number): string => (count === 1 ? 'one round' : `${count} rounds`)
 

@@ -9,6 +9,8 @@ export interface MachineFacts {
   readonly memoryGiB: number
   readonly kernel: string
   readonly node: string
+  /** TCP's congestion control for sockets that choose none, e.g. `cubic`: one that paces (`bbr`) costs everybody CPU time. */
+  readonly congestionControl: string
   /** Runnable processes over the minute before the run: well above 0, others were using the machine. */
   readonly loadBefore: number
 }

@@ -15,7 +15,15 @@ export const someResults = (changes: Partial<Results> = {}): Results => ({
   format: 1,
   date: '2026-11-20T14:00:00.000Z',
   took: { seconds: 61 },
-  machine: { cpu: 'A & B <1>', cores: 2, memoryGiB: 8, kernel: '6.18.4-x', node: '20.20.2', loadBefore: 0.1 },
+  machine: {
+    cpu: 'A & B <1>',
+    cores: 2,
+    memoryGiB: 8,
+    kernel: '6.18.4-x',
+    node: '20.20.2',
+    congestionControl: 'cubic',
+    loadBefore: 0.1,
+  },
   options: { rounds: 5, seconds: 2, streams: 4, layout: 'free', idleConnections: 3500 },
   contenders: [
     { id: 'linux', title: 'Tidegate linux', version: '0.1.0', setUp: '`tidegate relay`' },
