@@ -164,6 +164,12 @@ export class WorkerThread {
 
   /** Ends it; at once if it does not by itself in time. Resolves when it has. Idempotent. */
   async stop(): Promise<void> {
+    // Terminated while it loads its modules, it would leave their files open.
+    if (this.#state === 'starting')
+      await within(
+        this.#stopTimeoutMs,
+        this.#starting.promise.catch(() => {}),
+      )
     const canObey = this.#state === 'ready'
     if (this.#state !== 'ended') this.#state = 'stopping'
     clearTimeout(this.#startTimer)
