@@ -201,7 +201,7 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
     log: log.prefault({}).meta({ description: 'What is logged, and how.', fallback: 'see `log`' }),
     engine: z.enum(ENGINE_NAMES).prefault('auto').meta({
       description:
-        'What moves the bytes. `linux`: epoll and splice (Linux on x86-64 or arm64). `portable`: node:net, anywhere. `auto`: linux where it runs; the log says which and why.',
+        'What moves the bytes. `linux`: epoll and splice (Linux on x86-64 or arm64). `portable`: node:net, anywhere. `auto`: linux where it runs, portable in a thread that is not the main one; the log says which and why.',
     }),
     workers: z.int().min(0).max(defaults.MAX_WORKERS).prefault(defaults.DEFAULT_WORKERS).meta({
       description:
