@@ -2,14 +2,17 @@
  * Whether there is a descriptor left for one more. Every accepted client needs a second one, for its upstream: one that
  * could be accepted but not served is better off in the kernel's backlog.
  *
- * Nothing is counted. The kernel gives the lowest number that is free, so a descriptor that was just opened tells that as
- * many are taken as its number says, whoever in the process took them.
+ * Nothing is counted. The kernel gives the lowest number that is free, so while no number near the line has been seen, a
+ * descriptor that was just opened tells that as many are taken as its number says, whoever in the process took them.
+ * After that a low number tells only that somebody has left: then it is tried whether as many as are needed can be opened.
  *
  * - line: from this number on a new descriptor is one of the reserve
  * - promised: descriptors that accepted clients still need
+ * - borrowed: taken from the reserve, since others opened some at the same time; they are given back before anybody
+ *   is accepted, or each client that leaves would let the next one take a bit more of it
  */
 
-import { type AnyFd, failed, type ListenFd } from './ffi/descriptors.js'
+import { type AnyFd, failed } from './ffi/descriptors.js'
 import type { Libc } from './ffi/libc.js'
 
 /**
@@ -17,6 +20,9 @@ import type { Libc } from './ffi/libc.js'
  * opens. Of a small limit an eighth.
  */
 const RESERVED = 32
+
+/** More than so many are not opened to find out: the rest is taken to be behind the last one. */
+const MOST_TRIED = 64
 
 /** The limit can be changed from outside at any time (prlimit(1)). */
 const LIMIT_HOLDS_MS = 100
@@ -31,23 +37,49 @@ export class Headroom {
   readonly #source: Source
   #line = 0
   #readAt = Number.NEGATIVE_INFINITY
+  /** The highest number seen so far. */
+  #highest = 0
 
   constructor(source: Source) {
     this.#source = source
   }
 
-  /** Whether `newest`, just opened, is one of the reserve, or would be if those that are promised were opened. */
-  isShort(newest: AnyFd, promised: number): boolean {
-    return newest + promised >= this.#currentLine()
+  /** Whether `newest`, just opened, is one of the reserve, or would be if `needed` more were opened. */
+  isShort(newest: AnyFd, needed: number): boolean {
+    const line = this.#currentLine()
+    if (newest > this.#highest) this.#highest = newest
+    if (this.#highest + needed < line) return false
+    return newest >= line || !this.#canOpen(needed, newest, line)
   }
 
   /** Whether a client can be accepted and served. `any`: a descriptor to find out with. */
-  hasRoom(any: ListenFd, promised: number): boolean {
+  hasRoom(any: AnyFd, promised: number): boolean {
+    return this.#canOpen(promised + 2, any, this.#currentLine())
+  }
+
+  /** Whether so many descriptors can be opened, and what is borrowed given back. */
+  #canOpen(needed: number, any: AnyFd, line: number): boolean {
     const { libc } = this.#source
-    const next = libc.duplicate(any)
-    if (failed(next)) return false
-    libc.close(next)
-    return !this.isShort(next, promised + 1)
+    const wanted = needed + (this.#highest < line ? 0 : this.#borrowed(any, line))
+    const tried: AnyFd[] = []
+    let last = -1
+    while (last < line && tried.length < Math.min(wanted, MOST_TRIED)) {
+      const fd = libc.duplicate(any)
+      if (failed(fd)) break
+      tried.push(fd)
+      last = fd
+    }
+    for (const fd of tried) libc.close(fd)
+    if (last > this.#highest) this.#highest = last
+    const isCutShort = tried.length < Math.min(wanted, MOST_TRIED)
+    return !isCutShort && last + (wanted - tried.length) < line
+  }
+
+  #borrowed(any: AnyFd, line: number): number {
+    const next = this.#source.libc.duplicate(any, line)
+    if (failed(next)) return Number.POSITIVE_INFINITY
+    this.#source.libc.close(next)
+    return next - line
   }
 
   #currentLine(): number {

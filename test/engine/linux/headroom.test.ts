@@ -1,23 +1,52 @@
 import { describe, expect, it } from 'vitest'
-import { asListenFd } from '../../../src/engine/linux/ffi/descriptors.js'
+import { type AnyFd, asListenFd } from '../../../src/engine/linux/ffi/descriptors.js'
 import { Headroom } from '../../../src/engine/linux/headroom.js'
 
 const EMFILE = -24
 const LISTENER = asListenFd(3)
 
 /** A process that may have `limit` descriptors open, and in which the numbers below `taken` are. */
-const processWith = (process: { limit: number; taken: number }) => {
-  const closed: number[] = []
-  const next = (): number => (process.taken < process.limit ? process.taken : EMFILE)
-  const source = {
-    now: 0,
-    libc: {
-      descriptorLimit: () => process.limit,
-      duplicate: () => asListenFd(next()),
-      close: (fd: number) => void closed.push(fd),
-    },
+class FakeProcess {
+  limit: number
+  now = 0
+  readonly open: Set<number>
+
+  constructor({ limit, taken }: { readonly limit: number; readonly taken: number }) {
+    this.limit = limit
+    this.open = new Set(Array.from({ length: taken }, (_, fd) => fd))
   }
-  return { source, closed, headroom: new Headroom(source) }
+
+  /** The lowest number that is free. */
+  take(lowest = 0): number {
+    let fd = lowest
+    while (this.open.has(fd)) fd++
+    if (fd >= this.limit) return EMFILE
+    this.open.add(fd)
+    return fd
+  }
+
+  readonly libc = {
+    descriptorLimit: () => this.limit,
+    // It gives a descriptor of the kind it is given.
+    duplicate: <Fd extends AnyFd>(_fd: Fd, lowest?: number) => this.take(lowest) as Fd,
+    close: (fd: AnyFd) => void this.open.delete(fd),
+  }
+}
+
+const processWith = (start: { readonly limit: number; readonly taken: number }) => {
+  const process = new FakeProcess(start)
+  return { process, headroom: new Headroom(process) }
+}
+
+/** A listener that accepts while there is room, each time as `LinuxListening` does. Numbers of client and upstream. */
+const acceptAll = (process: FakeProcess, headroom: Headroom): readonly (readonly [number, number])[] => {
+  const pairs: (readonly [number, number])[] = []
+  if (!headroom.hasRoom(LISTENER, 0)) return pairs
+  for (;;) {
+    const client = process.take()
+    pairs.push([client, process.take()])
+    if (headroom.isShort(asListenFd(client), 2)) return pairs
+  }
 }
 
 describe('headroom', () => {
@@ -26,35 +55,87 @@ describe('headroom', () => {
     { limit: 256, line: 224 },
     { limit: 64, line: 56 },
   ])('of $limit descriptors keeps those from $line on in reserve', ({ limit, line }) => {
-    const { headroom } = processWith({ limit, taken: 0 })
+    const { headroom } = processWith({ limit, taken: line })
     expect(headroom.isShort(asListenFd(line - 1), 0)).toBe(false)
     expect(headroom.isShort(asListenFd(line), 0)).toBe(true)
   })
 
   it('counts what is promised as taken', () => {
-    const { headroom } = processWith({ limit: 256, taken: 0 })
+    const { headroom } = processWith({ limit: 256, taken: 201 })
     expect(headroom.isShort(asListenFd(200), 23)).toBe(false)
     expect(headroom.isShort(asListenFd(200), 24)).toBe(true)
   })
 
   it('has room for a client only if there is room for its upstream, too, and leaves nothing open to find out', () => {
-    const process = { limit: 256, taken: 222 }
-    const { headroom, closed } = processWith(process)
-    expect(headroom.hasRoom(LISTENER, 0)).toBe(true)
-    process.taken = 223
+    for (const { taken, room } of [
+      { taken: 222, room: true },
+      { taken: 223, room: false },
+      { taken: 256, room: false },
+    ]) {
+      const { headroom, process } = processWith({ limit: 256, taken })
+      expect(headroom.hasRoom(LISTENER, 0)).toBe(room)
+      expect(process.open.size).toBe(taken)
+    }
+  })
+
+  it('lets in one client for each that leaves, whichever numbers become free', () => {
+    const { headroom, process } = processWith({ limit: 256, taken: 20 })
+    const pairs = [...acceptAll(process, headroom)]
+    expect(process.open.size).toBe(224)
+    for (let n = 0; n < 300; n++) {
+      const [leaving] = pairs.splice((n * 37) % pairs.length, 1)
+      for (const fd of leaving ?? []) process.open.delete(fd)
+      const next = acceptAll(process, headroom)
+      expect(next).toHaveLength(1)
+      pairs.push(...next)
+      expect(process.open.size).toBe(224)
+    }
+  })
+
+  it('gives back what others took of the reserve before it lets anybody in', () => {
+    const { headroom, process } = processWith({ limit: 256, taken: 20 })
+    const pairs = [...acceptAll(process, headroom)]
+    // Another thread's, at the same time.
+    process.take()
+    process.take()
+    const leave = (): void => {
+      for (const fd of pairs.shift() ?? []) process.open.delete(fd)
+    }
+    leave()
+    expect(acceptAll(process, headroom)).toHaveLength(0)
+    leave()
+    expect(acceptAll(process, headroom)).toHaveLength(1)
+    expect(process.open.size).toBe(224)
+  })
+
+  it('says so when there is none left at all', () => {
+    const { headroom, process } = processWith({ limit: 64, taken: 20 })
+    acceptAll(process, headroom)
+    while (process.take() !== EMFILE);
+    process.open.delete(30)
+    process.open.delete(31)
     expect(headroom.hasRoom(LISTENER, 0)).toBe(false)
-    expect(closed).toEqual([222, 223])
-    process.taken = 256
-    expect(headroom.hasRoom(LISTENER, 0)).toBe(false)
-    expect(closed).toEqual([222, 223])
+    expect(process.open.size).toBe(62)
+  })
+
+  it('does not open thousands of descriptors to find out whether thousands can be opened', () => {
+    const { headroom, process } = processWith({ limit: 10_000, taken: 20 })
+    let most = 0
+    const { close } = process.libc
+    process.libc.close = (fd) => {
+      most = Math.max(most, process.open.size)
+      close(fd)
+    }
+    expect(headroom.hasRoom(LISTENER, 9000)).toBe(true)
+    expect(headroom.hasRoom(LISTENER, 9990)).toBe(false)
+    expect(most).toBeLessThan(100)
   })
 
   it('notices within a tenth of a second that the limit was changed', () => {
-    const process = { limit: 1024, taken: 0 }
-    const { headroom, source } = processWith(process)
+    const { headroom, process } = processWith({ limit: 1024, taken: 101 })
     expect(headroom.isShort(asListenFd(100), 0)).toBe(false)
     process.limit = 64
-    source.now = 101
+    process.now = 101
     expect(headroom.isShort(asListenFd(100), 0)).toBe(true)
   })
 })

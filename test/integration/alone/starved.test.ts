@@ -29,6 +29,7 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway without a descriptor le
     // Not before: Node opens more files than that at once to load its modules.
     await runWell(toolPath('prlimit'), [`--pid=${pid}`, `--nofile=${limit}:`])
     const first = await dial(ends, gateway.port)
+    const firstPort = first.localPort
     const say = async (text: string): Promise<void> => {
       const answered = once(first, 'data')
       first.write(text)
@@ -65,10 +66,11 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway without a descriptor le
 
     const recorded = await expectSoundThroughout(gateway.file)
     const listed = await listConnections(gateway.file)
+    const recordedOf = (port: number | undefined) =>
+      recorded.get(listed.find(({ client }) => client.endsWith(`:${port}`))?.connection ?? 0)
     const words = digestOf(Buffer.from('beforemeanwhilestillafter'))
-    expect(recorded.get(listed[0]?.connection ?? 0)).toEqual({ upstream: words, downstream: words })
-    const found = listed.find(({ client }) => client.endsWith(`:${latePort}`))
+    expect(recordedOf(firstPort)).toEqual({ upstream: words, downstream: words })
     const message = digestOf(MESSAGE)
-    expect(recorded.get(found?.connection ?? 0)).toEqual({ upstream: message, downstream: message })
+    expect(recordedOf(latePort)).toEqual({ upstream: message, downstream: message })
   }, 60_000)
 })

@@ -239,9 +239,9 @@ export class Libc {
     this.#call.shutdown(fd, SHUT_RD)
   }
 
-  /** Another descriptor of the same socket. */
-  duplicate(fd: ListenFd): ListenFd | Failed {
-    return this.#opened(this.#call.fcntl(fd, F_DUPFD_CLOEXEC, 0)) as ListenFd | Failed
+  /** Another descriptor of the same, with the lowest number from `lowest` on that is free. */
+  duplicate<Fd extends AnyFd>(fd: Fd, lowest = 0): Fd | Failed {
+    return this.#opened(this.#call.fcntl(fd, F_DUPFD_CLOEXEC, lowest)) as Fd | Failed
   }
 
   /** The number is free for others even when this fails (close(2)). */
