@@ -35,6 +35,7 @@ import { Headroom } from './headroom.js'
 import { LinuxLink } from './link.js'
 import { LinuxListening, type Supply } from './listener.js'
 import { PipePool } from './pipes.js'
+import { Promises } from './promises.js'
 import { Reactor } from './reactor.js'
 import { CONN_EVENTS } from './sockets.js'
 import { systemError } from './system-error.js'
@@ -60,6 +61,7 @@ class LinuxEngine implements ThreadedEngine {
   readonly #reactor: Reactor
   readonly #pipes: PipePool
   readonly #supply: Supply
+  readonly #promises: Promises
   readonly #bound = new Map<SharedListener, Bound>()
   readonly #listenings = new Set<LinuxListening>()
   readonly #dials = new IdMap<LinuxDial>()
@@ -77,7 +79,10 @@ class LinuxEngine implements ThreadedEngine {
     over: (dial) => void this.#dials.delete(dial.id),
   }
   readonly #forgetLink = (link: LinuxLink): void => void this.#links.delete(link.id)
-  readonly #forgetConn = (conn: LinuxConn): void => void this.#conns.delete(conn.id)
+  readonly #forgetConn = (conn: LinuxConn): void => {
+    this.#conns.delete(conn.id)
+    this.#kept()
+  }
   readonly #forgetBridge = (bridge: Bridge): void => void this.#bridges.delete(bridge)
   #isClosed = false
 
@@ -85,6 +90,7 @@ class LinuxEngine implements ThreadedEngine {
     this.#reactor = new Reactor(READ_BYTES, seat)
     const headroom = new Headroom(this.#reactor)
     this.#pipes = new PipePool(this.#reactor.libc, headroom)
+    this.#promises = new Promises(seat)
     this.#supply = {
       headroom,
       promised: () => this.#promised(),
@@ -131,6 +137,7 @@ class LinuxEngine implements ThreadedEngine {
     else {
       const watching = this.#reactor.watch(socket, conn, CONN_EVENTS)
       if (watching < 0) conn.broke(systemError('epoll_ctl', watching))
+      this.#promised()
     }
     return conn
   }
@@ -142,6 +149,7 @@ class LinuxEngine implements ThreadedEngine {
     else {
       this.#dials.set(dial.id, dial)
       dial.start()
+      this.#kept()
     }
     return dial
   }
@@ -153,6 +161,7 @@ class LinuxEngine implements ThreadedEngine {
       throw misuse('one of the connections is linked already')
     const link = new LinuxLink(ours, theirs, observer, options, this.#reactor, this.#pipes, this.#forgetLink)
     this.#links.set(link.id, link)
+    this.#kept()
     return link
   }
 
@@ -229,9 +238,15 @@ class LinuxEngine implements ThreadedEngine {
     return listening
   }
 
-  /** Clients that have no upstream yet, and no dial that has its descriptor. */
+  /** Clients, of all threads, that have no upstream yet, and no dial that has its descriptor. */
   #promised(): number {
-    return Math.max(0, this.#conns.size - 2 * this.#links.size - this.#reactor.dialling)
+    this.#promises.tell(Math.max(0, this.#conns.size - 2 * this.#links.size - this.#reactor.dialling))
+    return this.#promises.all
+  }
+
+  /** Something may have been opened that was promised, or is not needed any more. */
+  #kept(): void {
+    if (this.#promises.own > 0) this.#promised()
   }
 
   #accepted(fd: SocketFd, at: Address, onAccept: (client: Conn) => void): void {

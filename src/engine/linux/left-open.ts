@@ -4,6 +4,7 @@ import { asAnyFd } from './ffi/descriptors.js'
 import { type DescriptorLedger, markOf } from './ffi/ledger.js'
 import { Libc } from './ffi/libc.js'
 import { vacate } from './halt.js'
+import { forgetPromises } from './promises.js'
 
 /**
  * Closes every descriptor that `owner` has in the ledger, and tells how many those were. Its clients and upstreams see a
@@ -19,6 +20,7 @@ export const closeDescriptorsOf = (ledger: DescriptorLedger, owner: number): num
     libc.close(asAnyFd(fd))
     closed++
   }
+  forgetPromises(ledger, owner)
   vacate({ ledger, owner })
   return closed
 }

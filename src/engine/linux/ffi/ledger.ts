@@ -20,6 +20,8 @@ export interface DescriptorLedger {
   readonly marks: Uint16Array<SharedArrayBuffer>
   /** By owner, {@link ENGINE_WORDS} for each. */
   readonly engines: Int32Array<SharedArrayBuffer>
+  /** Descriptors that accepted clients still need: of all engines together, and from 1 on by owner (`promises.ts`). */
+  readonly promised: Int32Array<SharedArrayBuffer>
 }
 
 export interface LedgerSeat {
@@ -51,6 +53,7 @@ export const markOf = (owner: number): number => owner + 1
 export const createDescriptorLedger = (): DescriptorLedger => ({
   marks: new Uint16Array(new SharedArrayBuffer(MOST_DESCRIPTORS * Uint16Array.BYTES_PER_ELEMENT)),
   engines: new Int32Array(new SharedArrayBuffer(MOST_OWNERS * ENGINE_WORDS * Int32Array.BYTES_PER_ELEMENT)),
+  promised: new Int32Array(new SharedArrayBuffer((1 + MOST_OWNERS) * Int32Array.BYTES_PER_ELEMENT)),
 })
 
 /** For who keeps no account. */

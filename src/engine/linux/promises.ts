@@ -1,0 +1,45 @@
+/**
+ * What the accepted clients of all engines that share a ledger still need: a descriptor each, until their upstream has
+ * one. While a route is looked for, that can be as many as there are clients, on several threads at once.
+ */
+
+import type { DescriptorLedger, LedgerSeat } from './ffi/ledger.js'
+
+/** Where the sum is; the owners' parts are behind it. */
+const SUM = 0
+
+const partOf = (owner: number): number => 1 + owner
+
+export class Promises {
+  readonly #words: Int32Array
+  readonly #at: number
+  #own = 0
+
+  /** Without a seat, of this engine alone. */
+  constructor(seat: LedgerSeat | null) {
+    this.#words = seat?.ledger.promised ?? new Int32Array(1 + partOf(0))
+    this.#at = partOf(seat?.owner ?? 0)
+  }
+
+  /** This engine's part, as it was told last. */
+  get own(): number {
+    return this.#own
+  }
+
+  get all(): number {
+    return Atomics.load(this.#words, SUM)
+  }
+
+  tell(own: number): void {
+    if (own === this.#own) return
+    Atomics.add(this.#words, SUM, own - this.#own)
+    Atomics.store(this.#words, this.#at, own)
+    this.#own = own
+  }
+}
+
+/** What a dead thread's engine had promised is nobody's. */
+export const forgetPromises = ({ promised }: DescriptorLedger, owner: number): void => {
+  const left = Atomics.exchange(promised, partOf(owner), 0)
+  Atomics.sub(promised, SUM, left)
+}
