@@ -156,7 +156,11 @@ export const startTidegate = (
       )) as ClosedLine[],
     finish: async (deadlineMs = 20_000) => {
       daemon.child.kill('SIGTERM')
-      return (await within(deadlineMs, 'tidegate to end', daemon.exited)).code
+      const exited = within(deadlineMs, 'tidegate to end', daemon.exited)
+      const { code } = await exited.catch((late: unknown) => {
+        throw new Error(`${String(late)}\n${daemon.output()}`)
+      })
+      return code
     },
   }
 }
