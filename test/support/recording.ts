@@ -22,7 +22,7 @@ const READING_MS = 180_000
 
 const failed = (what: string, stderr: string): Error => new Error(`${what}: ${stderr}`)
 
-/** All connections of a recording, in order of appearance. */
+/** All connections of a recording, in order of appearance: those of several workers are not in order of opening. */
 export const listConnections = async (file: string): Promise<readonly ListedConnection[]> => {
   const { code, stdout, stderr } = await tidegate(['inspect', file, '--json'], { timeoutMs: READING_MS })
   if (code !== 0) throw failed(`inspect ${file} exited with ${code}`, stderr)
