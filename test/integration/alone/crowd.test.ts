@@ -1,12 +1,13 @@
 import { connect, type Socket } from 'node:net'
 import { expect, it } from 'vitest'
 import { median } from '../../support/figures.js'
-import { cpuMs, descriptorsOf } from '../../support/proc.js'
+import { expectIdling } from '../../support/idling.js'
+import { descriptorsOf } from '../../support/proc.js'
 import { expectVerified, listConnections } from '../../support/recording.js'
 import { eventually, type Scope, testScope } from '../../support/scope.js'
 import { SETTING } from '../../support/setting.js'
 import { dial, exchange, LOOPBACK, startServer } from '../../support/sockets.js'
-import { type RecordingGateway, startRecorder } from '../../support/tidegate.js'
+import { startRecorder } from '../../support/tidegate.js'
 import { describeWith, toolPath } from '../../support/tools.js'
 
 const DESCRIPTORS = 256
@@ -20,10 +21,6 @@ const MOST_OPEN = DESCRIPTORS - DESCRIPTORS / 8 + 2 * (SETTING.workers + 1)
 
 /** Clients that leave a full gateway one after the other. */
 const LEAVERS = 20
-
-/** How long it is watched for idling while it is full, and how much of a processor it may use: 10 %. */
-const WATCHED_MS = 1000
-const MOST_CPU_MS = WATCHED_MS / 10
 
 /** It is full when nobody new has been served for this long. */
 const STILL_MS = 300
@@ -80,13 +77,6 @@ class Crowd {
   }
 }
 
-const expectIdling = async ({ daemon }: RecordingGateway): Promise<void> => {
-  const before = cpuMs(daemon.pid)
-  // Not a wait for something to happen: what is measured is a rate.
-  await new Promise((resolve) => setTimeout(resolve, WATCHED_MS))
-  expect(cpuMs(daemon.pid) - before, 'ms of CPU while it is full').toBeLessThan(MOST_CPU_MS)
-}
-
 const start = async () => {
   const ends = testScope()
   const echo = await startServer(ends, (socket) => socket.pipe(socket))
@@ -107,7 +97,7 @@ describeWith(
       'are all served, as many at a time as there is room for; the others wait in the backlog (linux engine)',
       async () => {
         const { gateway, crowd } = await start()
-        await expectIdling(gateway)
+        await expectIdling(gateway.daemon.pid, 'while it is full')
         const early = crowd.served.length
         for (let n = 1; n <= LEAVERS; n++) {
           crowd.leaveOne()
@@ -153,11 +143,11 @@ describeWith(
       'are served or turned away, and others are served once they have left (portable engine)',
       async () => {
         const { ends, gateway, crowd } = await start()
-        await expectIdling(gateway)
         await eventually(
           'the rest to be turned away',
           () => crowd.served.length + crowd.turnedAway === CLIENTS,
         )
+        await expectIdling(gateway.daemon.pid, 'while it is full')
         const atOnce = crowd.served.length
         crowd.leave()
         await eventually('as many others to be served', async () => {

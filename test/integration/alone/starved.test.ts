@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, it } from 'vitest'
+import { expectIdling } from '../../support/idling.js'
 import { digestOf, payload } from '../../support/payload.js'
-import { cpuMs, descriptorsOf } from '../../support/proc.js'
+import { descriptorsOf } from '../../support/proc.js'
 import { runWell } from '../../support/processes.js'
 import { expectSameBytes, expectSoundThroughout, listConnections } from '../../support/recording.js'
 import { eventually, testScope, within } from '../../support/scope.js'
@@ -14,9 +15,6 @@ import { describeWith, toolPath } from '../../support/tools.js'
 const DESCRIPTORS = 44
 const CLIENTS = 200
 const MESSAGE = payload(60, 500_000)
-
-/** How long it is watched for idling while no descriptor is left. A busy loop would use all of it. */
-const WATCHED_MS = 1000
 
 describeWith(['prlimit', 'tshark'], 'a recording gateway without a descriptor left', () => {
   it('serves whom it has, does not spin, and serves and records again once clients have left', async () => {
@@ -46,10 +44,7 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway without a descriptor le
     ends.defer(() => crowd.forEach((socket) => void socket.destroy()))
     await eventually('the descriptors to be taken', () => descriptorsOf(pid) >= limit - limit / 8 - 2)
     await say('meanwhile')
-    const usedBefore = cpuMs(pid)
-    // Not a wait for something to happen: what is measured is a rate.
-    await new Promise((resolve) => setTimeout(resolve, WATCHED_MS))
-    expect(cpuMs(pid) - usedBefore, 'ms of CPU while nothing is to be done').toBeLessThan(WATCHED_MS / 10)
+    await expectIdling(pid, 'while no descriptor is left')
     expect(gateway.daemon.isRunning()).toBe(true)
     await say('still')
 
