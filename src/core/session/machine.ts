@@ -1,16 +1,17 @@
 /**
  * The life of one client connection, as one state machine.
  *
- *     accept ─ guard ─┬─ routing ─┬─ dialing ─┬─ linked ─ closed
- *                     │           │  ↺ next   │
- *                     └───────────┴───────────┴────────── closed
+ *     accept ─ guard ─┬─ routing ─┬─ dialing ⇄ queued ─┬─ linked ─ closed
+ *                     │           │                    │
+ *                     └───────────┴────────────────────┴──────── closed
  *
  * - session: one client connection from accept to close, with the upstream connection that serves it
- * - endpoint: one address an upstream can be reached at; they are tried in order until one answers
- * - abandon: to give up a dial because the client, which had said nothing, has ended
+ * - reach: to get a connection to the upstream that was chosen, one endpoint after the other until one answers
+ *   (control/upstreams/reach.ts); `queued` while every endpoint has as many connections as it may have
+ * - abandon: to give up reaching because the client, which had said nothing, has ended
  *
  * The machine decides; a runner (control/session-runner.ts) does what the commands say and reports what happened
- * as events. Every session ends in `closed` exactly once, with one reason. An event that no longer matters (a dial
+ * as events. Every session ends in `closed` exactly once, with one reason. An event that no longer matters (an upstream
  * that answers after the client has gone) is met with the command that cleans it up, never ignored silently.
  *
  * A bare FIN is ambiguous: a client that closed and one that only listens (`nc host </dev/null`) look the same
@@ -19,7 +20,6 @@
  * never cancels: those bytes are a request.
  */
 
-import type { Address } from '../address.js'
 import type { CloseReason } from '../close-reason.js'
 
 /** How long a dial may go on after its silent client's FIN: generous for a connect that works, short for one that hangs. */
@@ -28,13 +28,8 @@ export const BARE_FIN_GRACE_MS = 500
 export type SessionState =
   | { readonly at: 'new' }
   | { readonly at: 'routing'; readonly abandoning: boolean }
-  | {
-      readonly at: 'dialing'
-      readonly abandoning: boolean
-      readonly endpoint: Address
-      /** Still to be tried, in order. */
-      readonly rest: readonly Address[]
-    }
+  | { readonly at: 'dialing'; readonly abandoning: boolean }
+  | { readonly at: 'queued'; readonly abandoning: boolean }
   | { readonly at: 'linked' }
   | { readonly at: 'closed'; readonly reason: CloseReason }
 
@@ -44,13 +39,17 @@ export type SessionEvent =
   /** The guards have spoken. */
   | { readonly type: 'admitted' }
   | { readonly type: 'refused'; readonly reason: CloseReason }
-  /** There is at least one endpoint to dial, in order. */
-  | { readonly type: 'routed'; readonly endpoints: readonly [Address, ...Address[]] }
+  /** It is known whom to reach. */
+  | { readonly type: 'routed' }
   /** A connected upstream was found without dialling (a caller's own socket). */
   | { readonly type: 'supplied' }
   | { readonly type: 'route_failed'; readonly reason: CloseReason }
-  | { readonly type: 'dialled' }
-  | { readonly type: 'dial_failed'; readonly timedOut: boolean }
+  /** Every endpoint has as many connections as it may have. */
+  | { readonly type: 'queued' }
+  /** An endpoint is being dialled, the first or the next. */
+  | { readonly type: 'dialing' }
+  | { readonly type: 'reached' }
+  | { readonly type: 'reach_failed'; readonly reason: CloseReason }
   | { readonly type: 'client_left'; readonly how: 'fin' | 'reset' }
   /** {@link BARE_FIN_GRACE_MS} have passed since the command `arm_abandon`. */
   | { readonly type: 'abandon_due' }
@@ -60,8 +59,8 @@ export type SessionEvent =
 
 export type SessionCommand =
   | { readonly type: 'route' }
-  | { readonly type: 'dial'; readonly endpoint: Address }
-  | { readonly type: 'cancel_dial' }
+  | { readonly type: 'reach' }
+  | { readonly type: 'cancel_reach' }
   | { readonly type: 'arm_abandon' }
   | { readonly type: 'link' }
   | { readonly type: 'cut_link'; readonly reason: CloseReason }
@@ -82,6 +81,7 @@ const NO_COMMANDS: readonly SessionCommand[] = []
 
 /** The steps that each session takes are made once for all. */
 const TO_ROUTING: Step = { state: { at: 'routing', abandoning: false }, commands: [{ type: 'route' }] }
+const TO_REACHING: Step = { state: { at: 'dialing', abandoning: false }, commands: [{ type: 'reach' }] }
 const TO_LINKED: Step = { state: { at: 'linked' }, commands: [{ type: 'link' }] }
 
 const stay = (state: SessionState): Step => ({ state, commands: NO_COMMANDS })
@@ -89,11 +89,6 @@ const stay = (state: SessionState): Step => ({ state, commands: NO_COMMANDS })
 const closeBeforeLink = (reason: CloseReason, ...first: readonly SessionCommand[]): Step => ({
   state: { at: 'closed', reason },
   commands: [...first, { type: 'reset_client' }, { type: 'finish', reason }],
-})
-
-const dialNext = (abandoning: boolean, [endpoint, ...rest]: readonly [Address, ...Address[]]): Step => ({
-  state: { at: 'dialing', abandoning, endpoint, rest },
-  commands: [{ type: 'dial', endpoint }],
 })
 
 const onNew = (state: SessionState, event: SessionEvent): Step => {
@@ -108,11 +103,12 @@ const onNew = (state: SessionState, event: SessionEvent): Step => {
   }
 }
 
-type Waiting = Extract<SessionState, { at: 'routing' | 'dialing' }>
+type Reaching = Extract<SessionState, { at: 'dialing' | 'queued' }>
+type Waiting = Extract<SessionState, { at: 'routing' }> | Reaching
 
-/** What routing and dialing share: the client may leave and the session may be cut. */
+/** What routing and reaching share: the client may leave and the session may be cut. */
 const onWaiting = (state: Waiting, event: SessionEvent): Step => {
-  const cancel: readonly SessionCommand[] = state.at === 'dialing' ? [{ type: 'cancel_dial' }] : []
+  const cancel: readonly SessionCommand[] = state.at === 'routing' ? [] : [{ type: 'cancel_reach' }]
   switch (event.type) {
     case 'client_left':
       if (event.how === 'reset') return closeBeforeLink('client_reset', ...cancel)
@@ -130,7 +126,8 @@ const onWaiting = (state: Waiting, event: SessionEvent): Step => {
 const onRouting = (state: Extract<SessionState, { at: 'routing' }>, event: SessionEvent): Step => {
   switch (event.type) {
     case 'routed':
-      return dialNext(state.abandoning, event.endpoints)
+      if (!state.abandoning) return TO_REACHING
+      return { state: { at: 'dialing', abandoning: true }, commands: [{ type: 'reach' }] }
     case 'supplied':
       return TO_LINKED
     case 'route_failed':
@@ -140,15 +137,15 @@ const onRouting = (state: Extract<SessionState, { at: 'routing' }>, event: Sessi
   }
 }
 
-const onDialing = (state: Extract<SessionState, { at: 'dialing' }>, event: SessionEvent): Step => {
+const onReaching = (state: Reaching, event: SessionEvent): Step => {
   switch (event.type) {
-    case 'dialled':
+    case 'queued':
+    case 'dialing':
+      return state.at === event.type ? stay(state) : stay({ at: event.type, abandoning: state.abandoning })
+    case 'reached':
       return TO_LINKED
-    case 'dial_failed': {
-      const [next, ...rest] = state.rest
-      if (next !== undefined) return dialNext(state.abandoning, [next, ...rest])
-      return closeBeforeLink(event.timedOut ? 'dial_timeout' : 'dial_failed')
-    }
+    case 'reach_failed':
+      return closeBeforeLink(event.reason)
     default:
       return onWaiting(state, event)
   }
@@ -171,7 +168,7 @@ const onLinked = (state: SessionState, event: SessionEvent): Step => {
 
 /** After the end an answer may still arrive from a hook or a dial: what it brought is put away. */
 const onClosed = (state: SessionState, event: SessionEvent): Step =>
-  event.type === 'supplied' || event.type === 'dialled'
+  event.type === 'supplied' || event.type === 'reached'
     ? { state, commands: [{ type: 'discard_upstream' }] }
     : stay(state)
 
@@ -183,7 +180,8 @@ export const transition = (state: SessionState, event: SessionEvent): Step => {
     case 'routing':
       return onRouting(state, event)
     case 'dialing':
-      return onDialing(state, event)
+    case 'queued':
+      return onReaching(state, event)
     case 'linked':
       return onLinked(state, event)
     case 'closed':

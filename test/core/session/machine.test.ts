@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Address } from '../../../src/core/address.js'
 import {
   NEW_SESSION,
   type SessionCommand,
@@ -8,10 +7,6 @@ import {
   type SessionState,
   transition,
 } from '../../../src/core/session/machine.js'
-
-const endpoint = (port: number): Address => ({ kind: 'tcp', host: '127.0.0.1', port })
-const ONE = endpoint(1)
-const TWO = endpoint(2)
 
 /** Plays events from a new session; returns the last state and all commands in order. */
 const play = (...events: readonly SessionEvent[]) => {
@@ -26,18 +21,13 @@ const play = (...events: readonly SessionEvent[]) => {
 }
 
 const ADMITTED: SessionEvent = { type: 'admitted' }
-const ROUTED: SessionEvent = { type: 'routed', endpoints: [ONE] }
-const REFUSED_DIAL: SessionEvent = { type: 'dial_failed', timedOut: false }
+const ROUTED: SessionEvent = { type: 'routed' }
+const REACHED: SessionEvent = { type: 'reached' }
 
 describe('a session', () => {
   it('is routed, dialled, linked and closed with the reason of its link', () => {
-    const { state, types } = play(
-      ADMITTED,
-      ROUTED,
-      { type: 'dialled' },
-      { type: 'link_ended', reason: 'upstream_fin' },
-    )
-    expect(types).toEqual(['route', 'dial', 'link', 'finish'])
+    const { state, types } = play(ADMITTED, ROUTED, REACHED, { type: 'link_ended', reason: 'upstream_fin' })
+    expect(types).toEqual(['route', 'reach', 'link', 'finish'])
     expect(state).toEqual({ at: 'closed', reason: 'upstream_fin' })
   })
 
@@ -47,69 +37,59 @@ describe('a session', () => {
     expect(state).toEqual({ at: 'closed', reason: 'denied' })
   })
 
-  it('tries the next endpoint when a dial fails, in order', () => {
-    const { commands } = play(ADMITTED, { type: 'routed', endpoints: [ONE, TWO] }, REFUSED_DIAL, {
-      type: 'dialled',
-    })
-    expect(commands).toEqual([
-      { type: 'route' },
-      { type: 'dial', endpoint: ONE },
-      { type: 'dial', endpoint: TWO },
-      { type: 'link' },
-    ])
+  it('waits in a queue and dials again as often as it has to', () => {
+    const steps = [ADMITTED, ROUTED, { type: 'queued' }, { type: 'dialing' }, { type: 'queued' }] as const
+    expect(play(...steps).state).toEqual({ at: 'queued', abandoning: false })
+    const { state, types } = play(...steps, { type: 'dialing' }, REACHED)
+    expect(state).toEqual({ at: 'linked' })
+    expect(types).toEqual(['route', 'reach', 'link'])
   })
 
-  it('whose last endpoint fails is reset with the reason of that failure', () => {
-    const events: SessionEvent[] = [ADMITTED, { type: 'routed', endpoints: [ONE, TWO] }, REFUSED_DIAL]
-    expect(play(...events, { type: 'dial_failed', timedOut: true }).state).toEqual({
-      at: 'closed',
-      reason: 'dial_timeout',
-    })
-    expect(play(...events, REFUSED_DIAL).state).toEqual({ at: 'closed', reason: 'dial_failed' })
+  it('that cannot be connected is reset, with the reason of that', () => {
+    const { state, types } = play(ADMITTED, ROUTED, { type: 'reach_failed', reason: 'dial_timeout' })
+    expect(types).toEqual(['route', 'reach', 'reset_client', 'finish'])
+    expect(state).toEqual({ at: 'closed', reason: 'dial_timeout' })
   })
 
-  it('cancels its dial when the client resets', () => {
-    const { state, types } = play(ADMITTED, ROUTED, { type: 'client_left', how: 'reset' })
-    expect(types).toEqual(['route', 'dial', 'cancel_dial', 'reset_client', 'finish'])
-    expect(state).toEqual({ at: 'closed', reason: 'client_reset' })
+  it('stops reaching when the client resets, also while it is queued', () => {
+    for (const queued of [[], [{ type: 'queued' }]] as const) {
+      const { state, types } = play(ADMITTED, ROUTED, ...queued, { type: 'client_left', how: 'reset' })
+      expect(types).toEqual(['route', 'reach', 'cancel_reach', 'reset_client', 'finish'])
+      expect(state).toEqual({ at: 'closed', reason: 'client_reset' })
+    }
   })
 
   it('gives a dial some grace when a silent client ends, then cancels it', () => {
     const waiting = play(ADMITTED, ROUTED, { type: 'client_left', how: 'fin' })
-    expect(waiting.types).toEqual(['route', 'dial', 'arm_abandon'])
+    expect(waiting.types).toEqual(['route', 'reach', 'arm_abandon'])
     const { state, types } = play(
       ADMITTED,
       ROUTED,
       { type: 'client_left', how: 'fin' },
       { type: 'abandon_due' },
     )
-    expect(types.slice(3)).toEqual(['cancel_dial', 'reset_client', 'finish'])
+    expect(types.slice(3)).toEqual(['cancel_reach', 'reset_client', 'finish'])
     expect(state).toEqual({ at: 'closed', reason: 'client_fin' })
   })
 
   it('is linked when the dial succeeds within the grace, so that a half-close is relayed', () => {
-    const { state, types } = play(
-      ADMITTED,
-      ROUTED,
-      { type: 'client_left', how: 'fin' },
-      { type: 'dialled' },
-      {
-        type: 'abandon_due',
-      },
-    )
-    expect(types).toEqual(['route', 'dial', 'arm_abandon', 'link'])
+    const { state, types } = play(ADMITTED, ROUTED, { type: 'client_left', how: 'fin' }, REACHED, {
+      type: 'abandon_due',
+    })
+    expect(types).toEqual(['route', 'reach', 'arm_abandon', 'link'])
     expect(state).toEqual({ at: 'linked' })
   })
 
-  it('keeps the grace running over routing and further endpoints', () => {
+  it('keeps the grace running over routing, a queue and further endpoints', () => {
     const { types } = play(
       ADMITTED,
       { type: 'client_left', how: 'fin' },
-      { type: 'routed', endpoints: [ONE, TWO] },
-      REFUSED_DIAL,
+      ROUTED,
+      { type: 'queued' },
+      { type: 'dialing' },
       { type: 'abandon_due' },
     )
-    expect(types).toEqual(['route', 'arm_abandon', 'dial', 'dial', 'cancel_dial', 'reset_client', 'finish'])
+    expect(types).toEqual(['route', 'arm_abandon', 'reach', 'cancel_reach', 'reset_client', 'finish'])
   })
 
   it('discards an upstream that arrives after its end', () => {
@@ -120,7 +100,7 @@ describe('a session', () => {
       'finish',
       'discard_upstream',
     ])
-    expect(play(ADMITTED, ROUTED, cut, { type: 'dialled' }).types.at(-1)).toBe('discard_upstream')
+    expect(play(ADMITTED, ROUTED, cut, REACHED).types.at(-1)).toBe('discard_upstream')
   })
 
   it('that is linked is cut through its link, which reports the end', () => {
@@ -135,12 +115,12 @@ const anyEvent: fc.Arbitrary<SessionEvent> = fc.oneof(
     ADMITTED,
     { type: 'refused', reason: 'limit' },
     ROUTED,
-    { type: 'routed', endpoints: [ONE, TWO] },
+    { type: 'queued' },
+    { type: 'dialing' },
     { type: 'supplied' },
     { type: 'route_failed', reason: 'error' },
-    { type: 'dialled' },
-    REFUSED_DIAL,
-    { type: 'dial_failed', timedOut: true },
+    REACHED,
+    { type: 'reach_failed', reason: 'dial_failed' },
     { type: 'client_left', how: 'fin' },
     { type: 'client_left', how: 'reset' },
     { type: 'abandon_due' },

@@ -1,0 +1,167 @@
+/**
+ * The spare connections of one endpoint on one plane.
+ *
+ * - prewarm: dialled ahead; each serves one client and is closed
+ * - reuse: taken back when its client has left, and given to another one once it is proven clean (reset-exchange.ts), or
+ *   once the upstream has been silent for a while, where it is declared stateless
+ *
+ * Each connection has one of the endpoint's places, from before it is dialled until it is closed.
+ */
+
+import type { Address } from '../../core/address.js'
+import type { PoolConfig } from '../../config/config.js'
+import { IdlePool, type IdlePoolShell } from '../../core/pool/idle-pool.js'
+import type { IdlePoolOptions } from '../../core/pool/idle-options.js'
+import type { Member as PoolMember } from '../../core/pool/member.js'
+import { formatAddress } from '../../core/address.js'
+import type { Conn } from '../../ports/engine.js'
+import { NODE_CLOCK } from '../../pools/node-clock.js'
+import type { EndpointHost } from './endpoint.js'
+import { isProvenClean } from './reset-exchange.js'
+
+/** A connection of a pool, in use. */
+export interface Pooled {
+  readonly pool: EndpointPool
+  readonly member: PoolMember<Conn>
+}
+
+/** The endpoint, as its pool knows it. */
+interface Owner {
+  readonly member: { readonly slot: number; readonly address: Address }
+  failed(error: Error, isRefusal: boolean): void
+  worked(): void
+}
+
+export class EndpointPool {
+  readonly #owner: Owner
+  readonly #host: EndpointHost
+  readonly #pool: IdlePool<Conn>
+  #idle = 0
+
+  constructor(owner: Owner, host: EndpointHost) {
+    this.#owner = owner
+    this.#host = host
+    this.#pool = new IdlePool(this.#options(), this.#shell(owner.member.address))
+  }
+
+  /** One that is ready. */
+  take(): Pooled | null {
+    if (this.#idle === 0) return null
+    const member = this.#pool.take()
+    if (member === null) return null
+    this.#host.board.count(this.#owner.member.slot, member.uses > 1 ? 'reused' : 'spare')
+    return { pool: this, member }
+  }
+
+  /** One that was dialled for a client: with `reuse` it may come back. */
+  adopt(conn: Conn): Pooled | null {
+    return this.#config.mode === 'reuse' ? { pool: this, member: this.#pool.adopt(conn) } : null
+  }
+
+  /** It is closed, or to be closed. */
+  discard(member: PoolMember<Conn>): void {
+    this.#pool.discard(member)
+  }
+
+  /** Its client has left. */
+  takeBack(member: PoolMember<Conn>): void {
+    this.#prove(member.conn).then((isClean) => {
+      if (!isClean) this.#host.board.count(this.#owner.member.slot, 'unclean')
+      const isWanted = this.#idle < this.#host.share(this.#config.max)
+      if (isClean && isWanted && member.place === 'in_use') this.#pool.giveBack(member)
+      else this.#pool.discard(member)
+    })
+  }
+
+  evictIdle(count: number): number {
+    return this.#idle === 0 ? 0 : this.#pool.evictIdle(Math.min(count, this.#idle))
+  }
+
+  evictAll(): void {
+    this.evictIdle(this.#idle)
+  }
+
+  settingsChanged(): void {
+    this.#pool.setOptions(this.#options())
+  }
+
+  /** Closes what is idle, and the rest when it is given back. */
+  close(): void {
+    void this.#pool.drain()
+  }
+
+  get #config(): PoolConfig {
+    return this.#host.settings.pool
+  }
+
+  #options(): IdlePoolOptions {
+    const { min, idleTimeoutMs, maxAgeMs, maxUses, mode } = this.#config
+    return {
+      min: this.#host.share(min),
+      // Places limit that.
+      max: 0,
+      maxWaiting: 0,
+      idleTimeoutMs,
+      maxAgeMs,
+      maxUses: mode === 'prewarm' ? 1 : maxUses,
+    }
+  }
+
+  #shell(address: Address): IdlePoolShell<Conn> {
+    const { engine, board, plane } = this.#host
+    const { slot } = this.#owner.member
+    const count = (more: 1 | -1): void => {
+      this.#idle += more
+      board.setIdle(plane, slot, this.#idle)
+    }
+    return {
+      name: `the pool of ${formatAddress(address)}`,
+      clock: NODE_CLOCK,
+      dial: (done) => {
+        // Clients wait for places: spare connections are not for now.
+        if (board.waiting > 0 || !board.takePlace(plane, slot, this.#host.settings.maxConnections)) {
+          done(null, null)
+          return () => {}
+        }
+        const dial = engine.dial(address, this.#host.settings.dial, (error, conn) => {
+          if (conn === null) {
+            board.count(slot, 'failed')
+            board.givePlace(plane, slot)
+            if (error !== null) this.#owner.failed(error, false)
+          } else {
+            board.count(slot, 'connected')
+            if (!board.hasNoFailures(slot) && !board.lastWasRefusal(slot)) this.#owner.worked()
+          }
+          done(error, conn)
+        })
+        return () => {
+          dial.cancel()
+          board.givePlace(plane, slot)
+        }
+      },
+      // What a server says first is for its first client.
+      isAlive: ({ conn, uses }) => conn.isIdleAndAlive() || (uses === 0 && conn.hasOnlySpoken()),
+      idle: (member) => {
+        count(1)
+        member.conn.watch(() => this.#pool.left(member))
+        this.#host.roomMade(this.#owner.member.slot)
+      },
+      taken: ({ conn }) => {
+        count(-1)
+        conn.watch(null)
+      },
+      close: ({ conn, place }) => {
+        conn.destroy()
+        board.givePlace(plane, slot)
+        this.#host.roomMade(this.#owner.member.slot)
+      },
+    }
+  }
+
+  async #prove(conn: Conn): Promise<boolean> {
+    const { reset, quietMs } = this.#config
+    if (reset !== null) return isProvenClean(conn, reset)
+    await new Promise((resolve) => setTimeout(resolve, quietMs).unref())
+    return conn.isIdleAndAlive()
+  }
+}

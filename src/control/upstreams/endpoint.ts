@@ -1,0 +1,249 @@
+/**
+ * A member of an upstream, as one plane sees it: its places, its pool, and what is learnt of its health by using it.
+ */
+
+import { encodeProxyHeader } from '../../core/codec/proxy-protocol/encode.js'
+import type { Address } from '../../core/address.js'
+import { formatAddress } from '../../core/address.js'
+import type { CloseReason } from '../../core/close-reason.js'
+import { afterFailure } from '../../core/health/passive.js'
+import { TidegateError } from '../../errors.js'
+import type { Conn, Engine } from '../../ports/engine.js'
+import { EndpointPool, type Pooled } from './endpoint-pool.js'
+import type { DialPlace, Next, UpstreamUse } from './reach.js'
+import type { Member, UpstreamNews, UpstreamSettings } from './settings.js'
+import type { UpstreamBoard } from './upstream-board.js'
+
+/** What an endpoint needs of its upstream and plane. */
+export interface EndpointHost {
+  readonly engine: Engine
+  readonly board: UpstreamBoard
+  readonly plane: number
+  readonly settings: UpstreamSettings
+  readonly news: UpstreamNews
+  /** Of each member's idle connections, this plane's part. */
+  share(count: number): number
+  now(): number
+  /** A place, or an idle connection, may be had. */
+  roomMade(endpoint: PlaneEndpoint): void
+}
+
+type Cut = (error: Error) => void
+
+export class PlaneEndpoint {
+  readonly member: Member
+  readonly key: string
+  readonly weight: number
+  readonly index: number
+  readonly #host: EndpointHost
+  #pool: EndpointPool | null = null
+  /** Of the connections that are cut when it is found to be down. */
+  readonly #cuts = new Set<Cut>()
+
+  constructor(member: Member, host: EndpointHost) {
+    this.member = member
+    this.key = member.key
+    this.weight = member.weight
+    this.index = member.slot
+    this.#host = host
+    this.#openPool()
+  }
+
+  /** On all planes; what balancing goes by. */
+  active(): number {
+    return this.#host.board.busy(this.member.slot)
+  }
+
+  /** A connection that is ready, or a place to dial; null when it has as many as it may have. */
+  tryTake(client: Address): Next | null {
+    const { board, plane, settings } = this.#host
+    const { slot, address } = this.member
+    const pooled = this.#pool?.take() ?? null
+    if (pooled !== null)
+      return { kind: 'ready', address, conn: pooled.member.conn, use: new EndpointUse(this, pooled) }
+    if (!board.takePlace(plane, slot, settings.maxConnections)) return null
+    return { kind: 'dial', address, place: new EndpointDial(this, client) }
+  }
+
+  /** What the upstream is told first of a client's connection. */
+  header(client: Address, local: Address): Uint8Array | null {
+    const { sendProxyProtocol } = this.#host.settings
+    return sendProxyProtocol === null ? null : encodeProxyHeader(sendProxyProtocol, client, local)
+  }
+
+  /** A client's dial has succeeded. */
+  connected(conn: Conn): UpstreamUse {
+    const { board } = this.#host
+    const { slot } = this.member
+    board.count(slot, 'connected')
+    if (!board.hasNoFailures(slot) && !board.lastWasRefusal(slot)) this.worked()
+    return new EndpointUse(this, this.#pool?.adopt(conn) ?? null)
+  }
+
+  dialFailed(error: Error): void {
+    this.#host.board.count(this.member.slot, 'failed')
+    this.givePlace()
+    this.failed(error, false)
+  }
+
+  givePlace(): void {
+    this.#host.board.givePlace(this.#host.plane, this.member.slot)
+    this.#host.roomMade(this)
+  }
+
+  begin(): void {
+    this.#host.board.addBusy(this.#host.plane, this.member.slot, 1)
+  }
+
+  end(): void {
+    this.#host.board.addBusy(this.#host.plane, this.member.slot, -1)
+  }
+
+  get cutsWhenDown(): boolean {
+    return this.#host.settings.onDown === 'cut'
+  }
+
+  get reuses(): boolean {
+    return this.#host.settings.pool.mode === 'reuse'
+  }
+
+  addCut(cut: Cut): void {
+    this.#cuts.add(cut)
+  }
+
+  removeCut(cut: Cut): void {
+    this.#cuts.delete(cut)
+  }
+
+  /** It is down, as this plane or another one has found: ends its connections, if that is wished. */
+  cutAll(why: string): void {
+    this.#pool?.evictAll()
+    if (!this.cutsWhenDown) return
+    const error = new TidegateError('endpoint_down', `${formatAddress(this.member.address)} is down: ${why}`, {
+      fault: 'peer',
+      retryable: true,
+    })
+    for (const cut of [...this.#cuts]) cut(error)
+  }
+
+  /** Something went wrong with it that is not the client's doing. `isRefusal`: it was connected, and reset that without a word. */
+  failed(error: Error, isRefusal: boolean): void {
+    const { board, settings, news } = this.#host
+    const { slot } = this.member
+    const { passiveHealth } = settings
+    if (passiveHealth.failures === 0) return
+    const now = this.#host.now()
+    const verdict = afterFailure(
+      { failures: board.addFailure(slot, isRefusal), ejections: board.ejections(slot), ejectedUntilMs: 0 },
+      passiveHealth,
+      now,
+    )
+    if (verdict.ejectedUntilMs <= now || !board.eject(slot, verdict.ejectedUntilMs, now)) return
+    const turn = { to: 'ejected', forMs: Math.round(verdict.ejectedUntilMs - now), why: error.message } as const
+    this.cutAll(error.message)
+    news.turned(settings.name, slot, turn)
+  }
+
+  /** It has served somebody. */
+  worked(): void {
+    const { board, settings, news } = this.#host
+    const { slot } = this.member
+    if (board.hasNoFailures(slot)) return
+    if (board.clearFailures(slot)) news.turned(settings.name, slot, { to: 'up' })
+  }
+
+  /** Up to `count` idle connections are closed: somebody needs their places or descriptors. Returns how many were. */
+  evictIdle(count: number): number {
+    return this.#pool?.evictIdle(count) ?? 0
+  }
+
+  /** The settings are others: the member is the same. */
+  settingsChanged(): void {
+    if (this.#pool === null) this.#openPool()
+    else if (this.#host.settings.pool.mode === 'off') this.retire()
+    else this.#pool.settingsChanged()
+  }
+
+  /** No client comes here any more. */
+  retire(): void {
+    this.#pool?.close()
+    this.#pool = null
+  }
+
+  #openPool(): void {
+    if (this.#host.settings.pool.mode !== 'off') this.#pool = new EndpointPool(this, this.#host)
+  }
+}
+
+/** A place that was taken for a client's dial. */
+class EndpointDial implements DialPlace {
+  readonly #endpoint: PlaneEndpoint
+  readonly #client: Address
+
+  constructor(endpoint: PlaneEndpoint, client: Address) {
+    this.#endpoint = endpoint
+    this.#client = client
+  }
+
+  header(local: Address): Uint8Array | null {
+    return this.#endpoint.header(this.#client, local)
+  }
+
+  connected(conn: Conn): UpstreamUse {
+    return this.#endpoint.connected(conn)
+  }
+
+  failed(error: Error): void {
+    this.#endpoint.dialFailed(error)
+  }
+
+  cancelled(): void {
+    this.#endpoint.givePlace()
+  }
+}
+
+/** A reset with nothing said before it is not an answer: whoever gets it was not served. */
+const isRefusal = (reason: CloseReason, downstreamBytes: number): boolean =>
+  reason === 'upstream_reset' && downstreamBytes === 0
+
+class EndpointUse implements UpstreamUse {
+  readonly isReusable: boolean
+  readonly #endpoint: PlaneEndpoint
+  /** Null: the connection is not a pool's. */
+  readonly #pooled: Pooled | null
+  #cut: Cut | null = null
+
+  constructor(endpoint: PlaneEndpoint, pooled: Pooled | null) {
+    this.#endpoint = endpoint
+    this.#pooled = pooled
+    this.isReusable = pooled !== null && endpoint.reuses
+    endpoint.begin()
+  }
+
+  onDown(cut: Cut): void {
+    if (!this.#endpoint.cutsWhenDown) return
+    this.#cut = cut
+    this.#endpoint.addCut(cut)
+  }
+
+  ended(reason: CloseReason, downstreamBytes: number): void {
+    this.#leave()
+    if (isRefusal(reason, downstreamBytes))
+      this.#endpoint.failed(new Error('it resets connections without a word'), true)
+    else this.#endpoint.worked()
+    if (this.#pooled === null) this.#endpoint.givePlace()
+    else this.#pooled.pool.discard(this.#pooled.member)
+  }
+
+  takeBack(conn: Conn): void {
+    this.#leave()
+    this.#endpoint.worked()
+    if (this.#pooled === null) conn.destroy()
+    else this.#pooled.pool.takeBack(this.#pooled.member)
+  }
+
+  #leave(): void {
+    this.#endpoint.end()
+    if (this.#cut !== null) this.#endpoint.removeCut(this.#cut)
+  }
+}

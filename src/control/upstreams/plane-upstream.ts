@@ -1,0 +1,248 @@
+/**
+ * An upstream as one plane sees it: its endpoints, who is chosen for a client, and who waits for a place.
+ *
+ * - eligible: what a client may be sent to: not tried yet, up, and a backup only while nothing else is
+ * - waiting: clients whose endpoints are all full, served in the order they came. Other planes have theirs; a place
+ *   that becomes free is taken by whoever is told first
+ */
+
+import { eligibleOf } from '../../core/balance/eligible.js'
+import { type Balancer, newBalancer } from '../../core/balance/balancer.js'
+import type { Address } from '../../core/address.js'
+import { TidegateError } from '../../errors.js'
+import type { Engine } from '../../ports/engine.js'
+import { type EndpointHost, PlaneEndpoint } from './endpoint.js'
+import { unreached } from './list-course.js'
+import type { Course, Next, Reach } from './reach.js'
+import type { UpstreamNews, UpstreamSettings } from './settings.js'
+import type { UpstreamBoard } from './upstream-board.js'
+
+export interface PlaneUpstreamOptions {
+  readonly engine: Engine
+  readonly plane: number
+  /** Of what is shared out among the planes, this one's part. */
+  readonly share: (count: number) => number
+  readonly news: UpstreamNews
+  readonly now: () => number
+  readonly random: () => number
+}
+
+interface Waiting {
+  readonly reach: Reach
+  readonly timer: NodeJS.Timeout | null
+}
+
+const WAIT: Next = { kind: 'wait' }
+
+export class PlaneUpstream implements EndpointHost {
+  readonly engine: Engine
+  readonly plane: number
+  readonly board: UpstreamBoard
+  readonly news: UpstreamNews
+  readonly share: (count: number) => number
+  readonly now: () => number
+  readonly #random: () => number
+  #settings: UpstreamSettings
+  #balancer: Balancer
+  #endpoints: readonly PlaneEndpoint[] = []
+  /** In the order they came. */
+  readonly #waiting = new Map<Reach, Waiting>()
+  #isServing = false
+
+  constructor(settings: UpstreamSettings, board: UpstreamBoard, options: PlaneUpstreamOptions) {
+    this.engine = options.engine
+    this.plane = options.plane
+    this.news = options.news
+    this.share = options.share
+    this.now = options.now
+    this.#random = options.random
+    this.board = board
+    this.#settings = settings
+    this.#balancer = newBalancer(settings.balance)
+    this.#takeMembers()
+  }
+
+  get settings(): UpstreamSettings {
+    return this.#settings
+  }
+
+  /** Others from now on; members that stay keep their connections. */
+  update(settings: UpstreamSettings): void {
+    if (settings.balance !== this.#settings.balance) this.#balancer = newBalancer(settings.balance)
+    this.#settings = settings
+    this.#takeMembers()
+    this.#serveSoon()
+  }
+
+  /** It is not in the config any more: its connections go on, nobody new comes. */
+  retire(): void {
+    for (const endpoint of this.#endpoints) endpoint.retire()
+    this.#endpoints = []
+    this.#serveSoon()
+  }
+
+  course(client: Address): Course {
+    return new UpstreamCourse(this, client)
+  }
+
+  /** Where a client goes that has tried `tried` in vain. */
+  choose(client: Address, tried: readonly PlaneEndpoint[], reach: Reach): Next {
+    const only = this.#endpoints.length === 1 ? this.#endpoints[0] : undefined
+    if (only !== undefined && tried.length === 0 && this.board.isUp(only.index))
+      return only.tryTake(client) ?? this.#wait(reach)
+    const eligible = this.#eligible(tried)
+    let isFull = false
+    for (let left = eligible; left.length > 0; ) {
+      const endpoint = this.#balancer.pick(left, client, this.#random)
+      if (endpoint === null) break
+      const next = endpoint.tryTake(client)
+      if (next !== null) return next
+      isFull = true
+      left = left.filter((each) => each !== endpoint)
+    }
+    return isFull ? this.#wait(reach) : this.#none(reach, tried)
+  }
+
+  /** Whether somebody came before. */
+  mustQueue(reach: Reach): boolean {
+    return this.#waiting.size > 0 && !this.#waiting.has(reach)
+  }
+
+  /** Behind those who wait. */
+  queue(reach: Reach): Next {
+    return this.#wait(reach)
+  }
+
+  forget(reach: Reach): void {
+    const waiting = this.#waiting.get(reach)
+    if (waiting === undefined) return
+    if (waiting.timer !== null) clearTimeout(waiting.timer)
+    this.#waiting.delete(reach)
+    this.board.endWaiting(this.plane)
+  }
+
+  roomMade(): void {
+    if (this.#waiting.size > 0) this.#serveSoon()
+    else if (this.board.othersWait(this.plane)) this.#serveSoon()
+  }
+
+  /** There may be room: a place was given back elsewhere. */
+  serve(): void {
+    for (const reach of [...this.#waiting.keys()]) {
+      if (!this.#waiting.has(reach)) continue
+      if (!reach.go()) break
+      this.forget(reach)
+    }
+    if (this.#waiting.size === 0) this.#leaveRoom()
+  }
+
+  /** Closes up to `count` idle connections. Returns how many were. */
+  evictIdle(count: number): number {
+    let evicted = 0
+    for (const endpoint of this.#endpoints) {
+      if (evicted >= count) break
+      evicted += endpoint.evictIdle(count - evicted)
+    }
+    return evicted
+  }
+
+  /** A member is down, as somebody else has found. */
+  cut(slot: number, why: string): void {
+    this.#endpoints.find(({ index }) => index === slot)?.cutAll(why)
+  }
+
+  #takeMembers(): void {
+    const before = new Map(this.#endpoints.map((endpoint) => [endpoint.index, endpoint]))
+    this.#endpoints = this.#settings.members.map((member) => {
+      const known = before.get(member.slot)
+      if (known?.key !== member.key) return new PlaneEndpoint(member, this)
+      before.delete(member.slot)
+      known.become(member)
+      return known
+    })
+    for (const endpoint of before.values()) endpoint.retire()
+  }
+
+  #eligible(tried: readonly PlaneEndpoint[]): readonly PlaneEndpoint[] {
+    const now = this.now()
+    return eligibleOf(this.#endpoints, tried, (endpoint) => this.board.state(endpoint.index, now))
+  }
+
+  #wait(reach: Reach): Next {
+    if (this.#waiting.has(reach)) return WAIT
+    const { name, maxQueue, queueTimeoutMs } = this.#settings
+    if (!this.board.beginWaiting(this.plane, maxQueue)) {
+      const message = `${maxQueue} clients wait for a connection to '${name}' already (maxQueue)`
+      return { kind: 'none', reason: 'queue_full', error: tooMany(message) }
+    }
+    const timer = queueTimeoutMs > 0 ? setTimeout(() => this.#timedOut(reach), queueTimeoutMs) : null
+    this.#waiting.set(reach, { reach, timer })
+    // Whoever gave a place back before it could see that somebody waits has not told.
+    this.#serveSoon()
+    if (this.#settings.pool.mode !== 'off') this.news.wanted(name)
+    return WAIT
+  }
+
+  #timedOut(reach: Reach): void {
+    const { name, queueTimeoutMs } = this.#settings
+    this.forget(reach)
+    reach.fail('queue_timeout', tooMany(`no connection to '${name}' became free within ${queueTimeoutMs} ms`))
+  }
+
+  #none({ lastError }: Reach, tried: readonly PlaneEndpoint[]): Next {
+    if (tried.length > 0) return unreached(lastError)
+    const { name, members } = this.#settings
+    const message =
+      members.length === 0
+        ? `upstream '${name}' has no endpoint`
+        : `no endpoint of '${name}' is up (${members.length} down)`
+    const error = new TidegateError('endpoint_down', message, { fault: 'peer', retryable: true })
+    return { kind: 'none', reason: 'no_endpoint', error }
+  }
+
+  /** Not at once: whoever made room is still at it. */
+  #serveSoon(): void {
+    if (this.#isServing) return
+    this.#isServing = true
+    process.nextTick(() => {
+      this.#isServing = false
+      this.serve()
+    })
+  }
+
+  /** To the other planes. */
+  #leaveRoom(): void {
+    if (!this.board.othersWait(this.plane)) return
+    this.evictIdle(1)
+    if (this.board.announceRoom()) this.news.room(this.#settings.name)
+  }
+}
+
+const tooMany = (message: string): TidegateError =>
+  new TidegateError('queue_full', message, { fault: 'system', retryable: true })
+
+/** One client's. */
+class UpstreamCourse implements Course {
+  readonly #upstream: PlaneUpstream
+  readonly #client: Address
+  #tried: PlaneEndpoint[] | null = null
+
+  constructor(upstream: PlaneUpstream, client: Address) {
+    this.#upstream = upstream
+    this.#client = client
+  }
+
+  next(reach: Reach): Next {
+    if (this.#upstream.mustQueue(reach)) return this.#upstream.queue(reach)
+    const next = this.#upstream.choose(this.#client, this.#tried ?? NOBODY, reach)
+    if (next.kind === 'dial' && next.place?.endpoint !== undefined)
+      (this.#tried ??= []).push(next.place.endpoint)
+    return next
+  }
+
+  forget(reach: Reach): void {
+    this.#upstream.forget(reach)
+  }
+}
+
+const NOBODY: readonly PlaneEndpoint[] = []

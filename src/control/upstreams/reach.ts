@@ -1,0 +1,173 @@
+/**
+ * One client's way to an upstream connection: one that is ready, or a dial; after a dial that failed the next endpoint; a
+ * wait where all are full. No byte of the client has moved yet, so each try costs it nothing but time.
+ *
+ * - course: who says where to go next: an upstream (course.ts), or a list of addresses that a hook gave
+ * - use: what the client's session has of the endpoint while it has its connection (endpoint.ts); null: it was dialled by the way
+ */
+
+import type { Address } from '../../core/address.js'
+import type { CloseReason } from '../../core/close-reason.js'
+import { TidegateError } from '../../errors.js'
+import type { Conn, Dial, DialOptions, Engine } from '../../ports/engine.js'
+
+/** What a session keeps of its endpoint. Exactly one of the two ends it. */
+export interface UpstreamUse {
+  /** Whether the connection can be taken back when the client has left. */
+  readonly isReusable: boolean
+  /** The connection is closed, for this reason, after so many bytes from the upstream. */
+  ended(reason: CloseReason, downstreamBytes: number): void
+  /** The client has left, the link is undone, and the connection seems clean. It is not the session's any more. */
+  takeBack(conn: Conn): void
+  /** How to end the session when the endpoint is found to be down. Called once, when it has its link. */
+  onDown(cut: (error: Error) => void): void
+}
+
+export type Next =
+  /** `place`: what was taken for the dial. */
+  | { readonly kind: 'dial'; readonly address: Address; readonly place: DialPlace | null }
+  | { readonly kind: 'ready'; readonly address: Address; readonly conn: Conn; readonly use: UpstreamUse }
+  /** The course calls `go` when there is something new. */
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'none'; readonly reason: CloseReason; readonly error: Error }
+
+/** A place among an endpoint's connections, for one dial. Exactly one of these ends it. */
+export interface DialPlace {
+  /** What is sent before anything of the client. */
+  header(local: Address): Uint8Array | null
+  connected(conn: Conn): UpstreamUse
+  failed(error: Error): void
+  /** Given up, through no fault of the endpoint. */
+  cancelled(): void
+}
+
+export interface Course {
+  next(reach: Reach): Next
+  /** It waits no more: its client has left. */
+  forget(reach: Reach): void
+}
+
+export interface ReachHost {
+  /** It waits for its turn. */
+  queued(): void
+  dialling(address: Address): void
+  /** `attempts` are told by `dialling`. The connection is the host's from here on. */
+  reached(address: Address, conn: Conn, use: UpstreamUse | null): void
+  failed(reason: CloseReason, error: Error): void
+}
+
+export class Reach {
+  readonly #engine: Engine
+  readonly #course: Course
+  readonly #options: DialOptions
+  readonly #clientLocal: () => Address
+  readonly #host: ReachHost
+  #dial: Dial | null = null
+  #place: DialPlace | null = null
+  /** Connected, and the header is on its way. */
+  #greeting: Conn | null = null
+  #isOver = false
+  /** What the last dial failed with. */
+  lastError: TidegateError | null = null
+
+  /** `clientLocal`: where the client connected to. */
+  constructor(
+    engine: Engine,
+    course: Course,
+    options: DialOptions,
+    clientLocal: () => Address,
+    host: ReachHost,
+  ) {
+    this.#engine = engine
+    this.#course = course
+    this.#options = options
+    this.#clientLocal = clientLocal
+    this.#host = host
+  }
+
+  /** Goes on: at the beginning, and when the course has something new. False when it has to wait on. */
+  go(): boolean {
+    if (this.#isOver) return true
+    const next = this.#course.next(this)
+    switch (next.kind) {
+      case 'wait':
+        this.#host.queued()
+        return false
+      case 'none':
+        this.fail(next.reason, next.error)
+        return true
+      case 'ready':
+        this.#isOver = true
+        this.#host.reached(next.address, next.conn, next.use)
+        return true
+      case 'dial':
+        this.#startDial(next.address, next.place)
+        return true
+    }
+  }
+
+  /** There is no way. */
+  fail(reason: CloseReason, error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#host.failed(reason, error)
+  }
+
+  /** The client has left, or is to be ended. The host hears nothing more. */
+  cancel(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#dial?.cancel()
+    this.#greeting?.destroy()
+    this.#place?.cancelled()
+    this.#place = null
+    this.#course.forget(this)
+  }
+
+  #startDial(address: Address, place: DialPlace | null): void {
+    this.#place = place
+    this.#host.dialling(address)
+    this.#dial = this.#engine.dial(address, this.#options, (error, conn) => {
+      this.#dial = null
+      if (conn === null) this.#dialFailed(error)
+      else this.#connected(address, conn)
+    })
+  }
+
+  #dialFailed(error: TidegateError | null): void {
+    const failure = error ?? new TidegateError('dial_failed', 'the dial failed', { fault: 'peer' })
+    const place = this.#place
+    this.#place = null
+    this.lastError = failure
+    place?.failed(failure)
+    this.go()
+  }
+
+  #connected(address: Address, conn: Conn): void {
+    const header = this.#place?.header(this.#clientLocal()) ?? null
+    if (header === null) {
+      this.#finish(address, conn)
+      return
+    }
+    this.#greeting = conn
+    conn.write(header).then(
+      () => {
+        this.#greeting = null
+        if (!this.#isOver) this.#finish(address, conn)
+      },
+      (thrown: unknown) => {
+        this.#greeting = null
+        if (this.#isOver) return
+        conn.destroy()
+        this.#dialFailed(thrown instanceof TidegateError ? thrown : null)
+      },
+    )
+  }
+
+  #finish(address: Address, conn: Conn): void {
+    this.#isOver = true
+    const place = this.#place
+    this.#place = null
+    this.#host.reached(address, conn, place === null ? null : place.connected(conn))
+  }
+}

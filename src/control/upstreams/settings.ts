@@ -1,0 +1,56 @@
+/**
+ * What planes know of an upstream. Plain data: it goes from thread to thread.
+ *
+ * - upstream: a service by name, reached at one or more endpoints
+ * - member: one address behind an endpoint. An endpoint that is a name has as many members as the name has addresses
+ * - slot: a member's place in the upstream's board (upstream-board.ts)
+ */
+
+import type { BalancePolicy, PassiveHealthConfig, PoolConfig } from '../../config/config.js'
+import type { Address } from '../../core/address.js'
+import type { ProxyVersion } from '../../core/codec/proxy-protocol/encode.js'
+import type { DialOptions } from '../../ports/engine.js'
+
+export interface Member {
+  readonly slot: number
+  readonly address: Address
+  /** The address's text: what hashing goes by. */
+  readonly key: string
+  readonly weight: number
+  /** Used only while no other member can be. */
+  readonly backup: boolean
+}
+
+export interface UpstreamSettings {
+  readonly name: string
+  readonly members: readonly Member[]
+  readonly balance: BalancePolicy
+  /** Per member, those that are idle in a pool included; 0: no limit. */
+  readonly maxConnections: number
+  /** How long a client waits for its turn; 0: no limit. */
+  readonly queueTimeoutMs: number
+  /** How many clients may wait, on all planes together. */
+  readonly maxQueue: number
+  readonly passiveHealth: PassiveHealthConfig
+  /** What happens to the connections of a member that is found to be down. */
+  readonly onDown: 'keep' | 'cut'
+  readonly pool: PoolConfig
+  /** The header that tells the upstream who its client is. */
+  readonly sendProxyProtocol: ProxyVersion | null
+  /** For connections that no client waits for: spare ones and checks. */
+  readonly dial: DialOptions
+}
+
+/** What a plane has to tell the others, or the main thread, of an upstream. */
+export interface UpstreamNews {
+  /** A place is free that clients of other planes wait for. */
+  room(upstream: string): void
+  /** Clients wait here for a place, while other planes keep idle connections. */
+  wanted(upstream: string): void
+  /** This plane's own dials or clients have shown it. */
+  turned(upstream: string, slot: number, turn: Turn): void
+}
+
+export type Turn =
+  | { readonly to: 'ejected'; readonly forMs: number; readonly why: string }
+  | { readonly to: 'up' }

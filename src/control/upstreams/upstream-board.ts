@@ -1,0 +1,269 @@
+/**
+ * One upstream's figures in memory that all planes share: how many connections each member has, who waits, who is well.
+ *
+ *     board = counts of member 0, 1, … : 64-bit   connected, failed, reused, spare, unclean, ejected until (ms)
+ *             common : 32-bit                     waiting, announced
+ *             plane 0, 1, … : 32-bit              waiting
+ *             member 0, 1, … : 32-bit             open, busy, state, failures, ejections, last failure, then open, busy, idle of each plane
+ *
+ * - open: connections to a member, and dials under way, idle ones included; what `maxConnections` limits
+ * - busy: those that serve a client; what balancing goes by
+ * - announced: some plane has said that there is room, and those that wait have not been told yet
+ *
+ * Whoever finds no room counts itself as waiting first and looks again; who makes room does that first and then looks
+ * whether anybody waits: so it is never missed.
+ */
+
+/** An upstream's addresses, all that its names have together; more are left out, with a line in the log. */
+export const MAX_MEMBERS = 256
+
+const WAITING = 0
+const ANNOUNCED = 1
+const COMMON = 2
+
+const OPEN = 0
+const BUSY = 1
+const STATE = 2
+const FAILURES = 3
+const EJECTIONS = 4
+/** What the last failure was: 0 a dial, 1 a connection that was reset without a word. */
+const LAST_FAILURE = 5
+const MEMBER_WORDS = 6
+
+const PLANE_OPEN = 0
+const PLANE_BUSY = 1
+const PLANE_IDLE = 2
+const PLANE_WORDS = 3
+
+/** Bits of a member's state. */
+const EJECTED = 1
+const DOWN = 2
+
+const COUNT_NAMES = ['connected', 'failed', 'reused', 'spare', 'unclean'] as const
+const UNTIL = COUNT_NAMES.length
+const COUNTS = UNTIL + 1
+
+/**
+ * `connected`: dials that succeeded; `failed`: those that did not. `reused`: clients that got a connection another one had
+ * left; `spare`: one that was dialled ahead. `unclean`: taken back, and closed since it was not proven clean.
+ */
+export type MemberCount = (typeof COUNT_NAMES)[number]
+
+const COUNT_AT: Readonly<Record<MemberCount, number>> = {
+  connected: 0,
+  failed: 1,
+  reused: 2,
+  spare: 3,
+  unclean: 4,
+}
+
+/** `ejected`: not used for a while after failures. `down`: its checks fail. */
+export type MemberState = 'up' | 'ejected' | 'down'
+
+export class UpstreamBoard {
+  readonly buffer: SharedArrayBuffer
+  readonly planes: number
+  readonly #counts: BigInt64Array<SharedArrayBuffer>
+  readonly #words: Int32Array<SharedArrayBuffer>
+  readonly #memberWords: number
+
+  /** `buffer`: of a board that another thread has made. */
+  constructor(planes: number, buffer?: SharedArrayBuffer) {
+    this.planes = planes
+    this.#memberWords = MEMBER_WORDS + planes * PLANE_WORDS
+    const countBytes = MAX_MEMBERS * COUNTS * BigInt64Array.BYTES_PER_ELEMENT
+    const words = COMMON + planes + MAX_MEMBERS * this.#memberWords
+    this.buffer = buffer ?? new SharedArrayBuffer(countBytes + words * Int32Array.BYTES_PER_ELEMENT)
+    this.#counts = new BigInt64Array(this.buffer, 0, MAX_MEMBERS * COUNTS)
+    this.#words = new Int32Array(this.buffer, countBytes, words)
+  }
+
+  // Connections
+
+  /** Takes a place for one more connection; false when `max` (0: no limit) are open. */
+  takePlace(plane: number, slot: number, max: number): boolean {
+    const at = this.#at(slot)
+    if (max === 0) Atomics.add(this.#words, at + OPEN, 1)
+    else if (!takeBelow(this.#words, at + OPEN, max)) return false
+    Atomics.add(this.#words, this.#planeAt(slot, plane) + PLANE_OPEN, 1)
+    return true
+  }
+
+  givePlace(plane: number, slot: number): void {
+    Atomics.sub(this.#words, this.#planeAt(slot, plane) + PLANE_OPEN, 1)
+    Atomics.sub(this.#words, this.#at(slot) + OPEN, 1)
+  }
+
+  addBusy(plane: number, slot: number, more: 1 | -1): void {
+    Atomics.add(this.#words, this.#planeAt(slot, plane) + PLANE_BUSY, more)
+    Atomics.add(this.#words, this.#at(slot) + BUSY, more)
+  }
+
+  setIdle(plane: number, slot: number, idle: number): void {
+    Atomics.store(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE, idle)
+  }
+
+  open(slot: number): number {
+    return Atomics.load(this.#words, this.#at(slot) + OPEN)
+  }
+
+  busy(slot: number): number {
+    return Atomics.load(this.#words, this.#at(slot) + BUSY)
+  }
+
+  idle(slot: number): number {
+    let idle = 0
+    for (let plane = 0; plane < this.planes; plane++)
+      idle += Atomics.load(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE)
+    return idle
+  }
+
+  count(slot: number, what: MemberCount): void {
+    Atomics.add(this.#counts, slot * COUNTS + COUNT_AT[what], 1n)
+  }
+
+  counts(slot: number): Readonly<Record<MemberCount, number>> {
+    const countOf = (what: MemberCount): number =>
+      Number(Atomics.load(this.#counts, slot * COUNTS + COUNT_AT[what]))
+    return {
+      connected: countOf('connected'),
+      failed: countOf('failed'),
+      reused: countOf('reused'),
+      spare: countOf('spare'),
+      unclean: countOf('unclean'),
+    }
+  }
+
+  // Waiting
+
+  get waiting(): number {
+    return Atomics.load(this.#words, WAITING)
+  }
+
+  /** False when `max` wait already. */
+  beginWaiting(plane: number, max: number): boolean {
+    if (!takeBelow(this.#words, WAITING, max)) return false
+    Atomics.add(this.#words, COMMON + plane, 1)
+    return true
+  }
+
+  endWaiting(plane: number): void {
+    Atomics.sub(this.#words, COMMON + plane, 1)
+    Atomics.sub(this.#words, WAITING, 1)
+  }
+
+  othersWait(plane: number): boolean {
+    return this.waiting > Atomics.load(this.#words, COMMON + plane)
+  }
+
+  /** True for the first that says so. */
+  announceRoom(): boolean {
+    return Atomics.exchange(this.#words, ANNOUNCED, 1) === 0
+  }
+
+  /** The planes to be told that there may be room; what is announced from here on is announced again. */
+  clearRoom(): readonly number[] {
+    Atomics.store(this.#words, ANNOUNCED, 0)
+    return Array.from({ length: this.planes }, (_, plane) => plane).filter(
+      (plane) => Atomics.load(this.#words, COMMON + plane) > 0,
+    )
+  }
+
+  // Health
+
+  /** Whether nothing is known against it: the common case, told by one word. */
+  isUp(slot: number): boolean {
+    return Atomics.load(this.#words, this.#at(slot) + STATE) === 0
+  }
+
+  /** `now`: ms since 1970. An ejection that is over counts as up: the next client tries. */
+  state(slot: number, now: number): MemberState {
+    const state = Atomics.load(this.#words, this.#at(slot) + STATE)
+    if ((state & DOWN) !== 0) return 'down'
+    return (state & EJECTED) !== 0 && now < this.#until(slot) ? 'ejected' : 'up'
+  }
+
+  setDown(slot: number, isDown: boolean): void {
+    if (isDown) Atomics.or(this.#words, this.#at(slot) + STATE, DOWN)
+    else Atomics.and(this.#words, this.#at(slot) + STATE, ~DOWN)
+  }
+
+  /** Returns how many failures there were in a row before. `isRefusal`: a dial alone does not show that it works again. */
+  addFailure(slot: number, isRefusal: boolean): number {
+    const at = this.#at(slot)
+    Atomics.store(this.#words, at + LAST_FAILURE, isRefusal ? 1 : 0)
+    return Atomics.add(this.#words, at + FAILURES, 1)
+  }
+
+  hasNoFailures(slot: number): boolean {
+    return Atomics.load(this.#words, this.#at(slot) + FAILURES) === 0
+  }
+
+  lastWasRefusal(slot: number): boolean {
+    return Atomics.load(this.#words, this.#at(slot) + LAST_FAILURE) === 1
+  }
+
+  /** How often in a row it has been ejected. */
+  ejections(slot: number): number {
+    return Atomics.load(this.#words, this.#at(slot) + EJECTIONS)
+  }
+
+  /** False when it is ejected already. */
+  eject(slot: number, untilMs: number, now: number): boolean {
+    if (this.state(slot, now) === 'ejected') return false
+    Atomics.store(this.#counts, slot * COUNTS + UNTIL, BigInt(Math.ceil(untilMs)))
+    Atomics.add(this.#words, this.#at(slot) + EJECTIONS, 1)
+    Atomics.or(this.#words, this.#at(slot) + STATE, EJECTED)
+    return true
+  }
+
+  /** It works. True when it had been ejected. */
+  clearFailures(slot: number): boolean {
+    const at = this.#at(slot)
+    Atomics.store(this.#words, at + FAILURES, 0)
+    Atomics.store(this.#words, at + EJECTIONS, 0)
+    return (Atomics.and(this.#words, at + STATE, ~EJECTED) & EJECTED) !== 0
+  }
+
+  // Planes and members that come and go
+
+  /** Another member has the slot from now on. Nobody may have a connection there. */
+  clear(slot: number): void {
+    const at = this.#at(slot)
+    for (let word = at; word < at + this.#memberWords; word++) Atomics.store(this.#words, word, 0)
+    for (let count = slot * COUNTS; count < (slot + 1) * COUNTS; count++)
+      Atomics.store(this.#counts, count, 0n)
+  }
+
+  /** Gives back what a plane had that is no more. */
+  forget(plane: number): void {
+    Atomics.sub(this.#words, WAITING, Atomics.exchange(this.#words, COMMON + plane, 0))
+    for (let slot = 0; slot < MAX_MEMBERS; slot++) {
+      const at = this.#planeAt(slot, plane)
+      Atomics.sub(this.#words, this.#at(slot) + OPEN, Atomics.exchange(this.#words, at + PLANE_OPEN, 0))
+      Atomics.sub(this.#words, this.#at(slot) + BUSY, Atomics.exchange(this.#words, at + PLANE_BUSY, 0))
+      Atomics.store(this.#words, at + PLANE_IDLE, 0)
+    }
+  }
+
+  #until(slot: number): number {
+    return Number(Atomics.load(this.#counts, slot * COUNTS + UNTIL))
+  }
+
+  #at(slot: number): number {
+    return COMMON + this.planes + slot * this.#memberWords
+  }
+
+  #planeAt(slot: number, plane: number): number {
+    return this.#at(slot) + MEMBER_WORDS + plane * PLANE_WORDS
+  }
+}
+
+/** Adds one unless it is `max` already. */
+const takeBelow = (words: Int32Array<SharedArrayBuffer>, at: number, max: number): boolean => {
+  for (;;) {
+    const taken = Atomics.load(words, at)
+    if (taken >= max) return false
+    if (Atomics.compareExchange(words, at, taken, taken + 1) === taken) return true
+  }
+}
