@@ -40,7 +40,14 @@ const keysUsedBy = (value: unknown, path = ''): readonly string[] => {
 describe('example configs', () => {
   it('are there', () => {
     expect(examples).toEqual(
-      expect.arrayContaining(['full.yaml', 'guarded.json', 'record.yaml', 'relay.yaml']),
+      expect.arrayContaining([
+        'balanced.yaml',
+        'full.yaml',
+        'guarded.json',
+        'pooled.yaml',
+        'record.yaml',
+        'relay.yaml',
+      ]),
     )
   })
 

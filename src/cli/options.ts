@@ -9,6 +9,7 @@ import { readersFrom } from '../config/paths.js'
 import { ENGINE_NAMES } from '../config/schema.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
 import { leadsBack, parseAddress } from '../core/address.js'
+import { BALANCE_POLICIES, type BalancePolicy } from '../core/balance/policy.js'
 import { checkCidr } from '../core/route/cidr.js'
 import { messageOf } from '../errors.js'
 import { usageError } from './failure.js'
@@ -101,6 +102,7 @@ export interface RelayFlags {
   readonly workers?: string
   readonly maxConnections?: string
   readonly overflow?: 'wait' | 'refuse'
+  readonly balance?: BalancePolicy
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -187,6 +189,12 @@ export const addRelayOptions = (command: Command): Command =>
         ).choices(['wait', 'refuse']),
       )
       .addOption(
+        option(
+          '--balance <word>',
+          'which TARGET a client gets, where there are several; first: in the order given (default: first)',
+        ).choices(BALANCE_POLICIES),
+      )
+      .addOption(
         option('--allow <cidr>', 'only these clients; repeat it or separate by commas').argParser(
           namedList('--allow', checkCidr),
         ),
@@ -264,7 +272,7 @@ export const configOfFlags = (
         }),
       },
     ],
-    upstreams: { target: { endpoints: [...targets] } },
+    upstreams: { target: { endpoints: [...targets], balance: flags.balance ?? 'first' } },
     timeouts: present({
       connect: flags.connectTimeout,
       idle: flags.idleTimeout,

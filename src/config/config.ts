@@ -1,6 +1,6 @@
 /**
- * The config as the gateway uses it: parsed once, frozen through and through, every default filled in. Nothing
- * downstream validates it again.
+ * The config as the gateway uses it: parsed once, frozen through and through (but for bytes, which JavaScript cannot
+ * freeze), every default filled in. Nothing downstream validates it again.
  *
  * - input: what a user writes ({@link GatewayConfigInput}): text with units, sections left out
  * - config: what this room makes of it ({@link GatewayConfig}): addresses, milliseconds, bytes
@@ -8,6 +8,8 @@
  */
 
 import type { Address } from '../core/address.js'
+import type { BalancePolicy } from '../core/balance/policy.js'
+import type { ByteTemplate } from '../core/byte-template.js'
 import type { FailurePolicy, OverloadPolicy } from '../core/record/recorder.js'
 import type { Overflow } from '../core/session/admission.js'
 
@@ -53,11 +55,91 @@ export interface ListenerConfig {
   readonly record: boolean
 }
 
+export interface EndpointConfig {
+  /** Never port 0. */
+  readonly address: Address
+  /** 1 to 256: its share beside the others'. `first` has no use for it. */
+  readonly weight: number
+  /** Gets clients only while no other endpoint can. */
+  readonly backup: boolean
+}
+
+/** What is learnt from clients' own dials. */
+export interface PassiveHealthConfig {
+  /** Failed dials in a row until an endpoint is left out for a while; 0: never. */
+  readonly failures: number
+  /** How long the first time; twice as long each further time, up to `maxBackoffMs`. At least 1. */
+  readonly backoffMs: number
+  /** At least `backoffMs`. */
+  readonly maxBackoffMs: number
+}
+
+/** What is learnt from connections made for nothing else. */
+export interface CheckConfig {
+  readonly intervalMs: number
+  /** For the connection and the reply together; at least 1, at most `intervalMs`. */
+  readonly timeoutMs: number
+  /** Checks passed in a row that make an endpoint that is down up again; at least 1. */
+  readonly rise: number
+  /** Checks failed in a row that make an endpoint that is up down; at least 1. */
+  readonly fall: number
+  /** Sent once connected. */
+  readonly send: Uint8Array | null
+  /** What the reply must begin with; null: connecting is enough. */
+  readonly expect: Uint8Array | null
+}
+
+/** The proof that a connection is clean: these bytes are sent, exactly those come back. Same nonce in both. */
+export interface ResetConfig {
+  readonly send: ByteTemplate
+  readonly expect: ByteTemplate
+  /** At least 1. */
+  readonly timeoutMs: number
+}
+
+export interface PoolConfig {
+  /** `prewarm`: dialled ahead, one client each. `reuse`: taken back when its client has left. */
+  readonly mode: 'off' | 'prewarm' | 'reuse'
+  /** Idle connections kept ready per endpoint, dialled ahead; at least 1 with `prewarm`, at most `max`. */
+  readonly min: number
+  /** Most idle connections kept per endpoint; at least 1, never above the upstream's `maxConnections` (if that is not 0). */
+  readonly max: number
+  /** 0: never. */
+  readonly idleTimeoutMs: number
+  /** Since it was dialled; 0: never. */
+  readonly maxAgeMs: number
+  /** Clients that one connection serves; 0: no limit. */
+  readonly maxUses: number
+  /** Not null only with `reuse`, and then only if not `stateless`. */
+  readonly reset: ResetConfig | null
+  /** True only with `reuse`. */
+  readonly stateless: boolean
+  /** How long the upstream must have been silent before another client gets the connection; 0: not waited for. */
+  readonly quietMs: number
+}
+
 export interface UpstreamConfig {
   /** Its key: the name given, or the address's text where a listener names an address itself. */
   readonly name: string
-  /** Tried in this order; never empty, never port 0. */
-  readonly endpoints: readonly [Address, ...Address[]]
+  /** In the order written; never empty, no address twice, not all of them backups. */
+  readonly endpoints: readonly [EndpointConfig, ...EndpointConfig[]]
+  readonly balance: BalancePolicy
+  /** Per endpoint; 0: no limit. */
+  readonly maxConnections: number
+  /** For a client that waits because all endpoints are full; 0: no limit. */
+  readonly queueTimeoutMs: number
+  /** Clients that may wait; 0: none does. */
+  readonly maxQueue: number
+  /** 0: names are looked up once. */
+  readonly resolveIntervalMs: number
+  readonly passiveHealth: PassiveHealthConfig
+  /** Null: no active checks. */
+  readonly check: CheckConfig | null
+  /** What happens to the sessions of an endpoint that its checks say is down; `cut` only with `check`. */
+  readonly onDown: 'keep' | 'cut'
+  readonly pool: PoolConfig
+  /** Not null only with pool mode `off`. */
+  readonly sendProxyProtocol: 'v1' | 'v2' | null
 }
 
 interface RecordConfig {

@@ -47,6 +47,64 @@ export const MAX_WORKERS = 256
 /** No limit of our own: the machine's descriptors are the limit. */
 export const DEFAULT_MAX_CONNECTIONS = 0
 
+/** A service is reached at each of its addresses alike, so clients are spread unless the config says how else. */
+export const DEFAULT_BALANCE = 'round_robin'
+
+/** All endpoints are alike until the config says otherwise. */
+export const DEFAULT_WEIGHT = 1
+/** As nginx and HAProxy users know it; finer shares than 1 : 256 do not show in practice. */
+export const MAX_WEIGHT = 256
+
+/** Longer than a burst, shorter than the patience of a person or of most clients' own timeouts. */
+export const DEFAULT_QUEUE_TIMEOUT_MS = 10 * SECOND
+/** A queue that long is served within its timeout only at 100 connections a second: beyond it, waiting is no help. */
+export const DEFAULT_MAX_QUEUE = 1000
+
+/** What most zones give as the life of a record that may move; Node's lookup does not tell the real one. */
+export const DEFAULT_RESOLVE_INTERVAL_MS = 30 * SECOND
+
+/** The next client is sent elsewhere at once: who cannot be reached is unlikely to be a millisecond later. */
+export const DEFAULT_PASSIVE_FAILURES = 1
+/** Counts are kept in 32 bits; a thousand failures in a row are no longer a matter of luck anyway. */
+export const MAX_HEALTH_COUNT = 1000
+/** A process that restarts is back about now, and one failed dial a second costs nobody anything. */
+export const DEFAULT_BACKOFF_MS = 1 * SECOND
+/** What a machine that was away for long may lack clients once it is back. */
+export const DEFAULT_MAX_BACKOFF_MS = 1 * MINUTE
+
+/** With {@link DEFAULT_FALL}, an endpoint that hangs is known after some six seconds. */
+export const DEFAULT_CHECK_INTERVAL_MS = 2 * SECOND
+/** A hundred checks a second of each endpoint are a load, and no news. */
+export const MIN_CHECK_INTERVAL_MS = 10
+/** Ten times a slow round trip: who takes longer to answer a check is no help to clients. */
+export const DEFAULT_CHECK_TIMEOUT_MS = 1 * SECOND
+/** One good answer may be luck of a service that is still starting. */
+export const DEFAULT_RISE = 2
+/** One lost packet, or two, are no outage. */
+export const DEFAULT_FALL = 3
+
+/** Prewarm is asked for to have one ready; who has bursts of clients knows how large they are. */
+export const DEFAULT_PREWARM_MIN = 1
+/** Connections that come back fill the pool by themselves; dialling ahead of need is asked for. */
+export const DEFAULT_REUSE_MIN = 0
+/** Covers bursts of short connections, and is little beside an upstream's own limit (PostgreSQL's is 100). */
+export const DEFAULT_POOL_MAX = 16
+/** Each is a descriptor here and often a process or thread there. */
+export const MAX_POOL_MAX = 10_000
+/** Below what firewalls and load balancers give a silent connection (AWS 350 s, Azure 4 min) and most services. */
+export const DEFAULT_POOL_IDLE_TIMEOUT_MS = 1 * MINUTE
+/** So that a change behind the upstream's address (fail-over, new version) is followed within the hour. */
+export const DEFAULT_MAX_AGE_MS = 60 * MINUTE
+/** A connection that is proven clean each time does not wear out. */
+export const DEFAULT_MAX_USES = 0
+/** A reset is a round trip and no work; who needs longer is busy with something that must not be handed on. */
+export const DEFAULT_RESET_TIMEOUT_MS = 1 * SECOND
+/** Longer than the gaps within one reply on a network that works; a pool hardly notices a twentieth of a second. */
+export const DEFAULT_QUIET_MS = 50
+
+/** What every socket buffer takes in one write, and one page holds for each connection under way. */
+export const MAX_EXCHANGE_BYTES = 4 * KIB
+
 /** Probes are off, as the kernel has them: the idle timeout already ends what is silent. */
 export const DEFAULT_KEEP_ALIVE_MS = 0
 

@@ -4,12 +4,15 @@
  */
 
 import * as z from 'zod'
+import type { Address } from '../core/address.js'
 import { messageOf } from '../errors.js'
+import { MAX_DURATION_MS } from './defaults.js'
 import {
   checkBytes,
   checkMilliseconds,
   DURATION_EXAMPLES,
   DURATION_PATTERN,
+  formatDuration,
   formatSize,
   parseDuration,
   parseSize,
@@ -54,6 +57,15 @@ const parsed = <Input, Output>(schema: z.ZodType<Input, Input>, parse: (value: I
 export const textLeaf = <Output>(parse: (text: string) => Output, { expected, ...meta }: LeafMeta) =>
   parsed(z.string(`expected ${expected}`).min(1, `expected ${expected}`), parse).meta({ ...meta })
 
+export const address = (parse: (text: string) => Address, description: string) =>
+  textLeaf(parse, {
+    description,
+    expected: 'an address: host:port, :port, [ipv6]:port or unix:/path',
+    typeName: 'address',
+  })
+
+export const flag = (description: string, value: boolean) => z.boolean().prefault(value).meta({ description })
+
 export const KEY_SEPARATOR = ', '
 
 /** A mapping with these keys and no others. The message of `unrecognized_keys` is the list of them; see `issues.ts`. */
@@ -77,12 +89,17 @@ interface Bounds {
   readonly max: number
 }
 
+/** Bounds as a message gives them. */
+interface Range extends Bounds {
+  readonly expected: string
+}
+
 /** A duration or size: text with a unit, 0, or (in the object form) a whole number of the smallest unit. */
 const quantityLeaf = (
   form: Form,
   read: { readonly text: (text: string) => number; readonly count: (value: number) => number },
   meta: QuantityMeta & { readonly examples: string; readonly typeName: string; readonly pattern: string },
-  bounds?: Bounds,
+  range?: Range,
 ) => {
   const parse = (found: string | number): number => {
     if (typeof found === 'string') return read.text(found)
@@ -90,10 +107,8 @@ const quantityLeaf = (
   }
   const bounded = (found: string | number): number => {
     const value = parse(found)
-    if (bounds && (value < bounds.min || value > bounds.max))
-      throw new RangeError(
-        `'${found}' is out of range; expected ${formatSize(bounds.min)} to ${formatSize(bounds.max)}`,
-      )
+    if (range && (value < range.min || value > range.max))
+      throw new RangeError(`'${found}' is out of range; expected ${range.expected}`)
     return value
   }
   const { pattern, examples, ...rest } = meta
@@ -103,15 +118,18 @@ const quantityLeaf = (
     (found) => typeof found === 'string' || typeof found === 'number',
     `expected a ${meta.typeName}, ${examples}`,
   )
-  return parsed(schema, bounded).meta({ ...rest, ...(bounds ? text : { anyOf: [text, number] }) })
+  return parsed(schema, bounded).meta({ ...rest, ...(range ? text : { anyOf: [text, number] }) })
 }
 
-/** Becomes milliseconds. */
-export const durationLeaf = (form: Form, meta: QuantityMeta) =>
+/** Becomes milliseconds, at least `min`. */
+export const durationLeaf = (form: Form, { min, ...meta }: QuantityMeta & { readonly min?: number }) =>
   quantityLeaf(
     form,
     { text: parseDuration, count: checkMilliseconds },
     { ...meta, examples: DURATION_EXAMPLES, typeName: 'duration', pattern: DURATION_PATTERN },
+    min === undefined
+      ? undefined
+      : { min, max: MAX_DURATION_MS, expected: `at least ${formatDuration(min)}` },
   )
 
 /** Becomes bytes, at least `min` and at most `max`. */
@@ -126,5 +144,5 @@ export const sizeLeaf = (form: Form, { min, max, description, ...meta }: Quantit
       typeName: 'size',
       pattern: SIZE_PATTERN,
     },
-    { min, max },
+    { min, max, expected: `${formatSize(min)} to ${formatSize(max)}` },
   )

@@ -1,7 +1,7 @@
 /** From what a user wrote to a frozen {@link GatewayConfig}, or to all that is wrong with it. */
 
-import { type Address, formatAddress } from '../core/address.js'
-import type { GatewayConfig, ListenerConfig, TimeoutsConfig, UpstreamConfig } from './config.js'
+import { formatAddress } from '../core/address.js'
+import type { GatewayConfig, ListenerConfig, TimeoutsConfig } from './config.js'
 import {
   DEFAULT_CONNECT_TIMEOUT_MS,
   DEFAULT_HALF_CLOSE_TIMEOUT_MS,
@@ -11,8 +11,10 @@ import { expectation, problemsOf } from './issues.js'
 import type { Form } from './leaves.js'
 import { type PlacedReaders, readersFrom } from './paths.js'
 import { ConfigError, type ConfigProblem } from './problems.js'
-import { isAddressText, referenceProblems } from './references.js'
+import { referenceProblems } from './references.js'
 import { type CheckedInput, configSchema } from './schema.js'
+import { upstreamProblems } from './upstream-problems.js'
+import { keyOf, upstreamsOf } from './upstreams.js'
 
 export interface ParseOptions {
   /** A listener may leave `upstream` out, since the caller chooses it per connection. Default false. */
@@ -49,25 +51,6 @@ const namesOf = (listeners: readonly CheckedListener[]): readonly string[] => {
     taken.add(free)
     return free
   })
-}
-
-const endpointsOf = (upstream: CheckedInput['upstreams'][string]): readonly Address[] =>
-  'endpoints' in upstream ? upstream.endpoints : [upstream]
-
-/** The key of what a listener names: an upstream's name, or an address in its one spelling. */
-const keyOf = (upstream: string, read: PlacedReaders): string =>
-  isAddressText(upstream) ? formatAddress(read.endpoint(upstream)) : upstream
-
-const upstreamsOf = (checked: CheckedInput, read: PlacedReaders): Record<string, UpstreamConfig> => {
-  const upstreams: Record<string, UpstreamConfig> = Object.create(null)
-  const add = (name: string, [first, ...rest]: readonly Address[]): void => {
-    if (first !== undefined) upstreams[name] = { name, endpoints: [first, ...rest] }
-  }
-  for (const [name, upstream] of Object.entries(checked.upstreams)) add(name, endpointsOf(upstream))
-  for (const { upstream } of checked.listeners)
-    if (upstream !== undefined && isAddressText(upstream))
-      add(keyOf(upstream, read), [read.endpoint(upstream)])
-  return upstreams
 }
 
 const listenersOf = (checked: CheckedInput, read: PlacedReaders): readonly ListenerConfig[] => {
@@ -107,7 +90,8 @@ const recordOf = ({ bufferSize, ...record }: NonNullable<CheckedInput['record']>
 })
 
 const freeze = <T>(value: T): T => {
-  if (typeof value !== 'object' || value === null) return value
+  // The bytes of a typed array cannot be frozen: Object.freeze throws.
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
   for (const inner of Object.values(value)) freeze(inner)
   return Object.freeze(value)
 }
@@ -143,6 +127,7 @@ export const parseConfig = (
   const problems = [
     ...(checked.success ? [] : problemsOf(checked.error, input)),
     ...referenceProblems(input, { upstreamOptional, read }),
+    ...upstreamProblems(input, read),
   ].sort(byPath)
   if (!checked.success || problems.length > 0) throw new ConfigError(source, problems)
   return freeze(configOf(checked.data, read))

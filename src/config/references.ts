@@ -8,13 +8,9 @@
 
 import { type Address, formatAddress, leadsBack } from '../core/address.js'
 import { messageOf } from '../errors.js'
+import { addressOf, endpointTextsOf, type Fields, isFields, sameText } from './as-written.js'
 import type { PlacedReaders } from './paths.js'
 import { type ConfigProblem, closestTo, describe, type PathSegment, problemAt } from './problems.js'
-
-type Fields = Readonly<Record<string, unknown>>
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** A listener as far as it can be understood. */
 interface Sketch {
@@ -22,15 +18,6 @@ interface Sketch {
   readonly name: string | undefined
   readonly listen: Address | undefined
   readonly fields: Fields
-}
-
-const addressOf = (text: unknown, read: PlacedReaders): Address | undefined => {
-  if (typeof text !== 'string') return undefined
-  try {
-    return read.address(text)
-  } catch {
-    return undefined
-  }
 }
 
 const sketchesOf = (listeners: unknown, read: PlacedReaders): readonly Sketch[] =>
@@ -42,10 +29,6 @@ const sketchesOf = (listeners: unknown, read: PlacedReaders): readonly Sketch[] 
 
 /** Any port the kernel chooses is another one, so port 0 never clashes. */
 const isFixed = (address: Address): boolean => address.kind === 'unix' || address.port !== 0
-
-/** Host names are case-insensitive (RFC 4343), and so is the hex of IPv6. */
-const sameText = (address: Address): string =>
-  address.kind === 'unix' ? formatAddress(address) : formatAddress(address).toLowerCase()
 
 const addressProblems = (sketches: readonly Sketch[]): readonly ConfigProblem[] => {
   const taken = new Map<string, number>()
@@ -81,7 +64,7 @@ const EXPECTED_UPSTREAM = 'a name under upstreams, or an address (host:port, uni
 /** A name cannot have a colon and an address always has one, so what was meant is never in doubt. */
 export const isAddressText = (upstream: string): boolean => upstream.includes(':')
 
-const upstreamProblem = (
+const targetProblem = (
   text: string,
   names: readonly string[],
   path: readonly PathSegment[],
@@ -101,7 +84,7 @@ const upstreamProblem = (
   }
 }
 
-const upstreamProblems = (
+const targetProblems = (
   sketches: readonly Sketch[],
   upstreams: unknown,
   { read, upstreamOptional }: ReferenceOptions,
@@ -115,7 +98,7 @@ const upstreamProblems = (
         ? []
         : [problemAt(at, { found: 'nothing', lead: 'missing', expected: EXPECTED_UPSTREAM })]
     if (typeof upstream !== 'string' || upstream === '' || names.includes(upstream)) return []
-    return upstreamProblem(upstream, names, at, read) ?? []
+    return targetProblem(upstream, names, at, read) ?? []
   })
 }
 
@@ -124,8 +107,7 @@ const endpointTexts = (upstream: unknown, upstreams: unknown): readonly unknown[
   if (typeof upstream !== 'string') return []
   if (isAddressText(upstream)) return [upstream]
   const named = isFields(upstreams) && Object.hasOwn(upstreams, upstream) ? upstreams[upstream] : undefined
-  const texts = isFields(named) ? named.endpoints : [named]
-  return Array.isArray(texts) ? texts : []
+  return isFields(named) ? endpointTextsOf(named) : [named]
 }
 
 const loopProblems = (
@@ -190,7 +172,7 @@ export const referenceProblems = (input: unknown, options: ReferenceOptions): re
   return [
     ...nameProblems(sketches),
     ...addressProblems(sketches),
-    ...upstreamProblems(sketches, input.upstreams, options),
+    ...targetProblems(sketches, input.upstreams, options),
     ...loopProblems(sketches, input.upstreams, options),
     ...recordProblems(sketches, input.record),
     ...workerProblems(input),

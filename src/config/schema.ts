@@ -7,12 +7,12 @@
  */
 
 import * as z from 'zod'
-import type { Address } from '../core/address.js'
 import { checkCidr } from '../core/route/cidr.js'
 import * as defaults from './defaults.js'
-import { durationLeaf, type Form, section, sizeLeaf, textLeaf } from './leaves.js'
+import { address, durationLeaf, type Form, flag, section, sizeLeaf, textLeaf } from './leaves.js'
 import { type PlacedReaders, readersFrom } from './paths.js'
 import { formatDuration, formatSize } from './units.js'
+import { upstream } from './upstream-schema.js'
 
 const check = (parse: (text: string) => unknown) => (text: string) => {
   parse(text)
@@ -22,13 +22,6 @@ const check = (parse: (text: string) => unknown) => (text: string) => {
 const NAME = z
   .string()
   .regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, dashes or underscores')
-
-const address = (parse: (text: string) => Address, description: string) =>
-  textLeaf(parse, {
-    description,
-    expected: 'an address: host:port, :port, [ipv6]:port or unix:/path',
-    typeName: 'address',
-  })
 
 const cidrs = (description: string, fallback: string) =>
   z
@@ -42,8 +35,6 @@ const cidrs = (description: string, fallback: string) =>
     .readonly()
     .prefault([])
     .meta({ description, typeName: 'list of CIDRs', fallback })
-
-const flag = (description: string, value: boolean) => z.boolean().prefault(value).meta({ description })
 
 /** Every field may be left out; `inherited` says what counts then. */
 const timeouts = (form: Form, description: string, inherited: boolean) => {
@@ -124,20 +115,6 @@ const listener = (form: Form, read: PlacedReaders) =>
     }),
   })
 
-const upstream = (endpoint: ReturnType<typeof address>) =>
-  z.union(
-    [
-      endpoint,
-      section({
-        endpoints: z.array(endpoint).min(1).readonly().meta({
-          description: 'Tried in this order until one accepts.',
-          typeName: 'list of addresses',
-        }),
-      }).meta({ description: 'Where there is only one endpoint, `NAME: 127.0.0.1:6379` says the same.' }),
-    ],
-    'expected an address, or { endpoints: [address, …] }',
-  )
-
 const record = (form: Form, read: PlacedReaders) =>
   section({
     file: textLeaf(read.path, {
@@ -186,7 +163,7 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
       .readonly()
       .meta({ description: 'Where clients connect.' }),
     upstreams: z
-      .record(NAME, upstream(address(read.endpoint, 'Where to connect. Without a host: loopback.')))
+      .record(NAME, upstream(form, address(read.endpoint, 'Where to connect. Without a host: loopback.')))
       .readonly()
       .prefault({})
       .meta({

@@ -32,7 +32,10 @@ export const needsNewSocket = (before: ListenerSettings, after: ListenerSettings
 /** Where the config sends a listener's clients. */
 export const configuredRoute = (config: GatewayConfig, listener: ListenerConfig): RouteDecision => {
   const upstream = listener.upstream === null ? undefined : config.upstreams[listener.upstream]
-  if (upstream !== undefined) return { kind: 'endpoints', endpoints: upstream.endpoints }
+  if (upstream !== undefined) {
+    const [first, ...rest] = upstream.endpoints
+    return { kind: 'endpoints', endpoints: [first.address, ...rest.map(({ address }) => address)] }
+  }
   const error = new TidegateError(
     'hook_failed',
     `connectTarget chose no upstream for a client of '${listener.name}', which has none configured`,

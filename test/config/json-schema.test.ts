@@ -42,7 +42,7 @@ describe('the JSON Schema', () => {
 
   it('says of every key for the reference page what counts when it is left out', () => {
     const mappings = mappingsOf(annotatedJsonSchema())
-    expect(mappings).toHaveLength(7)
+    expect(mappings).toHaveLength(12)
     for (const { properties, required = [] } of mappings)
       for (const [key, field] of Object.entries(properties))
         expect(required.includes(key) || 'default' in field || 'fallback' in field, key).toBe(true)
@@ -69,6 +69,20 @@ describe('the JSON Schema', () => {
     ['a duration of 0', { listeners: [listener], drainTimeout: 0 }],
     ['an upstream as an address', { listeners: [listener], upstreams: { a: ':1' } }],
     ['an upstream with endpoints', { listeners: [listener], upstreams: { a: { endpoints: [':1'] } } }],
+    [
+      'an upstream with everything',
+      {
+        listeners: [listener],
+        upstreams: {
+          a: {
+            endpoints: [':1', { address: ':2', weight: 3, backup: true }],
+            balance: 'random',
+            check: { interval: '1s', send: 'x' },
+            pool: { mode: 'reuse', reset: { send: 'hex:00', expect: '{nonce}' } },
+          },
+        },
+      },
+    ],
   ])('accepts %s', (_, config) => {
     expect(accepts(config)).toBe(true)
   })
@@ -85,6 +99,14 @@ describe('the JSON Schema', () => {
     ['a word that is not a choice', { listeners: [{ ...listener, overflow: 'drop' }] }],
     ['a record section without a file', { listeners: [listener], record: {} }],
     ['an upstream without endpoints', { listeners: [listener], upstreams: { a: { endpoints: [] } } }],
+    [
+      'a weight of 0',
+      { listeners: [listener], upstreams: { a: { endpoints: [{ address: ':1', weight: 0 }] } } },
+    ],
+    [
+      'a pool without a mode',
+      { listeners: [listener], upstreams: { a: { endpoints: [':1'], pool: { min: 1 } } } },
+    ],
     ['an upstream whose name is an address', { listeners: [listener], upstreams: { 'a:1': ':1' } }],
   ])('refuses %s, as the parser does', (_, config) => {
     expect(accepts(config)).toBe(false)
@@ -120,7 +142,16 @@ describe('the JSON Schema', () => {
       {
         listeners: fc.array(listeners, { minLength: 1, maxLength: 1 }),
         upstreams: fc.record({
-          a: mostly([':1', 'unix:/a', { endpoints: [':1', 'b:2'] }], [{ endpoints: [] }, 7]),
+          a: mostly(
+            [
+              ':1',
+              'unix:/a',
+              { endpoints: [':1', 'b:2'] },
+              { endpoints: [{ address: ':1', weight: 256 }], balance: 'first', onDown: 'keep' },
+              { endpoints: [':1'], check: { interval: '10ms' }, pool: { mode: 'prewarm', max: 3 } },
+            ],
+            [{ endpoints: [] }, { endpoints: [':1'], pool: {} }, 7],
+          ),
         }),
         timeouts,
         record: fc.record({

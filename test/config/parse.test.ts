@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type ParseOptions, parseConfig } from '../../src/config/parse.js'
 import { ConfigError, type ConfigProblem } from '../../src/config/problems.js'
+import { formatAddress } from '../../src/core/address.js'
 
 const listener = { listen: '127.0.0.1:6380', upstream: '127.0.0.1:6379' }
 
@@ -49,7 +50,27 @@ describe('a config that says the least', () => {
       upstreams: {
         '127.0.0.1:6379': {
           name: '127.0.0.1:6379',
-          endpoints: [{ kind: 'tcp', host: '127.0.0.1', port: 6379 }],
+          endpoints: [{ address: { kind: 'tcp', host: '127.0.0.1', port: 6379 }, weight: 1, backup: false }],
+          balance: 'round_robin',
+          maxConnections: 0,
+          queueTimeoutMs: 10_000,
+          maxQueue: 1000,
+          resolveIntervalMs: 30_000,
+          passiveHealth: { failures: 1, backoffMs: 1000, maxBackoffMs: 60_000 },
+          check: null,
+          onDown: 'keep',
+          pool: {
+            mode: 'off',
+            min: 0,
+            max: 16,
+            idleTimeoutMs: 60_000,
+            maxAgeMs: 3_600_000,
+            maxUses: 0,
+            reset: null,
+            stateless: false,
+            quietMs: 50,
+          },
+          sendProxyProtocol: null,
         },
       },
       record: null,
@@ -116,11 +137,12 @@ describe('what a config means', () => {
       listeners: [{ ...listener, upstream: 'redis' }],
       upstreams: { redis: { endpoints: ['b:1', 'a:1'] }, spare: 'unix:/run/spare.sock' },
     })
-    expect(upstreams.redis?.endpoints.map((endpoint) => 'host' in endpoint && endpoint.host)).toEqual([
-      'b',
-      'a',
-    ])
-    expect(upstreams.spare).toEqual({ name: 'spare', endpoints: [{ kind: 'unix', path: '/run/spare.sock' }] })
+    expect(upstreams.redis?.endpoints.map(({ address }) => formatAddress(address))).toEqual(['b:1', 'a:1'])
+    expect(upstreams.spare).toEqual({
+      ...upstreams.redis,
+      name: 'spare',
+      endpoints: [{ address: { kind: 'unix', path: '/run/spare.sock' }, weight: 1, backup: false }],
+    })
   })
 
   it('listeners that name the same address share one upstream', () => {
@@ -165,7 +187,7 @@ describe('what a config means', () => {
       [{ kind: 'unix', path: '/etc/tidegate/in.sock' }, 'unix:/etc/tidegate/out.sock'],
       [{ kind: 'unix', path: '/run/in.sock' }, 'u'],
     ])
-    expect(placed.upstreams.u?.endpoints).toEqual([{ kind: 'unix', path: '/etc/u.sock' }])
+    expect(placed.upstreams.u?.endpoints[0].address).toEqual({ kind: 'unix', path: '/etc/u.sock' })
     expect(placed.record?.file).toBe('/etc/tidegate/logs/traffic.pcapng')
     expect(parseConfig(input).record?.file).toBe('logs/traffic.pcapng')
   })
@@ -326,7 +348,7 @@ describe('a config with mistakes', () => {
     ],
     [
       { upstreams: { a: { endpoints: [':1'], endpoint: ':2' } } },
-      "upstreams.a: unknown key 'endpoint'; did you mean 'endpoints'? (expected endpoints)",
+      "upstreams.a: unknown key 'endpoint'; did you mean 'endpoints'? (expected endpoints, balance, maxConnections, queueTimeout, maxQueue, resolveInterval, passiveHealth, check, onDown, pool or sendProxyProtocol)",
     ],
     [
       { upstreams: { 'a:1': ':1' } },
@@ -408,6 +430,7 @@ describe('an upstream that leads back to its listener', () => {
     ['127.0.0.1:6380', {}],
     ['self', { self: ':6380' }],
     ['self', { self: { endpoints: ['10.0.0.1:6379', 'localhost:6380'] } }],
+    ['self', { self: { endpoints: ['10.0.0.1:6379', { address: 'localhost:6380' }] } }],
   ])('is refused: %s %j', (upstream, upstreams) => {
     expect(() => parseConfig(input(upstream, upstreams))).toThrow(
       /^config: listeners\[0\]\.upstream: '.*:6380' leads back to this listener: each connection would make another; expected the address of a service$/,

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import type { GatewayConfig, ListenerConfig, TimeoutsConfig } from '../../config/config.js'
+import { formatBytes, formatTemplate } from '../../config/byte-text.js'
+import type { GatewayConfig, ListenerConfig, TimeoutsConfig, UpstreamConfig } from '../../config/config.js'
 import { loadConfig } from '../../config/load.js'
 import { ConfigError } from '../../config/problems.js'
 import { formatDuration, formatSize } from '../../config/units.js'
@@ -19,15 +20,30 @@ Examples:
   tidegate check tidegate.yaml --json | jq '.problems[]?.path'
 `
 
-/** The config as JSON has it: addresses as they are written. */
+const upstreamJson = ({ endpoints, check, pool, ...upstream }: UpstreamConfig): object => ({
+  ...upstream,
+  endpoints: endpoints.map((endpoint) => ({ ...endpoint, address: formatAddress(endpoint.address) })),
+  check: check && {
+    ...check,
+    send: check.send && formatBytes(check.send),
+    expect: check.expect && formatBytes(check.expect),
+  },
+  pool: {
+    ...pool,
+    reset: pool.reset && {
+      ...pool.reset,
+      send: formatTemplate(pool.reset.send),
+      expect: formatTemplate(pool.reset.expect),
+    },
+  },
+})
+
+/** The config as JSON has it: addresses and bytes as they are written. */
 const toJson = (config: GatewayConfig): object => ({
   ...config,
   listeners: config.listeners.map((listener) => ({ ...listener, listen: formatAddress(listener.listen) })),
   upstreams: Object.fromEntries(
-    Object.entries(config.upstreams).map(([name, { endpoints }]) => [
-      name,
-      { name, endpoints: endpoints.map(formatAddress) },
-    ]),
+    Object.entries(config.upstreams).map(([name, upstream]) => [name, upstreamJson(upstream)]),
   ),
 })
 
@@ -41,7 +57,10 @@ const COLUMNS: readonly Column[] = [
 ]
 
 const upstreamText = ({ upstream }: ListenerConfig, { upstreams }: GatewayConfig): string => {
-  const endpoints = upstream === null ? undefined : upstreams[upstream]?.endpoints.map(formatAddress)
+  const endpoints =
+    upstream === null
+      ? undefined
+      : upstreams[upstream]?.endpoints.map(({ address }) => formatAddress(address))
   if (upstream === null || endpoints === undefined) return '-'
   const only = endpoints.length === 1 ? endpoints[0] : undefined
   return only === upstream ? only : `${upstream} (${endpoints.join(', ')})`

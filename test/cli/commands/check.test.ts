@@ -105,9 +105,10 @@ drainTimeout: 5s
       bufferBytes: 65_536,
       backlog: 4096,
     })
-    expect(config.upstreams).toEqual({
-      redis: { name: 'redis', endpoints: ['a:1', 'b:2'] },
-      '[::1]:9': { name: '[::1]:9', endpoints: ['[::1]:9'] },
+    const endpoint = (address: string) => ({ address, weight: 1, backup: false })
+    expect(config.upstreams).toMatchObject({
+      redis: { name: 'redis', endpoints: ['a:1', 'b:2'].map(endpoint), balance: 'round_robin', check: null },
+      '[::1]:9': { name: '[::1]:9', endpoints: [endpoint('[::1]:9')], pool: { mode: 'off', reset: null } },
     })
     expect(config.drainTimeoutMs).toBe(5000)
   })
