@@ -106,13 +106,25 @@ const quantityLeaf = (
   return parsed(schema, bounded).meta({ ...rest, ...(bounds ? text : { anyOf: [text, number] }) })
 }
 
+interface DurationMeta extends QuantityMeta {
+  /** 0 is a mistake, where it would be a wait without end. */
+  readonly positive?: boolean
+}
+
+const above0 = (ms: number): number => {
+  if (ms > 0) return ms
+  throw new RangeError(`it cannot be 0; expected ${DURATION_EXAMPLES}`)
+}
+
 /** Becomes milliseconds. */
-export const durationLeaf = (form: Form, meta: QuantityMeta) =>
-  quantityLeaf(
+export const durationLeaf = (form: Form, { positive = false, ...meta }: DurationMeta) => {
+  const checked = positive ? above0 : (ms: number) => ms
+  return quantityLeaf(
     form,
-    { text: parseDuration, count: checkMilliseconds },
+    { text: (text) => checked(parseDuration(text)), count: (value) => checked(checkMilliseconds(value)) },
     { ...meta, examples: DURATION_EXAMPLES, typeName: 'duration', pattern: DURATION_PATTERN },
   )
+}
 
 /** Becomes bytes, at least `min` and at most `max`. */
 export const sizeLeaf = (form: Form, { min, max, description, ...meta }: QuantityMeta & Bounds) =>
