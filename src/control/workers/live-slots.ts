@@ -15,7 +15,7 @@ import type { PerDirection } from '../../core/direction.js'
 import type { SessionStateName } from '../../core/session/machine.js'
 import { addressWords, putAddress, putNumber, takeAddress, takeNumber, type Words } from './shared-words.js'
 
-/** 100 KiB a page: little for a gateway that is idle, and 40 pages for 10,000 connections. */
+/** 110 KiB a page: little for a gateway that is idle, and 40 pages for 10,000 connections. */
 const SLOTS_PER_PAGE = 256
 
 /** A PROXY header may name a unix socket, whose path has at most so many; IPv6 with its interface's name takes 64. */

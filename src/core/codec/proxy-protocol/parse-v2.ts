@@ -88,9 +88,12 @@ const FAMILIES: ReadonlyMap<number | undefined, Family> = new Map([
   ],
 ])
 
+/** What a socket gave may be a Buffer, whose `slice` is no copy. */
+const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
+
 const checkSum = (header: Uint8Array, at: number, value: Uint8Array): void => {
   if (value.length !== 4) throw new Invalid('its checksum has not 4 bytes')
-  const zeroed = header.slice()
+  const zeroed = copyOf(header)
   zeroed.fill(0, at, at + 4)
   if (crc32c(zeroed) !== new DataView(value.buffer).getUint32(0)) throw new Invalid('its checksum is wrong')
 }
@@ -103,7 +106,7 @@ const tlvsOf = (header: Uint8Array, start: number): readonly ProxyTlv[] => {
     const end = valueAt <= header.length ? valueAt + u16be(header, at + 1) : Number.POSITIVE_INFINITY
     if (end > header.length) throw new Invalid('its last TLV is longer than the header')
     const type = header[at] ?? 0
-    const value = header.slice(valueAt, end)
+    const value = copyOf(header.subarray(valueAt, end))
     if (type === TLV_CRC32C) checkSum(header, valueAt, value)
     tlvs.push({ type, value })
     at = end

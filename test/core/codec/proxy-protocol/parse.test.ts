@@ -238,6 +238,15 @@ describe('any version', () => {
     }
   })
 
+  it('is the same as a part of a Buffer, which is left as it was', () => {
+    for (const header of VALID) {
+      const padded = Buffer.concat([Buffer.from('before'), header, Buffer.from('after')])
+      const before = Buffer.from(padded)
+      expect(parseProxyHeader(padded.subarray('before'.length))).toEqual(parseProxyHeader(header))
+      expect(padded).toEqual(before)
+    }
+  })
+
   it('changed anywhere is answered without a throw, the same whole and byte by byte', () => {
     fc.assert(
       fc.property(
