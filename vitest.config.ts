@@ -23,7 +23,11 @@ const chosen = (): readonly Setting[] | null => {
   return TEST_ENGINE ? [{ name: 'chosen', engine: TEST_ENGINE, workers: TEST_WORKERS }] : null
 }
 
-const IN_EVERY_SETTING = ['test/integration/**/*.test.ts', 'test/control/gateway.test.ts']
+const IN_EVERY_SETTING = [
+  'test/integration/**/*.test.ts',
+  'test/control/gateway.test.ts',
+  'test/control/proxy-protocol.test.ts',
+]
 /** They measure processor time and have deadlines of a second, so they run after the others, one at a time. */
 const MEASURES = ['test/integration/alone/**/*.test.ts']
 const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } }

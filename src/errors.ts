@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'name_not_found'
   | 'not_found'
   | 'permission_denied'
+  | 'proxy_header_invalid'
   | 'read_timeout'
   | 'usage'
   | 'value_invalid'

@@ -37,6 +37,15 @@ export {
   type UnixAddress,
 } from './core/address.js'
 export { CLOSE_REASONS, type CloseReason } from './core/close-reason.js'
+export { encodeProxyHeader } from './core/codec/proxy-protocol/encode.js'
+export {
+  MAX_PROXY_HEADER_BYTES,
+  type ProxyHeader,
+  type ProxyParse,
+  type ProxyTlv,
+  type ProxyVersion,
+} from './core/codec/proxy-protocol/header.js'
+export { parseProxyHeader } from './core/codec/proxy-protocol/parse.js'
 export type { Direction, PerDirection } from './core/direction.js'
 export type { SessionStateName } from './core/session/machine.js'
 export type {

@@ -105,6 +105,8 @@ export interface RelayFlags {
   readonly balance?: BalancePolicy
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  readonly proxyProtocol?: 'require' | 'accept'
+  readonly proxyFrom?: readonly string[]
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   readonly logFormat?: 'auto' | 'pretty' | 'json'
 }
@@ -203,6 +205,18 @@ export const addRelayOptions = (command: Command): Command =>
         option('--deny <cidr>', 'not these clients; wins over --allow').argParser(
           namedList('--deny', checkCidr),
         ),
+      )
+      .addOption(
+        option(
+          '--proxy-protocol <what>',
+          'PROXY headers (v1, v2) of --proxy-from: require them, or accept them (default: none are read)',
+        ).choices(['require', 'accept']),
+      )
+      .addOption(
+        option(
+          '--proxy-from <cidr>',
+          'the proxies whose headers are believed; repeat it or separate by commas',
+        ).argParser(namedList('--proxy-from', checkCidr)),
       ),
     'built-in',
   )
@@ -248,6 +262,25 @@ export const refusePortableWorkers = (engine: RelayFlags['engine'], workers: num
     )
 }
 
+/** As {@link refusePortableWorkers}. @throws TidegateError `usage` */
+const refuseHalfOfProxy = (
+  listen: string,
+  { proxyProtocol, proxyFrom }: Pick<RelayFlags, 'proxyProtocol' | 'proxyFrom'>,
+): void => {
+  if (proxyProtocol !== undefined && proxyFrom === undefined)
+    throw usageError(
+      `--proxy-from is missing: with --proxy-protocol ${proxyProtocol} any client could say that it is another; expected the addresses of the proxies in front`,
+    )
+  if (proxyProtocol === undefined && proxyFrom !== undefined)
+    throw usageError(
+      '--proxy-protocol is missing: --proxy-from alone reads no headers; expected require or accept',
+    )
+  if (proxyProtocol !== undefined && parseAddress(listen).kind === 'unix')
+    throw usageError(
+      `--proxy-protocol: LISTEN is '${listen}', and peers of a unix socket have no address that --proxy-from could name; expected a LISTEN with host and port`,
+    )
+}
+
 /** The config that a command line stands for: one listener, one upstream. */
 export const configOfFlags = (
   listen: string,
@@ -258,6 +291,7 @@ export const configOfFlags = (
   if (loop !== undefined)
     throw usageError(`TARGET: '${loop}' leads back to LISTEN: each connection would make another`)
   refusePortableWorkers(flags.engine, workersOf(flags))
+  refuseHalfOfProxy(listen, flags)
   return {
     listeners: [
       {
@@ -267,6 +301,8 @@ export const configOfFlags = (
           name: flags.name,
           allow: flags.allow,
           deny: flags.deny,
+          proxyProtocol: flags.proxyProtocol,
+          proxyFrom: flags.proxyFrom,
           overflow: flags.overflow,
           maxConnections: flags.maxConnections === undefined ? undefined : Number(flags.maxConnections),
         }),

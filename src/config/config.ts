@@ -40,6 +40,12 @@ export interface ListenerConfig {
   readonly allow: readonly string[]
   /** CIDR rules, valid; they win over `allow`. */
   readonly deny: readonly string[]
+  /** Whether its clients' connections begin with a PROXY protocol header. */
+  readonly proxyProtocol: 'off' | 'require' | 'accept'
+  /** CIDR rules, valid: the peers whose headers are believed; never empty unless `proxyProtocol` is off. */
+  readonly proxyFrom: readonly string[]
+  /** For the whole header; more than 0. */
+  readonly proxyTimeoutMs: number
   /** 0: no limit. */
   readonly maxConnections: number
   readonly overflow: Overflow

@@ -17,6 +17,9 @@ export const DEFAULT_IDLE_TIMEOUT_MS = 10 * MINUTE
 /** Once one side has ended, a reply still under way keeps moving; half a minute of silence means it never ends. */
 export const DEFAULT_HALF_CLOSE_TIMEOUT_MS = 30 * SECOND
 
+/** A proxy sends its header with the first packet: three seconds outlast a lost SYN's or packet's first retransmissions. */
+export const DEFAULT_PROXY_TIMEOUT_MS = 3 * SECOND
+
 /** What process managers allow by default (Kubernetes 30 s, systemd 90 s), so that a drain ends before they kill. */
 export const DEFAULT_DRAIN_TIMEOUT_MS = 30 * SECOND
 

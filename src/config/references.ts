@@ -137,6 +137,42 @@ const recordProblems = (sketches: readonly Sketch[], record: unknown): readonly 
           }),
         )
 
+/** What of `proxyProtocol` a listener asks for; undefined when the schema has something to say about it. */
+const proxyModeOf = ({ proxyProtocol = 'off' }: Fields): 'off' | 'on' | undefined => {
+  if (proxyProtocol === 'off') return 'off'
+  return proxyProtocol === 'require' || proxyProtocol === 'accept' ? 'on' : undefined
+}
+
+const isEmptyList = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) && value.length === 0)
+
+const proxyProblems = (sketches: readonly Sketch[]): readonly ConfigProblem[] =>
+  sketches.flatMap(({ fields, listen, path }) => {
+    const { proxyProtocol, proxyFrom } = fields
+    const mode = proxyModeOf(fields)
+    const problems: ConfigProblem[] = []
+    const add = (key: string, found: string, lead: string, expected: string) =>
+      problems.push(problemAt([...path, key], { found, lead, expected }))
+    if (mode === 'on' && isEmptyList(proxyFrom)) {
+      const found = proxyFrom === undefined ? 'nothing' : '[]'
+      const lead = `${found === 'nothing' ? 'missing' : 'empty'}, but with proxyProtocol: ${proxyProtocol} any client could say that it is another`
+      add('proxyFrom', found, lead, 'the addresses of the proxies in front, e.g. [10.0.0.5, 10.1.0.0/16]')
+    }
+    if (mode === 'on' && listen?.kind === 'unix') {
+      const found = `'${proxyProtocol}'`
+      const lead = `${found}, but the peers of a unix socket have no address that proxyFrom could name`
+      add('proxyProtocol', found, lead, 'off, or a listener on a host and port')
+    }
+    if (mode === 'off' && proxyProtocol === undefined && !isEmptyList(proxyFrom))
+      add(
+        'proxyFrom',
+        'a list',
+        'given, but there is no proxyProtocol: no header would be read',
+        'proxyProtocol: require or accept beside it',
+      )
+    return problems
+  })
+
 const workerProblems = ({ engine, workers }: Fields): readonly ConfigProblem[] =>
   engine === 'portable' && typeof workers === 'number' && workers > 0
     ? [
@@ -174,6 +210,7 @@ export const referenceProblems = (input: unknown, options: ReferenceOptions): re
     ...addressProblems(sketches),
     ...targetProblems(sketches, input.upstreams, options),
     ...loopProblems(sketches, input.upstreams, options),
+    ...proxyProblems(sketches),
     ...recordProblems(sketches, input.record),
     ...workerProblems(input),
     ...prototypeProblems(input.upstreams),

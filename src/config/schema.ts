@@ -85,6 +85,19 @@ const listener = (form: Form, read: PlacedReaders) =>
       'everybody',
     ),
     deny: cidrs('Clients from these addresses may not connect, even if `allow` names them.', 'nobody'),
+    proxyProtocol: z.enum(['off', 'require', 'accept']).prefault('off').meta({
+      description:
+        'PROXY protocol headers (v1, v2), by which a proxy in front says who its client is. `require`: each connection begins with one, or is reset (reason `proxy_protocol`). `accept`: one may begin with it. See docs/proxy-protocol.md.',
+    }),
+    proxyFrom: cidrs(
+      'The proxies whose headers are believed. Others are refused with `require`, and with `accept` are clients like any other.',
+      'required with `proxyProtocol`',
+    ),
+    proxyTimeout: durationLeaf(form, {
+      description:
+        'Longest wait for the whole header. With `accept`, a client that has sent nothing by then is served without one.',
+      min: 1,
+    }).prefault(formatDuration(defaults.DEFAULT_PROXY_TIMEOUT_MS)),
     maxConnections: z
       .int()
       .min(0)

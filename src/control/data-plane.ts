@@ -28,6 +28,8 @@ export interface PlaneWatcher {
   gone(session: SessionRunner): void
 }
 
+type Leave = (client: Conn, identity: ConnectionIdentity, start: SessionStart | undefined) => boolean
+
 export interface PlaneSurroundings {
   readonly engine: Engine
   readonly control: ControlPort
@@ -35,7 +37,7 @@ export interface PlaneSurroundings {
   readonly books?: PlaneBooks
   readonly watcher?: PlaneWatcher
   /** Whether a client that was just admitted goes on at another plane; that plane has taken it then. */
-  readonly leave?: (client: Conn, listener: string, id: number) => boolean
+  readonly leave?: Leave
 }
 
 export class DataPlane implements Plane {
@@ -43,7 +45,7 @@ export class DataPlane implements Plane {
   readonly #control: ControlPort
   readonly #books: PlaneBooks
   readonly #watcher: PlaneWatcher | undefined
-  readonly #leave: ((client: Conn, listener: string, id: number) => boolean) | undefined
+  readonly #leave: Leave | undefined
   readonly #onStep: ((session: SessionRunner) => void) | undefined
   readonly #listeners = new Map<string, PlaneListener>()
   readonly #sessions = new IdMap<SessionRunner>()
@@ -138,10 +140,9 @@ export class DataPlane implements Plane {
   }
 
   /** Goes on with a client that another plane has admitted and counted. */
-  moveIn(listenerName: string, client: Conn, id: number, start: SessionStart): void {
-    const listener = this.#listeners.get(listenerName)
+  moveIn(client: Conn, identity: ConnectionIdentity, start: SessionStart): void {
+    const listener = this.#listeners.get(identity.listener)
     if (listener === undefined) return client.reset()
-    const identity = { id, listener: listenerName, client: client.remote }
     this.#begin(listener, client, identity, { admitted: true }, start)
   }
 
@@ -156,12 +157,17 @@ export class DataPlane implements Plane {
     return taken
   }
 
-  readonly #onDecided = (listener: PlaneListener, client: Conn, admission: Admission): void => {
-    const { name } = listener.settings
-    const id = this.#books.nextId()
+  readonly #onDecided = (
+    listener: PlaneListener,
+    client: Conn,
+    address: Address,
+    admission: Admission,
+    start?: SessionStart,
+  ): void => {
+    const identity = { id: this.#books.nextId(), listener: listener.settings.name, client: address }
     listener.books.opened()
-    if (admission.admitted && this.#leave?.(client, name, id) === true) return
-    this.#begin(listener, client, { id, listener: name, client: client.remote }, admission)
+    if (admission.admitted && this.#leave?.(client, identity, start) === true) return
+    this.#begin(listener, client, identity, admission, start)
   }
 
   #begin(

@@ -11,8 +11,20 @@ export interface ListenerSettings {
   readonly name: string
   readonly spec: ListenSpec
   readonly admission: AdmissionSettings
+  /** null: clients are who they seem to be. */
+  readonly proxy: ProxySettings | null
   readonly dial: DialOptions
   readonly link: LinkOptions
+}
+
+/** Whose PROXY headers are believed. */
+export interface ProxySettings {
+  /** `require`: all clients have to send one; `accept`: they may. */
+  readonly mode: 'require' | 'accept'
+  /** CIDR rules, valid, at least one: the peers that may send headers. */
+  readonly from: readonly string[]
+  /** For the whole header. */
+  readonly timeoutMs: number
 }
 
 export interface AdmissionSettings {

@@ -48,7 +48,7 @@ export interface SessionStart {
   readonly acceptedAt: number
 }
 
-const justNow = (): SessionStart => ({ startedAt: Date.now(), acceptedAt: performance.now() })
+export const justNow = (): SessionStart => ({ startedAt: Date.now(), acceptedAt: performance.now() })
 
 const NOTHING: PerDirection<number> = { upstream: 0, downstream: 0 }
 
@@ -89,7 +89,10 @@ export class SessionRunner {
   }
 
   begin(admission: Admission): void {
-    if (!admission.admitted) return this.#apply({ type: 'refused', reason: admission.reason })
+    if (!admission.admitted) {
+      this.#error = admission.error ?? null
+      return this.#apply({ type: 'refused', reason: admission.reason })
+    }
     this.#client.watch((how) => this.#apply({ type: 'client_left', how }))
     this.#apply({ type: 'admitted' })
   }

@@ -4,7 +4,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { GatewayConfig, ListenerConfig } from '../config/config.js'
 import { TidegateError } from '../errors.js'
 import type { RouteDecision } from '../ports/control.js'
-import type { ListenerSettings } from './plane.js'
+import type { ListenerSettings, ProxySettings } from './plane.js'
+
+const proxySettings = ({ proxyProtocol, proxyFrom, proxyTimeoutMs }: ListenerConfig): ProxySettings | null =>
+  proxyProtocol === 'off' ? null : { mode: proxyProtocol, from: proxyFrom, timeoutMs: proxyTimeoutMs }
 
 export const listenerSettings = (listener: ListenerConfig): ListenerSettings => {
   const socket = { noDelay: listener.noDelay, keepAliveMs: listener.keepAliveMs }
@@ -16,6 +19,7 @@ export const listenerSettings = (listener: ListenerConfig): ListenerSettings => 
       maxConnections: listener.maxConnections,
       overflow: listener.overflow,
     },
+    proxy: proxySettings(listener),
     dial: { timeoutMs: listener.timeouts.connectMs, ...socket },
     link: {
       idleTimeoutMs: listener.timeouts.idleMs,

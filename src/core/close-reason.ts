@@ -14,6 +14,7 @@ export const CLOSE_REASONS = {
   queue_full: 'too many clients were waiting already',
   wake_failed: 'the service could not be started',
   denied: 'a guard or an inspect hook refused it',
+  proxy_protocol: 'it had to begin with a PROXY protocol header, and did not send a valid one in time',
   limit: 'the listener was at its maximum of connections',
   drained: 'the gateway closed and the drain timeout was over',
   killed: 'it was ended by hand',

@@ -143,6 +143,12 @@ export interface Conn {
    * @throws TidegateError (rejects) `read_timeout`, `connection_reset`, `aborted` (destroyed meanwhile), `misuse`.
    */
   read(maxBytes: number, timeoutMs: number): Promise<Uint8Array>
+  /**
+   * Puts bytes that were read back in front of what arrives next: the next `read`, or the link, gets them first. Only while
+   * not linked and not being read. They are the conn's from then on, uncopied. Does nothing to a conn that was destroyed.
+   * @throws TidegateError `misuse`.
+   */
+  unread(bytes: Uint8Array): void
   /** Resolves once the bytes are the kernel's. Only while not linked. @throws TidegateError (rejects) as `read`. */
   write(bytes: Uint8Array): Promise<void>
   /** Sends what is pending, then FIN. */

@@ -73,6 +73,13 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [['relay', ':1', ':2', '--max-connections', 'many'], "--max-connections: 'many' is not a count"],
     [['relay', ':1', ':2', '--allow', '10.0.0.0/33'], '--allow: '],
+    [['relay', ':1', ':2', '--proxy-protocol', 'require'], '--proxy-from is missing'],
+    [['relay', ':1', ':2', '--proxy-from', '10.0.0.5'], '--proxy-protocol is missing'],
+    [['relay', ':1', ':2', '--proxy-protocol', 'require', '--proxy-from', 'lb'], '--proxy-from: '],
+    [
+      ['relay', 'unix:/a', ':2', '--proxy-protocol', 'accept', '--proxy-from', '10.0.0.5'],
+      "--proxy-protocol: LISTEN is 'unix:/a'",
+    ],
     [['relay', ':1', ':2', '--overflow', 'queue'], 'Allowed choices are wait, refuse'],
     [['relay', ':1', ':2', '--engine', 'epoll'], 'Allowed choices are auto, linux, portable'],
     [

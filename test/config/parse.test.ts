@@ -36,6 +36,9 @@ describe('a config that says the least', () => {
           upstream: '127.0.0.1:6379',
           allow: [],
           deny: [],
+          proxyProtocol: 'off',
+          proxyFrom: [],
+          proxyTimeoutMs: 3000,
           maxConnections: 0,
           overflow: 'wait',
           timeouts: { connectMs: 5000, idleMs: 600_000, halfCloseMs: 30_000 },
@@ -417,6 +420,52 @@ describe('a config with mistakes', () => {
     const input = { listeners: Array.from({ length: 200 }, () => 'x') }
     expect(problemsOf(input)).toHaveLength(200)
     expect(() => parseConfig(input)).toThrow(/\nconfig: … and 150 more problems$/)
+  })
+})
+
+describe('a listener with a proxy in front', () => {
+  const withProxy = (fields: object, listen = ':1') =>
+    linesOf({ listeners: [{ listen, upstream: 'a:1', ...fields }] })
+
+  it('has to say whose headers are believed', () => {
+    for (const proxyProtocol of ['require', 'accept']) {
+      expect(withProxy({ proxyProtocol, proxyFrom: ['10.0.0.5', 'fd00::/8'] })).toEqual([])
+      expect(withProxy({ proxyProtocol })).toEqual([
+        `listeners[0].proxyFrom: missing, but with proxyProtocol: ${proxyProtocol} any client could say that it is another; expected the addresses of the proxies in front, e.g. [10.0.0.5, 10.1.0.0/16]`,
+      ])
+      expect(withProxy({ proxyProtocol, proxyFrom: [] })).toEqual([
+        expect.stringContaining('listeners[0].proxyFrom: empty, but with'),
+      ])
+    }
+  })
+
+  it('has to say that headers are read at all, or that they are not', () => {
+    const proxyFrom = ['10.0.0.5']
+    expect(withProxy({ proxyProtocol: 'off', proxyFrom })).toEqual([])
+    expect(withProxy({ proxyFrom })).toEqual([
+      'listeners[0].proxyFrom: given, but there is no proxyProtocol: no header would be read; expected proxyProtocol: require or accept beside it',
+    ])
+  })
+
+  it('is not one on a unix socket', () => {
+    expect(withProxy({ proxyProtocol: 'require', proxyFrom: ['10.0.0.5'] }, 'unix:/run/a.sock')).toEqual([
+      "listeners[0].proxyProtocol: 'require', but the peers of a unix socket have no address that proxyFrom could name; expected off, or a listener on a host and port",
+    ])
+  })
+
+  it('does not wait for a header without end', () => {
+    for (const proxyTimeout of [0, '0', '0s'])
+      expect(withProxy({ proxyTimeout })).toEqual([
+        "listeners[0].proxyTimeout: '0' is out of range; expected at least 1ms",
+      ])
+    expect(withProxy({ proxyTimeout: 1 })).toEqual([])
+  })
+
+  it('is told of what is of the wrong type once', () => {
+    expect(withProxy({ proxyProtocol: 'yes' })).toEqual([
+      "listeners[0].proxyProtocol: found 'yes'; expected off, require or accept",
+    ])
+    expect(withProxy({ proxyProtocol: 'require', proxyFrom: '10.0.0.5' })).toHaveLength(1)
   })
 })
 

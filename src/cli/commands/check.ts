@@ -66,8 +66,16 @@ const upstreamText = ({ upstream }: ListenerConfig, { upstreams }: GatewayConfig
   return only === upstream ? only : `${upstream} (${endpoints.join(', ')})`
 }
 
-const guardText = ({ allow, deny, maxConnections, overflow }: ListenerConfig): string => {
+const proxyText = ({ proxyProtocol, proxyFrom }: ListenerConfig): readonly string[] => {
+  if (proxyProtocol === 'off') return []
+  const proxies = proxyFrom.join(' ')
+  return [proxyProtocol === 'require' ? `through proxies ${proxies}` : `also through proxies ${proxies}`]
+}
+
+const guardText = (listener: ListenerConfig): string => {
+  const { allow, deny, maxConnections, overflow } = listener
   const guards = [
+    ...proxyText(listener),
     ...(allow.length === 0 ? [] : [`only ${allow.join(' ')}`]),
     ...(deny.length === 0 ? [] : [`not ${deny.join(' ')}`]),
     ...(maxConnections === 0

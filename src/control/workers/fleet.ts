@@ -204,11 +204,12 @@ export class WorkerFleet implements Plane, KeeperListener {
   }
 
   /** A connection that came over is this thread's from now on, and so is its place. */
-  #receive(thread: WorkerThread, { id, listener, socket, startedAt, acceptedAt }: MovedConnection): void {
+  #receive(thread: WorkerThread, connection: MovedConnection): void {
+    const { id, listener, client, socket, startedAt, acceptedAt } = connection
     this.#listeners.get(listener)?.board.move(thread.plane, MAIN)
     const isKilled = this.#routes.isKilled(id)
     const start = { startedAt, acceptedAt: acceptedAt - processNow() + performance.now() }
-    this.#main.moveIn(listener, this.#engine.receive(socket), id, start)
+    this.#main.moveIn(this.#engine.receive(socket), { id, listener, client }, start)
     if (isKilled) this.#main.kill(id)
     if (this.#isCutting) this.#main.cutAll()
   }

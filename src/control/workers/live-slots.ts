@@ -15,11 +15,11 @@ import type { PerDirection } from '../../core/direction.js'
 import type { SessionStateName } from '../../core/session/machine.js'
 import { addressWords, putAddress, putNumber, takeAddress, takeNumber, type Words } from './shared-words.js'
 
-/** 100 KiB a page: little for a gateway that is idle, and 40 pages for 10,000 connections. */
+/** 110 KiB a page: little for a gateway that is idle, and 40 pages for 10,000 connections. */
 const SLOTS_PER_PAGE = 256
 
-/** The longest IPv6 address with the name of its interface. */
-const CLIENT_TEXT_BYTES = 64
+/** A PROXY header may name a unix socket, whose path has at most so many; IPv6 with its interface's name takes 64. */
+const CLIENT_TEXT_BYTES = 108
 /** The longest name that DNS has, and any path of a unix socket. */
 const UPSTREAM_TEXT_BYTES = 256
 

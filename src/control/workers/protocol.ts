@@ -85,9 +85,7 @@ export type ToWorker =
   | { readonly type: 'stop' }
 
 /** A connection that goes on elsewhere. */
-export interface MovedConnection {
-  readonly id: number
-  readonly listener: string
+export interface MovedConnection extends ConnectionIdentity {
   readonly socket: LooseSocket
   /** ms since 1970. */
   readonly startedAt: number

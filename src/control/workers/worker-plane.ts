@@ -1,11 +1,12 @@
 /** A worker's data plane: does what the main thread says, and leaves to it what only it can serve. */
 
 import type { MessagePort } from 'node:worker_threads'
+import type { ConnectionIdentity } from '../../core/session/record.js'
 import type { Conn, ThreadedEngine } from '../../ports/engine.js'
 import { DataPlane } from '../data-plane.js'
 import type { Recording } from '../recording/recording.js'
 import { startSeat } from '../recording/seat-recording.js'
-import type { SessionStart } from '../session-runner.js'
+import { justNow, type SessionStart } from '../session-runner.js'
 import { ListenerBoard } from './listener-board.js'
 import { LiveFeed } from './live-feed.js'
 import { processNow } from './live-slots.js'
@@ -43,9 +44,8 @@ export class WorkerPlane {
       control: this.#control,
       books: this.#books,
       watcher: new LiveFeed((page) => this.#post({ type: 'page', page }), listenerNumbers),
-      leave: (client, listener, id) =>
-        this.#control.leavesToMain(listener) &&
-        this.#send(client, listener, id, { startedAt: Date.now(), acceptedAt: performance.now() }),
+      leave: (client, identity, start) =>
+        this.#control.leavesToMain(identity.listener) && this.#send(client, identity, start ?? justNow()),
     })
     port.on('message', (message: ToWorker) => this.#obey(message))
     this.#post({ type: 'ready' })
@@ -106,17 +106,17 @@ export class WorkerPlane {
 
   #surrender(id: number): void {
     const isSent = this.#plane.moveOut(id, (client, { identity, start }) =>
-      this.#send(client, identity.listener, id, start) ? true : null,
+      this.#send(client, identity, start) ? true : null,
     )
     if (isSent === true) this.#control.forget(id)
   }
 
   /** False when the client is not connected any more: then its session ends here. */
-  #send(client: Conn, listener: string, id: number, { startedAt, acceptedAt }: SessionStart): boolean {
+  #send(client: Conn, identity: ConnectionIdentity, { startedAt, acceptedAt }: SessionStart): boolean {
     const socket = this.#engine.release(client)
     if (socket === null) return false
     const accepted = processNow() - performance.now() + acceptedAt
-    this.#post({ type: 'moved', connection: { id, listener, socket, startedAt, acceptedAt: accepted } })
+    this.#post({ type: 'moved', connection: { ...identity, socket, startedAt, acceptedAt: accepted } })
     return true
   }
 

@@ -14,7 +14,7 @@ import { u16be, u32be } from '../bytes.js'
 import { ALL_ONES, fold, sumWords } from '../checksum.js'
 import type { CaptureRecord, PacketRecord } from '../codec/capture.js'
 import { LINK_TYPE } from '../codec/link-types.js'
-import { endText } from '../reassembly/ip-text.js'
+import { endText } from '../ip-text.js'
 import { ANNOTATION_PREFIX, decodeAnnotation } from '../record/annotation.js'
 import { HEADER_BYTES, HOP_LIMIT, IPV4_START, IPV6_START, PROTOCOL_TCP } from '../record/tcp-packet.js'
 

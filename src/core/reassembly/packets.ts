@@ -12,9 +12,9 @@
 
 import type { CaptureRecord, PacketRecord } from '../codec/capture.js'
 import type { ConversationEvent, ConversationReader } from '../conversation.js'
+import { endText } from '../ip-text.js'
 import { Connection } from './connection.js'
 import type { HeldBudget } from './flow.js'
-import { endText } from './ip-text.js'
 import { MAX_TRACKED_CONNECTIONS } from './limits.js'
 import { type Notes, notesOf } from './notes.js'
 import { RecentTable } from './recent-table.js'

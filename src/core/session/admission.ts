@@ -26,10 +26,15 @@ export interface Places {
 
 export type Admission =
   | { readonly admitted: true }
-  | { readonly admitted: false; readonly reason: CloseReason }
+  | {
+      readonly admitted: false
+      readonly reason: CloseReason
+      /** More detail for the log, when the reason alone does not tell. */
+      readonly error?: Error | undefined
+    }
 
 const ADMITTED: Admission = { admitted: true }
-const DENIED: Admission = { admitted: false, reason: 'denied' }
+export const DENIED: Admission = { admitted: false, reason: 'denied' }
 const TOO_MANY: Admission = { admitted: false, reason: 'limit' }
 
 /** A client that is admitted has taken a place. */

@@ -174,6 +174,12 @@ export class LinuxConn implements Conn, Watched, Task {
     })
   }
 
+  unread(bytes: Uint8Array): void {
+    if (this.isLinked) throw misuse('the connection is linked')
+    if (this.#reader !== null) throw misuse('the connection is being read')
+    if (this.#life !== CLOSED_HERE) this.giveBack(bytes)
+  }
+
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       const refusal = this.#refusal()

@@ -113,6 +113,12 @@ export class PortableConn implements Conn {
     })
   }
 
+  unread(bytes: Uint8Array): void {
+    if (this.isLinked) throw misuse('the connection is linked')
+    if (this.#reader !== null) throw misuse('the connection is being read')
+    if (this.#life !== CLOSED_HERE) this.giveBack(bytes)
+  }
+
   write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       const refusal = this.#refusal()

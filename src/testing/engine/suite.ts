@@ -18,6 +18,7 @@ import { listenCases } from './cases/listen.js'
 import { observerCases } from './cases/observer.js'
 import { resetCases } from './cases/reset.js'
 import { timeoutCases } from './cases/timeouts.js'
+import { unreadCases } from './cases/unread.js'
 
 /** Every case for the engine that `createEngine` makes; each run makes, and closes, one of its own. */
 export const engineCompliance = (createEngine: () => Engine): readonly ComplianceCase[] =>
@@ -30,6 +31,7 @@ export const engineCompliance = (createEngine: () => Engine): readonly Complianc
     dialCases,
     listenCases,
     connCases,
+    unreadCases,
     observerCases,
     endingCases,
     adoptCases,

@@ -57,6 +57,21 @@ drainTimeout: 5s
     await rm(folder, { recursive: true })
   })
 
+  it('says which proxies bring clients', async () => {
+    const proxied = join(folder, 'proxied.yaml')
+    const listener = "listen: ':1', upstream: 'a:1', proxyFrom: [10.0.0.5, 10.1.0.0/16]"
+    await writeFile(
+      proxied,
+      `listeners:
+  - { name: all, ${listener}, proxyProtocol: require, deny: [10.6.6.6] }
+  - { name: some, ${listener.replace(':1', ':2')}, proxyProtocol: accept }
+`,
+    )
+    const { stdout } = await run(proxied)
+    expect(stdout).toContain('  through proxies 10.0.0.5 10.1.0.0/16; not 10.6.6.6  ')
+    expect(stdout).toContain('  also through proxies 10.0.0.5 10.1.0.0/16  ')
+  })
+
   it('says what a good config would run', async () => {
     const { stdout, stderr, exitCode } = await run(good)
     const [header, cache, socket, , record] = stdout.split('\n')
@@ -87,7 +102,7 @@ drainTimeout: 5s
     expect(await run(bad)).toEqual({
       stdout: '',
       stderr: [
-        `tidegate: ${bad}: listeners[0]: unknown key 'upstrem'; did you mean 'upstream'? (expected name, listen, upstream, allow, deny, maxConnections, overflow, timeouts, noDelay, keepAlive, backlog, ipv6Only, bufferSize or record)`,
+        `tidegate: ${bad}: listeners[0]: unknown key 'upstrem'; did you mean 'upstream'? (expected name, listen, upstream, allow, deny, proxyProtocol, proxyFrom, proxyTimeout, maxConnections, overflow, timeouts, noDelay, keepAlive, backlog, ipv6Only, bufferSize or record)`,
         `tidegate: ${bad}: listeners[0].upstream: missing; expected a name under upstreams, or an address (host:port, unix:/path)`,
         `tidegate: ${bad}: log.level: found 'loud'; expected debug, info, warn, error or silent`,
         '',

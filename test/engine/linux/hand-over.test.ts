@@ -103,6 +103,22 @@ describe.skipIf(!isLinux)(`a connection of the linux engine${onLinux}`, () => {
     expect(got).toBe('two three')
   })
 
+  it('takes along what was put back', async () => {
+    const { client, conn } = await accepted()
+    client.socket.write('header+rest')
+    let read = ''
+    while (read.length < 11) read += text(await conn.read(100, 5000))
+    conn.unread(bytes(read).subarray('header+'.length))
+    const loose = released(conn)
+    expect(loose.unread?.buffer.byteLength).toBe('rest'.length)
+    client.socket.end(' and more')
+    const received = taking.receive(structuredClone(loose))
+    expect(received.isIdleAndAlive()).toBe(false)
+    let got = ''
+    while (got.length < 13) got += text(await received.read(100, 5000))
+    expect(got).toBe('rest and more')
+  })
+
   it('is dead to whoever held it, and its watcher is told nothing any more', async () => {
     const { client, conn } = await accepted()
     const told: string[] = []

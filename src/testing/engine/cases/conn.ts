@@ -1,34 +1,10 @@
 /** A conn that is not linked: watched, read, written, ended. */
 
 import assert from 'node:assert/strict'
-import { TidegateError } from '../../../errors.js'
-import type { Conn } from '../../../ports/engine.js'
 import { type CaseTemplate, engineCase } from '../case.js'
-import type { Peer } from '../peer.js'
-import { NO_LIMITS, type Scene } from '../scene.js'
+import { bytesOf, codeOf, leaving, PATIENCE_MS, pair, textOf } from '../pair.js'
+import { NO_LIMITS } from '../scene.js'
 import { deferred, until, within } from '../wait.js'
-
-const PATIENCE_MS = 5000
-const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
-const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
-
-const pair = async (scene: Scene): Promise<{ readonly client: Peer; readonly conn: Conn }> => {
-  const gateway = await scene.gateway()
-  const client = await scene.client(gateway.listening.address)
-  return { client, conn: await gateway.accepted() }
-}
-
-const leaving = (conn: Conn): Promise<'fin' | 'reset'> =>
-  within(new Promise((resolve) => conn.watch(resolve)), 'the watcher is told')
-
-const codeOf = (promise: Promise<unknown>): Promise<string> =>
-  within(
-    promise.then(
-      () => 'resolved',
-      (thrown: unknown) => (thrown instanceof TidegateError ? thrown.code : String(thrown)),
-    ),
-    'the promise settles',
-  )
 
 export const connCases: readonly CaseTemplate[] = [
   engineCase('each conn has an id of its own', async (scene) => {

@@ -1,9 +1,9 @@
 /** IP addresses as text: dotted quads, and IPv6 as RFC 5952 writes it. */
 
-import { formatAddress } from '../address.js'
-import { u16be } from '../bytes.js'
+import { formatAddress } from './address.js'
+import { u16be } from './bytes.js'
 
-const ipv4Text = (bytes: Uint8Array, at: number): string =>
+export const ipv4Text = (bytes: Uint8Array, at: number): string =>
   `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
 
 /** `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2). */
@@ -21,7 +21,7 @@ const longestZeroRun = (words: readonly number[]): { readonly start: number; rea
   return best
 }
 
-const ipv6Text = (bytes: Uint8Array, at: number): string => {
+export const ipv6Text = (bytes: Uint8Array, at: number): string => {
   const words = Array.from({ length: 8 }, (_, index) => u16be(bytes, at + index * 2))
   if (MAPPED_PREFIX.every((word, index) => words[index] === word)) return `::ffff:${ipv4Text(bytes, at + 12)}`
   const { start, length } = longestZeroRun(words)

@@ -1,0 +1,111 @@
+/**
+ * Reads the PROXY header at the beginning of a client's connection, and nothing behind it: whatever else was read is put
+ * back. What comes of it is who the client is, or why it is not served; it is never guessed.
+ *
+ * - peer: who has connected to us; with a header it is a proxy, and its client is ours
+ */
+
+import { type Address, formatAddress } from '../core/address.js'
+import type { CloseReason } from '../core/close-reason.js'
+import {
+  MAX_PROXY_HEADER_BYTES,
+  type ProxyHeader,
+  type ProxyParse,
+} from '../core/codec/proxy-protocol/header.js'
+import { parseProxyHeader } from '../core/codec/proxy-protocol/parse.js'
+import { TidegateError } from '../errors.js'
+import type { Conn } from '../ports/engine.js'
+import type { ProxySettings } from './plane.js'
+
+export type HeaderOutcome =
+  | { readonly kind: 'client'; readonly address: Address }
+  | { readonly kind: 'refused'; readonly reason: CloseReason; readonly error?: TidegateError }
+  /** It was closed here meanwhile. */
+  | { readonly kind: 'gone' }
+
+/** What the next bytes are, or why there are none. */
+type Read = Uint8Array | 'end' | 'timeout' | 'reset' | 'gone'
+
+const GONE: HeaderOutcome = { kind: 'gone' }
+const RESET: HeaderOutcome = { kind: 'refused', reason: 'client_reset' }
+
+/** @throws (rejects) what no conn should meet here: a defect. */
+const readSome = async (peer: Conn, maxBytes: number, timeoutMs: number): Promise<Read> => {
+  if (timeoutMs <= 0) return 'timeout'
+  try {
+    const bytes = await peer.read(maxBytes, timeoutMs)
+    return bytes.length === 0 ? 'end' : bytes
+  } catch (thrown) {
+    const code = thrown instanceof TidegateError ? thrown.code : null
+    if (code === 'read_timeout') return 'timeout'
+    if (code === 'connection_reset') return 'reset'
+    if (code === 'aborted') return 'gone'
+    throw thrown
+  }
+}
+
+const joined = (before: Uint8Array, after: Uint8Array): Uint8Array => {
+  if (before.length === 0) return after
+  const all = new Uint8Array(before.length + after.length)
+  all.set(before)
+  all.set(after, before.length)
+  return all
+}
+
+const refused = (peer: Conn, what: string): HeaderOutcome => {
+  const where = formatAddress(peer.remote)
+  const error = new TidegateError('proxy_header_invalid', `${where} ${what}`, { fault: 'peer', where })
+  return { kind: 'refused', reason: 'proxy_protocol', error }
+}
+
+const asItself = ({ remote }: Conn): HeaderOutcome => ({ kind: 'client', address: remote })
+
+const matched = (peer: Conn, bytes: Uint8Array, { source, length }: ProxyHeader): HeaderOutcome => {
+  peer.unread(bytes.subarray(length))
+  return source === null ? asItself(peer) : { kind: 'client', address: source }
+}
+
+const withoutHeader = (peer: Conn, bytes: Uint8Array, mode: ProxySettings['mode']): HeaderOutcome => {
+  if (mode === 'require') return refused(peer, 'did not begin with a PROXY header')
+  peer.unread(bytes)
+  return asItself(peer)
+}
+
+const decided = (
+  peer: Conn,
+  bytes: Uint8Array,
+  parsed: Exclude<ProxyParse, { readonly kind: 'need_more' }>,
+  mode: ProxySettings['mode'],
+): HeaderOutcome => {
+  if (parsed.kind === 'match') return matched(peer, bytes, parsed)
+  if (parsed.kind === 'no_match') return withoutHeader(peer, bytes, mode)
+  return refused(peer, `sent a PROXY header that is not valid: ${parsed.why}`)
+}
+
+/** Nothing more will come, or not in time. A header that is cut off is none; nothing at all is no header. */
+const cutOff = (
+  peer: Conn,
+  bytes: Uint8Array,
+  why: 'end' | 'timeout',
+  { mode, timeoutMs }: ProxySettings,
+): HeaderOutcome => {
+  if (bytes.length === 0 && mode === 'accept') return asItself(peer)
+  if (why === 'timeout') return refused(peer, `sent no whole PROXY header within ${timeoutMs} ms`)
+  return refused(peer, bytes.length === 0 ? 'ended without a PROXY header' : 'ended within its PROXY header')
+}
+
+/** `peer` is one whose headers are believed; it must not be linked, read or watched meanwhile. */
+export const readProxyHeader = async (peer: Conn, settings: ProxySettings): Promise<HeaderOutcome> => {
+  const deadline = performance.now() + settings.timeoutMs
+  let bytes: Uint8Array = new Uint8Array(0)
+  for (;;) {
+    const left = Math.ceil(deadline - performance.now())
+    const read = await readSome(peer, MAX_PROXY_HEADER_BYTES - bytes.length, left)
+    if (read === 'gone') return GONE
+    if (read === 'reset') return RESET
+    if (typeof read === 'string') return cutOff(peer, bytes, read, settings)
+    bytes = joined(bytes, read)
+    const parsed = parseProxyHeader(bytes)
+    if (parsed.kind !== 'need_more') return decided(peer, bytes, parsed, settings.mode)
+  }
+}
