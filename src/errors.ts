@@ -19,6 +19,7 @@ export type Fault =
 export type ErrorCode =
   | 'address_invalid'
   | 'aborted'
+  | 'acquire_timeout'
   | 'address_in_use'
   | 'config_invalid'
   | 'connection_refused'
@@ -36,6 +37,8 @@ export type ErrorCode =
   | 'name_not_found'
   | 'not_found'
   | 'permission_denied'
+  | 'pool_closed'
+  | 'pool_full'
   | 'read_timeout'
   | 'usage'
   | 'value_invalid'
