@@ -16,10 +16,15 @@ export class Backoff {
   }
 
   /** The wait from now on, ms. */
-  fail(nowMs: number): number {
-    const last = Math.max(this.#delayMs, nowMs < this.#before.untilMs ? this.#before.delayMs : 0)
-    this.#delayMs = last === 0 ? FIRST_BACKOFF_MS : Math.min(last * 2, LONGEST_BACKOFF_MS)
+  fail(): number {
+    this.#delayMs = this.#delayMs === 0 ? FIRST_BACKOFF_MS : Math.min(this.#delayMs * 2, LONGEST_BACKOFF_MS)
     return this.#delayMs
+  }
+
+  /** The last success did not last. The wait from now on, ms. */
+  relapse(nowMs: number): number {
+    if (nowMs < this.#before.untilMs) this.#delayMs = Math.max(this.#delayMs, this.#before.delayMs)
+    return this.fail()
   }
 
   succeed(nowMs: number): void {

@@ -81,7 +81,8 @@ export class Dials<T> {
 
   /** A connection died before its first use. One that lived for less than a second counts as a dial that failed. */
   diedUnused(ageMs: number): void {
-    if (ageMs < PROVEN_MS) this.#backOff()
+    if (ageMs < PROVEN_MS && !this.#failure.isOn)
+      this.#failure.begin(this.#backoff.relapse(this.#clock.now()))
   }
 
   /** There is no room for what nobody has asked for: nothing is dialled ahead for a while, or until `resume`. */
@@ -108,11 +109,7 @@ export class Dials<T> {
 
   #failed(error: unknown): void {
     this.#lastError = error
-    this.#backOff()
-  }
-
-  #backOff(): void {
     // Several that fail together are one failure.
-    if (!this.#failure.isOn) this.#failure.begin(this.#backoff.fail(this.#clock.now()))
+    if (!this.#failure.isOn) this.#failure.begin(this.#backoff.fail())
   }
 }

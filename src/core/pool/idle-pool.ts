@@ -310,6 +310,7 @@ export class IdlePool<T> {
 
   #closeAllIdle(): void {
     while (this.#idle.oldest !== null) this.#closeIdle(this.#idle.oldest, 'closed')
+    this.#idle.stop()
   }
 
   #gone(waiter: Waiter<Member<T>>): void {

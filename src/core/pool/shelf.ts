@@ -67,6 +67,13 @@ export class Shelf<T> {
     this.#sweep()
   }
 
+  /** No more sweeps, until something is put here. */
+  stop(): void {
+    this.#cancelSweep?.()
+    this.#cancelSweep = null
+    this.#sweepsAtMs = Number.POSITIVE_INFINITY
+  }
+
   isAged(member: Member<T>, nowMs: number): boolean {
     const { maxAgeMs } = this.#options
     return maxAgeMs > 0 && nowMs - member.createdMs >= maxAgeMs
@@ -87,9 +94,7 @@ export class Shelf<T> {
   }
 
   #sweep(): void {
-    this.#cancelSweep?.()
-    this.#cancelSweep = null
-    this.#sweepsAtMs = Number.POSITIVE_INFINITY
+    this.stop()
     const nowMs = this.#clock.now()
     const nextMs = this.#expireAged(nowMs)
     while (this.#members.first !== null && this.#surplusEndsAtMs() <= nowMs) this.#expire(this.#members.first)
