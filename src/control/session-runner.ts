@@ -2,7 +2,7 @@
 
 import type { Address } from '../core/address.js'
 import type { CloseReason } from '../core/close-reason.js'
-import type { PerDirection } from '../core/direction.js'
+import type { Direction, PerDirection } from '../core/direction.js'
 import type { Admission } from '../core/session/admission.js'
 import {
   BARE_FIN_GRACE_MS,
@@ -18,7 +18,6 @@ import { messageOf, TidegateError } from '../errors.js'
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
 import type {
   Conn,
-  Dial,
   DialOptions,
   Engine,
   Link,
@@ -27,11 +26,15 @@ import type {
   LinkOptions,
 } from '../ports/engine.js'
 import { hookFailed } from './hooks.js'
+import { ListCourse } from './upstreams/list-course.js'
+import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
+import { type Course, Reach, type ReachHost, type UpstreamUse } from './upstreams/reach.js'
 
 /** What a session needs of its surroundings; shared by all sessions of a listener. */
 export interface SessionSurroundings {
   readonly engine: Engine
   readonly control: ControlPort
+  readonly upstreams: PlaneUpstreams
   readonly dial: DialOptions
   readonly link: LinkOptions
   /** Called once, after the last event. */
@@ -54,14 +57,23 @@ const NOTHING: PerDirection<number> = { upstream: 0, downstream: 0 }
 
 const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(messageOf(thrown)))
 
-export class SessionRunner {
+/** How long an upstream that is to be taken back may take for the client's last bytes. */
+const TAKE_BACK_TIMEOUT_MS = 1000
+
+export class SessionRunner implements ReachHost {
   readonly identity: ConnectionIdentity
   readonly #client: Conn
   readonly #around: SessionSurroundings
   readonly #start: SessionStart
   #state: SessionState = NEW_SESSION
-  #dial: Dial | null = null
+  #course: Course | null = null
+  #reach: Reach | null = null
   #upstream: Conn | null = null
+  /** What it has of its endpoint; null: nobody keeps account of that. */
+  #use: UpstreamUse | null = null
+  /** The client has left, and the upstream's connection goes back to where it came from. */
+  #isTakingBack = false
+  #seeOffTimer: NodeJS.Timeout | null = null
   #upstreamAddress: Address | null = null
   #link: Link | null = null
   /** Asked for by an observer that is told of the link while it is being made. */
@@ -164,11 +176,11 @@ export class SessionRunner {
     switch (command.type) {
       case 'route':
         return this.#route()
-      case 'dial':
-        return this.#startDial(command.endpoint)
-      case 'cancel_dial':
-        this.#dial?.cancel()
-        this.#dial = null
+      case 'reach':
+        return this.#startReach()
+      case 'cancel_reach':
+        this.#reach?.cancel()
+        this.#reach = null
         return
       case 'arm_abandon':
         this.#abandonTimer = setTimeout(() => this.#apply({ type: 'abandon_due' }), BARE_FIN_GRACE_MS)
@@ -186,6 +198,8 @@ export class SessionRunner {
       case 'discard_upstream':
         this.#upstream?.destroy()
         this.#upstream = null
+        this.#use?.ended('killed', 0)
+        this.#use = null
         return
       case 'finish':
         return this.#finish(command.reason)
@@ -218,7 +232,7 @@ export class SessionRunner {
     this.#unwanted = null
     this.#routedMs ??= this.#age()
     if (decision.kind === 'failed') return this.#routeFailed(decision.reason, decision.error)
-    if (decision.kind === 'endpoints') return this.#apply({ type: 'routed', endpoints: decision.endpoints })
+    if (decision.kind === 'endpoints' || decision.kind === 'upstream') return this.#toReach(decision)
     this.#upstreamAddress = decision.address
     this.#upstream = this.#around.engine.adopt(decision.stream)
     this.#apply({ type: 'supplied' })
@@ -236,21 +250,44 @@ export class SessionRunner {
     this.cut('dial_timeout', new TidegateError('dial_timeout', message, { fault: 'hook' }))
   }
 
-  #startDial(endpoint: Address): void {
+  #toReach(decision: Extract<RouteDecision, { readonly kind: 'endpoints' | 'upstream' }>): void {
+    if (decision.kind === 'endpoints') this.#course = new ListCourse(decision.endpoints)
+    else this.#course = this.#around.upstreams.course(decision.upstream, this.identity.client)
+    this.#apply({ type: 'routed' })
+  }
+
+  #startReach(): void {
+    if (this.#course === null) throw new Error('a reach needs a course')
+    const { engine, dial } = this.#around
+    this.#reach = new Reach(engine, this.#course, dial, this.#client, this)
+    this.#course = null
+    this.#reach.go()
+  }
+
+  queued(): void {
+    this.#upstreamAddress = null
+    this.#apply({ type: 'queued' })
+  }
+
+  dialling(address: Address): void {
     this.#attempts++
-    this.#upstreamAddress = endpoint
-    this.#dial = this.#around.engine.dial(endpoint, this.#around.dial, (error, conn) => {
-      this.#dial = null
-      if (conn === null) {
-        this.#error = error
-        this.#apply({ type: 'dial_failed', timedOut: error?.code === 'dial_timeout' })
-        return
-      }
-      this.#error = null
-      this.#upstream = conn
-      this.#dialledMs = this.#age() - (this.#routedMs ?? 0)
-      this.#apply({ type: 'dialled' })
-    })
+    this.#upstreamAddress = address
+    this.#apply({ type: 'dialing' })
+  }
+
+  reached(address: Address, conn: Conn, use: UpstreamUse | null): void {
+    this.#reach = null
+    this.#upstreamAddress = address
+    this.#upstream = conn
+    this.#use = use
+    this.#dialledMs = this.#age() - (this.#routedMs ?? 0)
+    this.#apply({ type: 'reached' })
+  }
+
+  failed(reason: CloseReason, error: Error): void {
+    this.#reach = null
+    this.#error = error
+    this.#apply({ type: 'reach_failed', reason })
   }
 
   #makeLink(): void {
@@ -270,21 +307,61 @@ export class SessionRunner {
       upstream.reset()
       return this.#apply({ type: 'link_ended', reason: 'error' })
     }
-    const { transform, onData, onEndOfStream } = watch
+    const { transform, onData } = watch
+    const quietMs = this.#use?.reuseAfterMs ?? null
     const observer: LinkObserver = {
       transform,
       onData,
-      onEndOfStream,
+      onEndOfStream: quietMs === null ? watch.onEndOfStream : this.#watchForLeave(watch, quietMs),
       onEnd: (end) => this.#linkEnded(end),
     }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
+    this.#use?.onDown((error) => this.cut('endpoint_down', error))
     if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
+  }
+
+  /**
+   * A client that ends while no answer is outstanding has left, unless the upstream goes on talking: its FIN stays here, and the
+   * upstream's connection goes back. One that ends right behind a request waits for the answer: that is a half-close,
+   * and is relayed as one.
+   */
+  #watchForLeave(watch: LinkWatch, quietMs: number): (direction: Direction) => void {
+    return (direction) => {
+      watch.onEndOfStream?.(direction)
+      const link = this.#link
+      if (direction !== 'upstream' || link === null || !link.isAnswered()) return
+      link.keepEnd()
+      if (quietMs === 0) this.#takeBack(link)
+      else this.#seeOff(link, quietMs)
+    }
+  }
+
+  #seeOff(link: Link, quietMs: number): void {
+    const heard = link.totals.downstream
+    this.#seeOffTimer = setTimeout(() => {
+      if (link.isAnswered() && link.totals.downstream === heard) this.#takeBack(link)
+      else this.#seeOff(link, quietMs)
+    }, quietMs)
+  }
+
+  #takeBack(link: Link): void {
+    this.#isTakingBack = true
+    const [use, upstream] = [this.#use, this.#upstream]
+    this.#use = null
+    void link.interrupt(TAKE_BACK_TIMEOUT_MS).then((left) => {
+      if (upstream === null || use === null) return
+      if (left === 'clean') return use.takeBack(upstream)
+      upstream.destroy()
+      use.ended('client_fin', this.#totals.downstream)
+    })
   }
 
   #linkEnded(end: LinkEnd): void {
     this.#totals = end.totals
     this.#error = end.error ?? this.#error
-    this.#apply({ type: 'link_ended', reason: end.reason ?? 'error' })
+    const isBack = end.reason === null && this.#isTakingBack
+    if (isBack) this.#client.destroy()
+    this.#apply({ type: 'link_ended', reason: end.reason ?? (isBack ? 'client_fin' : 'error') })
   }
 
   #clearTimer(which: 'route' | 'abandon'): void {
@@ -297,7 +374,10 @@ export class SessionRunner {
   #finish(reason: CloseReason): void {
     this.#clearTimer('route')
     this.#clearTimer('abandon')
+    if (this.#seeOffTimer !== null) clearTimeout(this.#seeOffTimer)
     this.#unwanted?.abort()
+    this.#use?.ended(reason, this.#totals.downstream)
+    this.#use = null
     const { id, listener, client } = this.identity
     this.#around.onFinished({
       id,

@@ -10,6 +10,8 @@ export const CLOSE_REASONS = {
   half_close_timeout: 'one side had ended and the other moved no byte for the half-close timeout',
   dial_failed: 'no upstream endpoint could be reached',
   dial_timeout: 'no upstream endpoint answered within the connect timeout',
+  no_endpoint: 'no endpoint of the upstream is up',
+  endpoint_down: 'the endpoint was found to be down, and its connections are cut then',
   queue_timeout: 'the client waited too long for its turn',
   queue_full: 'too many clients were waiting already',
   wake_failed: 'the service could not be started',

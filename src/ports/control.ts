@@ -10,6 +10,8 @@ import type { ConnectionIdentity, ConnectionRecord } from '../core/session/recor
 import type { Link, LinkObserver } from './engine.js'
 
 export type RouteDecision =
+  /** One of the config's upstreams, which plans who is dialled. */
+  | { readonly kind: 'upstream'; readonly upstream: string }
   /** Dial these, in order, until one answers. */
   | { readonly kind: 'endpoints'; readonly endpoints: readonly [Address, ...Address[]] }
   /** A connected stream of the caller's own; `address` is what the log calls it. */

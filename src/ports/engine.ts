@@ -131,6 +131,10 @@ export interface Conn {
   readonly remote: Address
   /** True while the socket is open both ways, nothing has arrived unread and nothing waits to be written. */
   isIdleAndAlive(): boolean
+  /** What somebody who talks on would meet, as far as is known; only while not linked. */
+  left(): UpstreamLeft
+  /** As `left`, when the kernel has been asked: an engine that reads ahead needs a turn of the loop to know. */
+  confirm(): UpstreamLeft | Promise<UpstreamLeft>
   /**
    * Watches a conn that is not linked: tells once when the other side ends (`fin`: before sending anything that is
    * still unread) or breaks it (`reset`). Bytes that arrive stay unread, in order, for the link. Replaces an earlier watcher;
@@ -199,7 +203,7 @@ export interface LinkEnd {
 }
 
 /**
- * What `interrupt` left of the upstream: `clean` (open both ways, nothing unread, everything written), `unread` (bytes
+ * What is left of a connection, e.g. of an upstream by `interrupt`: `clean` (open both ways, nothing unread, everything written), `unread` (bytes
  * arrived that no client got), `half_closed` (one direction has ended), `failed` (closed or broken).
  */
 export type UpstreamLeft = 'clean' | 'unread' | 'half_closed' | 'failed'
@@ -207,6 +211,14 @@ export type UpstreamLeft = 'clean' | 'unread' | 'half_closed' | 'failed'
 export interface Link {
   /** Live figures, as in {@link LinkEnd}. */
   readonly totals: PerDirection<number>
+  /**
+   * Whether no answer is outstanding, as far as bytes tell: the last ones that moved went to the client and are its kernel's, or
+   * none has moved at all.
+   */
+  isAnswered(): boolean
+  /** From inside `onEndOfStream` for the client's end: it is not passed on before `passEnd`, or the upstream's own end. */
+  keepEnd(): void
+  passEnd(): void
   /** Stops reading from both sides, without limit of time (it does not count as idle). Not nested. */
   hold(): void
   /** Undoes `hold`. */

@@ -36,7 +36,6 @@ export class EndpointPool {
   readonly #owner: Owner
   readonly #host: EndpointHost
   readonly #pool: IdlePool<Conn>
-  #idle = 0
 
   constructor(owner: Owner, host: EndpointHost) {
     this.#owner = owner
@@ -46,7 +45,7 @@ export class EndpointPool {
 
   /** One that is ready. */
   take(): Pooled | null {
-    if (this.#idle === 0) return null
+    if (this.#pool.idle === 0) return null
     const member = this.#pool.take()
     if (member === null) return null
     this.#host.board.count(this.#owner.member.slot, member.uses > 1 ? 'reused' : 'spare')
@@ -65,20 +64,20 @@ export class EndpointPool {
 
   /** Its client has left. */
   takeBack(member: PoolMember<Conn>): void {
-    this.#prove(member.conn).then((isClean) => {
+    void this.#prove(member.conn).then((isClean) => {
       if (!isClean) this.#host.board.count(this.#owner.member.slot, 'unclean')
-      const isWanted = this.#idle < this.#host.share(this.#config.max)
+      const isWanted = this.#pool.idle < this.#host.share(this.#config.max)
       if (isClean && isWanted && member.place === 'in_use') this.#pool.giveBack(member)
       else this.#pool.discard(member)
     })
   }
 
   evictIdle(count: number): number {
-    return this.#idle === 0 ? 0 : this.#pool.evictIdle(Math.min(count, this.#idle))
+    return this.#pool.idle === 0 ? 0 : this.#pool.evictIdle(Math.min(count, this.#pool.idle))
   }
 
   evictAll(): void {
-    this.evictIdle(this.#idle)
+    this.evictIdle(this.#pool.idle)
   }
 
   settingsChanged(): void {
@@ -110,10 +109,7 @@ export class EndpointPool {
   #shell(address: Address): IdlePoolShell<Conn> {
     const { engine, board, plane } = this.#host
     const { slot } = this.#owner.member
-    const count = (more: 1 | -1): void => {
-      this.#idle += more
-      board.setIdle(plane, slot, this.#idle)
-    }
+    const tellIdle = (): void => board.setIdle(plane, slot, this.#pool.idle)
     return {
       name: `the pool of ${formatAddress(address)}`,
       clock: NODE_CLOCK,
@@ -140,28 +136,28 @@ export class EndpointPool {
         }
       },
       // What a server says first is for its first client.
-      isAlive: ({ conn, uses }) => conn.isIdleAndAlive() || (uses === 0 && conn.hasOnlySpoken()),
+      isAlive: ({ conn, uses }) => conn.isIdleAndAlive() || (uses === 0 && conn.left() === 'unread'),
       idle: (member) => {
-        count(1)
+        tellIdle()
         member.conn.watch(() => this.#pool.left(member))
-        this.#host.roomMade(this.#owner.member.slot)
+        this.#host.roomMade()
       },
       taken: ({ conn }) => {
-        count(-1)
+        tellIdle()
         conn.watch(null)
       },
-      close: ({ conn, place }) => {
+      close: ({ conn }) => {
+        tellIdle()
+        conn.watch(null)
         conn.destroy()
         board.givePlace(plane, slot)
-        this.#host.roomMade(this.#owner.member.slot)
+        this.#host.roomMade()
       },
     }
   }
 
   async #prove(conn: Conn): Promise<boolean> {
-    const { reset, quietMs } = this.#config
-    if (reset !== null) return isProvenClean(conn, reset)
-    await new Promise((resolve) => setTimeout(resolve, quietMs).unref())
-    return conn.isIdleAndAlive()
+    const { reset } = this.#config
+    return reset === null ? (await conn.confirm()) === 'clean' : isProvenClean(conn, reset)
   }
 }

@@ -6,7 +6,10 @@ import { encodeProxyHeader } from '../../core/codec/proxy-protocol/encode.js'
 import type { Address } from '../../core/address.js'
 import { formatAddress } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
-import { afterFailure } from '../../core/health/passive.js'
+import type { Candidate } from '../../core/balance/candidate.js'
+import { hashText } from '../../core/balance/hash.js'
+import { afterFailure, afterSuccess } from '../../core/health/passive.js'
+import { passiveTransition } from '../../core/health/transitions.js'
 import { TidegateError } from '../../errors.js'
 import type { Conn, Engine } from '../../ports/engine.js'
 import { EndpointPool, type Pooled } from './endpoint-pool.js'
@@ -25,15 +28,15 @@ export interface EndpointHost {
   share(count: number): number
   now(): number
   /** A place, or an idle connection, may be had. */
-  roomMade(endpoint: PlaneEndpoint): void
+  roomMade(): void
 }
 
 type Cut = (error: Error) => void
 
-export class PlaneEndpoint {
-  readonly member: Member
+export class PlaneEndpoint implements Candidate {
+  member: Member
   readonly key: string
-  readonly weight: number
+  readonly hash: number
   readonly index: number
   readonly #host: EndpointHost
   #pool: EndpointPool | null = null
@@ -43,10 +46,18 @@ export class PlaneEndpoint {
   constructor(member: Member, host: EndpointHost) {
     this.member = member
     this.key = member.key
-    this.weight = member.weight
+    this.hash = hashText(member.key)
     this.index = member.slot
     this.#host = host
     this.#openPool()
+  }
+
+  get weight(): number {
+    return this.member.weight
+  }
+
+  get backup(): boolean {
+    return this.member.backup
   }
 
   /** On all planes; what balancing goes by. */
@@ -88,7 +99,7 @@ export class PlaneEndpoint {
 
   givePlace(): void {
     this.#host.board.givePlace(this.#host.plane, this.member.slot)
-    this.#host.roomMade(this)
+    this.#host.roomMade()
   }
 
   begin(): void {
@@ -103,8 +114,9 @@ export class PlaneEndpoint {
     return this.#host.settings.onDown === 'cut'
   }
 
-  get reuses(): boolean {
-    return this.#host.settings.pool.mode === 'reuse'
+  get reuseAfterMs(): number | null {
+    const { mode, quietMs } = this.#host.settings.pool
+    return mode === 'reuse' ? quietMs : null
   }
 
   addCut(cut: Cut): void {
@@ -115,7 +127,7 @@ export class PlaneEndpoint {
     this.#cuts.delete(cut)
   }
 
-  /** It is down, as this plane or another one has found: ends its connections, if that is wished. */
+  /** Its checks say that it is down: ends its connections, if that is wished. */
   cutAll(why: string): void {
     this.#pool?.evictAll()
     if (!this.cutsWhenDown) return
@@ -132,16 +144,12 @@ export class PlaneEndpoint {
     const { slot } = this.member
     const { passiveHealth } = settings
     if (passiveHealth.failures === 0) return
-    const now = this.#host.now()
-    const verdict = afterFailure(
-      { failures: board.addFailure(slot, isRefusal), ejections: board.ejections(slot), ejectedUntilMs: 0 },
-      passiveHealth,
-      now,
-    )
-    if (verdict.ejectedUntilMs <= now || !board.eject(slot, verdict.ejectedUntilMs, now)) return
-    const turn = { to: 'ejected', forMs: Math.round(verdict.ejectedUntilMs - now), why: error.message } as const
-    this.cutAll(error.message)
-    news.turned(settings.name, slot, turn)
+    const now = Math.round(this.#host.now())
+    const before = board.passive(slot)
+    const after = afterFailure(before, passiveHealth, now)
+    board.addFailure(slot, isRefusal)
+    const turn = passiveTransition(before, after, now, error.message)
+    if (turn !== null && board.eject(slot, before, after)) news.turned(settings.name, slot, turn)
   }
 
   /** It has served somebody. */
@@ -149,7 +157,10 @@ export class PlaneEndpoint {
     const { board, settings, news } = this.#host
     const { slot } = this.member
     if (board.hasNoFailures(slot)) return
-    if (board.clearFailures(slot)) news.turned(settings.name, slot, { to: 'up' })
+    const before = board.passive(slot)
+    if (!board.clearFailures(slot)) return
+    const turn = passiveTransition(before, afterSuccess(before), this.#host.now(), '')
+    if (turn !== null) news.turned(settings.name, slot, turn)
   }
 
   /** Up to `count` idle connections are closed: somebody needs their places or descriptors. Returns how many were. */
@@ -157,8 +168,9 @@ export class PlaneEndpoint {
     return this.#pool?.evictIdle(count) ?? 0
   }
 
-  /** The settings are others: the member is the same. */
-  settingsChanged(): void {
+  /** The settings are others; the member has the same address. */
+  become(member: Member): void {
+    this.member = member
     if (this.#pool === null) this.#openPool()
     else if (this.#host.settings.pool.mode === 'off') this.retire()
     else this.#pool.settingsChanged()
@@ -185,7 +197,7 @@ class EndpointDial implements DialPlace {
     this.#client = client
   }
 
-  header(local: Address): Uint8Array | null {
+  header({ local }: Pick<Conn, 'local'>): Uint8Array | null {
     return this.#endpoint.header(this.#client, local)
   }
 
@@ -207,7 +219,8 @@ const isRefusal = (reason: CloseReason, downstreamBytes: number): boolean =>
   reason === 'upstream_reset' && downstreamBytes === 0
 
 class EndpointUse implements UpstreamUse {
-  readonly isReusable: boolean
+  readonly reuseAfterMs: number | null
+  readonly isFresh: boolean
   readonly #endpoint: PlaneEndpoint
   /** Null: the connection is not a pool's. */
   readonly #pooled: Pooled | null
@@ -216,7 +229,8 @@ class EndpointUse implements UpstreamUse {
   constructor(endpoint: PlaneEndpoint, pooled: Pooled | null) {
     this.#endpoint = endpoint
     this.#pooled = pooled
-    this.isReusable = pooled !== null && endpoint.reuses
+    this.reuseAfterMs = pooled === null ? null : endpoint.reuseAfterMs
+    this.isFresh = (pooled?.member.uses ?? 1) === 1
     endpoint.begin()
   }
 

@@ -6,9 +6,9 @@
  *   that becomes free is taken by whoever is told first
  */
 
-import { eligibleOf } from '../../core/balance/eligible.js'
-import { type Balancer, newBalancer } from '../../core/balance/balancer.js'
+import { type Balancer, createBalancer } from '../../core/balance/balancer.js'
 import type { Address } from '../../core/address.js'
+import { eligible } from '../../core/health/availability.js'
 import { TidegateError } from '../../errors.js'
 import type { Engine } from '../../ports/engine.js'
 import { type EndpointHost, PlaneEndpoint } from './endpoint.js'
@@ -27,11 +27,6 @@ export interface PlaneUpstreamOptions {
   readonly random: () => number
 }
 
-interface Waiting {
-  readonly reach: Reach
-  readonly timer: NodeJS.Timeout | null
-}
-
 const WAIT: Next = { kind: 'wait' }
 
 export class PlaneUpstream implements EndpointHost {
@@ -45,8 +40,8 @@ export class PlaneUpstream implements EndpointHost {
   #settings: UpstreamSettings
   #balancer: Balancer
   #endpoints: readonly PlaneEndpoint[] = []
-  /** In the order they came. */
-  readonly #waiting = new Map<Reach, Waiting>()
+  /** In the order they came, each with the end of its patience. */
+  readonly #waiting = new Map<Reach, NodeJS.Timeout | null>()
   #isServing = false
 
   constructor(settings: UpstreamSettings, board: UpstreamBoard, options: PlaneUpstreamOptions) {
@@ -58,7 +53,7 @@ export class PlaneUpstream implements EndpointHost {
     this.#random = options.random
     this.board = board
     this.#settings = settings
-    this.#balancer = newBalancer(settings.balance)
+    this.#balancer = createBalancer(settings.balance)
     this.#takeMembers()
   }
 
@@ -68,7 +63,7 @@ export class PlaneUpstream implements EndpointHost {
 
   /** Others from now on; members that stay keep their connections. */
   update(settings: UpstreamSettings): void {
-    if (settings.balance !== this.#settings.balance) this.#balancer = newBalancer(settings.balance)
+    if (settings.balance !== this.#settings.balance) this.#balancer = createBalancer(settings.balance)
     this.#settings = settings
     this.#takeMembers()
     this.#serveSoon()
@@ -85,17 +80,19 @@ export class PlaneUpstream implements EndpointHost {
     return new UpstreamCourse(this, client)
   }
 
-  /** Where a client goes that has tried `tried` in vain. */
-  choose(client: Address, tried: readonly PlaneEndpoint[], reach: Reach): Next {
+  /** Where `course` goes next. */
+  choose(course: UpstreamCourse, reach: Reach): Next {
+    const { client, tried } = course
+    // Behind those who came before.
+    if (this.#waiting.size > 0 && !this.#waiting.has(reach)) return this.#wait(reach)
     const only = this.#endpoints.length === 1 ? this.#endpoints[0] : undefined
     if (only !== undefined && tried.length === 0 && this.board.isUp(only.index))
-      return only.tryTake(client) ?? this.#wait(reach)
-    const eligible = this.#eligible(tried)
+      return course.take(only) ?? this.#wait(reach)
     let isFull = false
-    for (let left = eligible; left.length > 0; ) {
+    for (let left = this.#eligible(tried); left.length > 0; ) {
       const endpoint = this.#balancer.pick(left, client, this.#random)
       if (endpoint === null) break
-      const next = endpoint.tryTake(client)
+      const next = course.take(endpoint)
       if (next !== null) return next
       isFull = true
       left = left.filter((each) => each !== endpoint)
@@ -103,27 +100,16 @@ export class PlaneUpstream implements EndpointHost {
     return isFull ? this.#wait(reach) : this.#none(reach, tried)
   }
 
-  /** Whether somebody came before. */
-  mustQueue(reach: Reach): boolean {
-    return this.#waiting.size > 0 && !this.#waiting.has(reach)
-  }
-
-  /** Behind those who wait. */
-  queue(reach: Reach): Next {
-    return this.#wait(reach)
-  }
-
   forget(reach: Reach): void {
-    const waiting = this.#waiting.get(reach)
-    if (waiting === undefined) return
-    if (waiting.timer !== null) clearTimeout(waiting.timer)
+    const timer = this.#waiting.get(reach)
+    if (timer === undefined) return
+    if (timer !== null) clearTimeout(timer)
     this.#waiting.delete(reach)
     this.board.endWaiting(this.plane)
   }
 
   roomMade(): void {
-    if (this.#waiting.size > 0) this.#serveSoon()
-    else if (this.board.othersWait(this.plane)) this.#serveSoon()
+    if (this.#waiting.size > 0 || this.board.othersWait(this.plane)) this.#serveSoon()
   }
 
   /** There may be room: a place was given back elsewhere. */
@@ -165,7 +151,9 @@ export class PlaneUpstream implements EndpointHost {
 
   #eligible(tried: readonly PlaneEndpoint[]): readonly PlaneEndpoint[] {
     const now = this.now()
-    return eligibleOf(this.#endpoints, tried, (endpoint) => this.board.state(endpoint.index, now))
+    const left =
+      tried.length === 0 ? this.#endpoints : this.#endpoints.filter((endpoint) => !tried.includes(endpoint))
+    return eligible(left, ({ index }) => this.board.state(index, now))
   }
 
   #wait(reach: Reach): Next {
@@ -173,10 +161,10 @@ export class PlaneUpstream implements EndpointHost {
     const { name, maxQueue, queueTimeoutMs } = this.#settings
     if (!this.board.beginWaiting(this.plane, maxQueue)) {
       const message = `${maxQueue} clients wait for a connection to '${name}' already (maxQueue)`
-      return { kind: 'none', reason: 'queue_full', error: tooMany(message) }
+      return { kind: 'none', reason: 'queue_full', error: inVain('queue_full', message) }
     }
     const timer = queueTimeoutMs > 0 ? setTimeout(() => this.#timedOut(reach), queueTimeoutMs) : null
-    this.#waiting.set(reach, { reach, timer })
+    this.#waiting.set(reach, timer)
     // Whoever gave a place back before it could see that somebody waits has not told.
     this.#serveSoon()
     if (this.#settings.pool.mode !== 'off') this.news.wanted(name)
@@ -186,7 +174,8 @@ export class PlaneUpstream implements EndpointHost {
   #timedOut(reach: Reach): void {
     const { name, queueTimeoutMs } = this.#settings
     this.forget(reach)
-    reach.fail('queue_timeout', tooMany(`no connection to '${name}' became free within ${queueTimeoutMs} ms`))
+    const message = `no connection to '${name}' became free within ${queueTimeoutMs} ms`
+    reach.fail('queue_timeout', inVain('queue_timeout', message))
   }
 
   #none({ lastError }: Reach, tried: readonly PlaneEndpoint[]): Next {
@@ -212,31 +201,44 @@ export class PlaneUpstream implements EndpointHost {
 
   /** To the other planes. */
   #leaveRoom(): void {
-    if (!this.board.othersWait(this.plane)) return
+    if (!this.board.othersWait(this.plane) || !this.board.announceRoom()) return
     this.evictIdle(1)
-    if (this.board.announceRoom()) this.news.room(this.#settings.name)
+    this.news.room(this.#settings.name)
   }
 }
 
-const tooMany = (message: string): TidegateError =>
-  new TidegateError('queue_full', message, { fault: 'system', retryable: true })
+const inVain = (code: 'queue_full' | 'queue_timeout', message: string): TidegateError =>
+  new TidegateError(code, message, { fault: 'system', retryable: true })
+
+const NOBODY: readonly PlaneEndpoint[] = []
 
 /** One client's. */
 class UpstreamCourse implements Course {
+  readonly client: Address
   readonly #upstream: PlaneUpstream
-  readonly #client: Address
+  /** The one that was dialled last. */
+  #dialled: PlaneEndpoint | null = null
   #tried: PlaneEndpoint[] | null = null
 
   constructor(upstream: PlaneUpstream, client: Address) {
     this.#upstream = upstream
-    this.#client = client
+    this.client = client
+  }
+
+  /** In vain. */
+  get tried(): readonly PlaneEndpoint[] {
+    return this.#tried ?? NOBODY
   }
 
   next(reach: Reach): Next {
-    if (this.#upstream.mustQueue(reach)) return this.#upstream.queue(reach)
-    const next = this.#upstream.choose(this.#client, this.#tried ?? NOBODY, reach)
-    if (next.kind === 'dial' && next.place?.endpoint !== undefined)
-      (this.#tried ??= []).push(next.place.endpoint)
+    if (this.#dialled !== null) (this.#tried ??= []).push(this.#dialled)
+    this.#dialled = null
+    return this.#upstream.choose(this, reach)
+  }
+
+  take(endpoint: PlaneEndpoint): Next | null {
+    const next = endpoint.tryTake(this.client)
+    if (next?.kind === 'dial') this.#dialled = endpoint
     return next
   }
 
@@ -244,5 +246,3 @@ class UpstreamCourse implements Course {
     this.#upstream.forget(reach)
   }
 }
-
-const NOBODY: readonly PlaneEndpoint[] = []

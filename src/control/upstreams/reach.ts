@@ -9,12 +9,14 @@
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import { TidegateError } from '../../errors.js'
-import type { Conn, Dial, DialOptions, Engine } from '../../ports/engine.js'
+import type { Conn, Dial, DialOptions, Engine, UpstreamLeft } from '../../ports/engine.js'
 
 /** What a session keeps of its endpoint. Exactly one of the two ends it. */
 export interface UpstreamUse {
-  /** Whether the connection can be taken back when the client has left. */
-  readonly isReusable: boolean
+  /** The connection can be taken back when its client has left, and the upstream has been silent for so long, ms; null: never. */
+  readonly reuseAfterMs: number | null
+  /** It has served nobody before. */
+  readonly isFresh: boolean
   /** The connection is closed, for this reason, after so many bytes from the upstream. */
   ended(reason: CloseReason, downstreamBytes: number): void
   /** The client has left, the link is undone, and the connection seems clean. It is not the session's any more. */
@@ -23,10 +25,17 @@ export interface UpstreamUse {
   onDown(cut: (error: Error) => void): void
 }
 
+interface Ready {
+  readonly kind: 'ready'
+  readonly address: Address
+  readonly conn: Conn
+  readonly use: UpstreamUse
+}
+
 export type Next =
   /** `place`: what was taken for the dial. */
   | { readonly kind: 'dial'; readonly address: Address; readonly place: DialPlace | null }
-  | { readonly kind: 'ready'; readonly address: Address; readonly conn: Conn; readonly use: UpstreamUse }
+  | Ready
   /** The course calls `go` when there is something new. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'none'; readonly reason: CloseReason; readonly error: Error }
@@ -34,7 +43,7 @@ export type Next =
 /** A place among an endpoint's connections, for one dial. Exactly one of these ends it. */
 export interface DialPlace {
   /** What is sent before anything of the client. */
-  header(local: Address): Uint8Array | null
+  header(client: Pick<Conn, 'local'>): Uint8Array | null
   connected(conn: Conn): UpstreamUse
   failed(error: Error): void
   /** Given up, through no fault of the endpoint. */
@@ -60,28 +69,29 @@ export class Reach {
   readonly #engine: Engine
   readonly #course: Course
   readonly #options: DialOptions
-  readonly #clientLocal: () => Address
+  readonly #client: Pick<Conn, 'local'>
   readonly #host: ReachHost
   #dial: Dial | null = null
   #place: DialPlace | null = null
   /** Connected, and the header is on its way. */
   #greeting: Conn | null = null
+  /** Ready, and looked at once more. */
+  #waiting: Ready | null = null
   #isOver = false
   /** What the last dial failed with. */
   lastError: TidegateError | null = null
 
-  /** `clientLocal`: where the client connected to. */
   constructor(
     engine: Engine,
     course: Course,
     options: DialOptions,
-    clientLocal: () => Address,
+    client: Pick<Conn, 'local'>,
     host: ReachHost,
   ) {
     this.#engine = engine
     this.#course = course
     this.#options = options
-    this.#clientLocal = clientLocal
+    this.#client = client
     this.#host = host
   }
 
@@ -97,8 +107,7 @@ export class Reach {
         this.fail(next.reason, next.error)
         return true
       case 'ready':
-        this.#isOver = true
-        this.#host.reached(next.address, next.conn, next.use)
+        this.#confirm(next)
         return true
       case 'dial':
         this.#startDial(next.address, next.place)
@@ -121,7 +130,36 @@ export class Reach {
     this.#greeting?.destroy()
     this.#place?.cancelled()
     this.#place = null
+    this.#waiting?.conn.destroy()
+    this.#waiting?.use.ended('killed', 0)
+    this.#waiting = null
     this.#course.forget(this)
+  }
+
+  /** It was alive as far as is known. */
+  #confirm(ready: Ready): void {
+    const left = ready.conn.confirm()
+    if (!(left instanceof Promise)) this.#confirmed(ready, left)
+    else {
+      this.#waiting = ready
+      void left.then((later) => {
+        if (this.#waiting === ready) this.#confirmed(ready, later)
+      })
+    }
+  }
+
+  #confirmed(ready: Ready, left: UpstreamLeft): void {
+    const { address, conn, use } = ready
+    this.#waiting = null
+    // What a server says first is for its first client.
+    if (left !== 'clean' && !(left === 'unread' && use.isFresh)) {
+      conn.destroy()
+      use.ended('upstream_fin', 0)
+      this.go()
+      return
+    }
+    this.#isOver = true
+    this.#host.reached(address, conn, use)
   }
 
   #startDial(address: Address, place: DialPlace | null): void {
@@ -144,7 +182,7 @@ export class Reach {
   }
 
   #connected(address: Address, conn: Conn): void {
-    const header = this.#place?.header(this.#clientLocal()) ?? null
+    const header = this.#place?.header(this.#client) ?? null
     if (header === null) {
       this.#finish(address, conn)
       return

@@ -6,9 +6,11 @@
  * - slot: a member's place in the upstream's board (upstream-board.ts)
  */
 
-import type { BalancePolicy, PassiveHealthConfig, PoolConfig } from '../../config/config.js'
+import type { PassiveHealthConfig, PoolConfig } from '../../config/config.js'
 import type { Address } from '../../core/address.js'
-import type { ProxyVersion } from '../../core/codec/proxy-protocol/encode.js'
+import type { BalancePolicy } from '../../core/balance/policy.js'
+import type { ProxyVersion } from '../../core/codec/proxy-protocol/header.js'
+import type { Transition } from '../../core/health/transitions.js'
 import type { DialOptions } from '../../ports/engine.js'
 
 export interface Member {
@@ -48,9 +50,5 @@ export interface UpstreamNews {
   /** Clients wait here for a place, while other planes keep idle connections. */
   wanted(upstream: string): void
   /** This plane's own dials or clients have shown it. */
-  turned(upstream: string, slot: number, turn: Turn): void
+  turned(upstream: string, slot: number, turn: Transition): void
 }
-
-export type Turn =
-  | { readonly to: 'ejected'; readonly forMs: number; readonly why: string }
-  | { readonly to: 'up' }

@@ -14,6 +14,9 @@
  * whether anybody waits: so it is never missed.
  */
 
+import type { Availability } from '../../core/health/availability.js'
+import type { PassiveState } from '../../core/health/passive.js'
+
 /** An upstream's addresses, all that its names have together; more are left out, with a line in the log. */
 export const MAX_MEMBERS = 256
 
@@ -56,9 +59,6 @@ const COUNT_AT: Readonly<Record<MemberCount, number>> = {
   spare: 3,
   unclean: 4,
 }
-
-/** `ejected`: not used for a while after failures. `down`: its checks fail. */
-export type MemberState = 'up' | 'ejected' | 'down'
 
 export class UpstreamBoard {
   readonly buffer: SharedArrayBuffer
@@ -177,7 +177,7 @@ export class UpstreamBoard {
   }
 
   /** `now`: ms since 1970. An ejection that is over counts as up: the next client tries. */
-  state(slot: number, now: number): MemberState {
+  state(slot: number, now: number): Availability {
     const state = Atomics.load(this.#words, this.#at(slot) + STATE)
     if ((state & DOWN) !== 0) return 'down'
     return (state & EJECTED) !== 0 && now < this.#until(slot) ? 'ejected' : 'up'
@@ -188,11 +188,11 @@ export class UpstreamBoard {
     else Atomics.and(this.#words, this.#at(slot) + STATE, ~DOWN)
   }
 
-  /** Returns how many failures there were in a row before. `isRefusal`: a dial alone does not show that it works again. */
-  addFailure(slot: number, isRefusal: boolean): number {
+  /** `isRefusal`: a dial alone does not show that it works again. */
+  addFailure(slot: number, isRefusal: boolean): void {
     const at = this.#at(slot)
     Atomics.store(this.#words, at + LAST_FAILURE, isRefusal ? 1 : 0)
-    return Atomics.add(this.#words, at + FAILURES, 1)
+    Atomics.add(this.#words, at + FAILURES, 1)
   }
 
   hasNoFailures(slot: number): boolean {
@@ -203,17 +203,23 @@ export class UpstreamBoard {
     return Atomics.load(this.#words, this.#at(slot) + LAST_FAILURE) === 1
   }
 
-  /** How often in a row it has been ejected. */
-  ejections(slot: number): number {
-    return Atomics.load(this.#words, this.#at(slot) + EJECTIONS)
+  /** As it is, or nearly: other threads may be at it. */
+  passive(slot: number): PassiveState {
+    const at = this.#at(slot)
+    return {
+      failures: Atomics.load(this.#words, at + FAILURES),
+      ejections: Atomics.load(this.#words, at + EJECTIONS),
+      ejectedUntil: this.#until(slot),
+    }
   }
 
-  /** False when it is ejected already. */
-  eject(slot: number, untilMs: number, now: number): boolean {
-    if (this.state(slot, now) === 'ejected') return false
-    Atomics.store(this.#counts, slot * COUNTS + UNTIL, BigInt(Math.ceil(untilMs)))
-    Atomics.add(this.#words, this.#at(slot) + EJECTIONS, 1)
-    Atomics.or(this.#words, this.#at(slot) + STATE, EJECTED)
+  /** False when another thread was first. */
+  eject(slot: number, before: PassiveState, { ejections, ejectedUntil }: PassiveState): boolean {
+    const [was, is] = [BigInt(before.ejectedUntil), BigInt(ejectedUntil)]
+    if (Atomics.compareExchange(this.#counts, slot * COUNTS + UNTIL, was, is) !== was) return false
+    const at = this.#at(slot)
+    Atomics.store(this.#words, at + EJECTIONS, ejections)
+    Atomics.or(this.#words, at + STATE, EJECTED)
     return true
   }
 

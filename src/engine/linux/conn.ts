@@ -139,7 +139,7 @@ export class LinuxConn implements Conn, Watched, Task {
     return !this.isLinked && this.isDrained && this.left() === 'clean'
   }
 
-  /** What somebody who talks on would meet, asked of the kernel. */
+  /** Asked of the kernel. */
   left(): UpstreamLeft {
     if (this.#life !== OPEN) return 'failed'
     if (this.#ended || this.#fin !== 'none' || this.behind?.hasEnded === true) return 'half_closed'
@@ -150,6 +150,10 @@ export class LinuxConn implements Conn, Watched, Task {
     if (waiting === 0) return 'half_closed'
     this.broke(systemError('recv', waiting))
     return 'failed'
+  }
+
+  confirm(): UpstreamLeft {
+    return this.left()
   }
 
   watch(onLeave: OnLeave | null): void {

@@ -42,6 +42,9 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
   readonly #clock: LinkClock
   #state: State = MOVING
   #endedFirst: Direction | null = null
+  /** The one that took something last. */
+  #lastTaker: Pump | null = null
+  #keepsEnd = false
 
   constructor(
     client: LinuxConn,
@@ -126,14 +129,35 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
     this.destroy(reason)
   }
 
-  moved(): void {
+  moved(taker: Pump | null): void {
+    if (taker !== null) this.#lastTaker = taker
     this.#clock.moved()
+  }
+
+  isAnswered(): boolean {
+    return this.#lastTaker !== this.#up && !this.#up.hasPending && !this.#down.hasPending
+  }
+
+  keepEnd(): void {
+    this.#keepsEnd = true
+  }
+
+  passEnd(): void {
+    if (!this.#keepsEnd) return
+    this.#keepsEnd = false
+    if (this.#state.kind === 'moving' && this.#up.phase === 'ended') this.#passOn(this.#up)
   }
 
   sourceEnded(pump: Pump): void {
     if (this.#state.kind !== 'moving') return
     this.#endedFirst ??= pump.direction
     this.#clock.halfClosed()
+    if (pump === this.#up && this.#keepsEnd) return
+    this.#passOn(pump)
+    if (pump === this.#down) this.passEnd()
+  }
+
+  #passOn(pump: Pump): void {
     const other = pump === this.#up ? this.#down : this.#up
     // The last FIN goes out with the close: one system call less.
     if (other.phase === 'over' && pump.destination.canCloseForFin) this.#finish()

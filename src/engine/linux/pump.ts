@@ -36,8 +36,8 @@ const SMALL_SPLICES_TO_COPY = 3
 
 /** What a pump tells its link. */
 export interface PumpHost {
-  /** Bytes moved: the idle time starts anew. */
-  moved(): void
+  /** Bytes moved: the idle time starts anew. `taker`: they were taken from its source just now. */
+  moved(taker: Pump | null): void
   /** The source's FIN was seen and everything before it observed, but it is not forwarded yet. */
   sourceEnded(pump: Pump): void
   /** Everything, FIN included, is the destination's kernel's. */
@@ -108,6 +108,11 @@ export class Pump implements Task {
     return this.#phase
   }
 
+  /** Something was taken that is not the destination's kernel's yet. */
+  get hasPending(): boolean {
+    return this.#deciding !== null || !this.destination.isDrained || (this.#passage?.bytes ?? 0) > 0
+  }
+
   start(): void {
     if (this.#phase !== 'new') return
     this.#phase = 'flowing'
@@ -151,7 +156,7 @@ export class Pump implements Task {
 
   /** For the destination: some of what waits has been written. */
   moved(): void {
-    if (this.#phase !== 'over') this.#host.moved()
+    if (this.#phase !== 'over') this.#host.moved(null)
   }
 
   /** For the destination: the FIN is the kernel's. */
@@ -212,7 +217,7 @@ export class Pump implements Task {
     const got = this.#passage.fill(this.source.fd)
     if (got > 0) {
       this.#read += got
-      this.#host.moved()
+      this.#host.moved(this)
       if (got >= SMALL_SPLICE_BYTES) this.#smallSplices = 0
       else if (++this.#smallSplices >= SMALL_SPLICES_TO_COPY) this.#copyOn()
     } else if (got === EMFILE) this.#copyOn()
@@ -235,7 +240,7 @@ export class Pump implements Task {
       const sent = passage.drain(destination.fd)
       if (sent > 0) {
         this.passed += sent
-        this.#host.moved()
+        this.#host.moved(null)
       } else {
         destination.writable = false
         if (sent !== EAGAIN) destination.broke(systemError('splice', sent))
@@ -265,7 +270,7 @@ export class Pump implements Task {
 
   /** `isShared`: the bytes are in the shared buffer, which the next read overwrites. */
   #take(bytes: Uint8Array, length: number, isShared: boolean): void {
-    this.#host.moved()
+    this.#host.moved(this)
     const { transform, onData } = this.#observer
     if (transform !== undefined) this.#transform(isShared ? bytes.slice(0, length) : bytes)
     else if (onData !== undefined) this.#forward(isShared ? bytes.subarray(0, length) : bytes, isShared)

@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../core/address.js'
-import type { Conn } from '../../ports/engine.js'
+import type { Conn, UpstreamLeft } from '../../ports/engine.js'
 import type { Ends } from '../shared/addresses.js'
 import { abortedError, brokenError, misuse, warnOfThrow } from '../shared/errors.js'
 import { CLOSED_HERE, FINISHED, type Life, OPEN } from '../shared/life.js'
@@ -87,9 +87,18 @@ export class PortableConn implements Conn {
   }
 
   isIdleAndAlive(): boolean {
-    return (
-      this.#life === OPEN && !this.isLinked && !this.isHalfClosed && !this.hasUnread && this.backlog === 0
-    )
+    return !this.isLinked && this.left() === 'clean' && this.backlog === 0
+  }
+
+  left(): UpstreamLeft {
+    if (this.#life !== OPEN) return 'failed'
+    if (this.isHalfClosed) return 'half_closed'
+    return this.hasUnread ? 'unread' : 'clean'
+  }
+
+  /** One whole poll of the loop brings in what the kernel has. */
+  confirm(): Promise<UpstreamLeft> {
+    return new Promise((resolve) => setImmediate(() => setImmediate(() => resolve(this.left()))))
   }
 
   watch(onLeave: OnLeave | null): void {

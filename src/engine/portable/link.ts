@@ -37,6 +37,9 @@ export class PortableLink implements Link, PumpHost {
   readonly #clock: LinkClock
   #state: State = { kind: 'moving' }
   #endedFirst: Direction | null = null
+  /** The one that took something last. */
+  #lastTaker: Pump | null = null
+  #keepsEnd = false
 
   constructor(
     client: PortableConn,
@@ -109,15 +112,32 @@ export class PortableLink implements Link, PumpHost {
     })
   }
 
-  moved(): void {
+  moved(taker: Pump | null): void {
+    if (taker !== null) this.#lastTaker = taker
     this.#clock.moved()
+  }
+
+  isAnswered(): boolean {
+    return this.#lastTaker !== this.#up && !this.#up.hasPending && !this.#down.hasPending
+  }
+
+  keepEnd(): void {
+    this.#keepsEnd = true
+  }
+
+  passEnd(): void {
+    if (!this.#keepsEnd) return
+    this.#keepsEnd = false
+    if (this.#state.kind === 'moving' && this.#up.phase === 'ended') this.#up.forwardEnd()
   }
 
   sourceEnded(pump: Pump): void {
     if (this.#state.kind !== 'moving') return
     this.#endedFirst ??= pump.direction
     this.#clock.halfClosed()
+    if (pump === this.#up && this.#keepsEnd) return
     pump.forwardEnd()
+    if (pump === this.#down) this.passEnd()
   }
 
   finished(): void {
@@ -167,7 +187,7 @@ export class PortableLink implements Link, PumpHost {
   #conclude(): void {
     if (this.#state.kind !== 'interrupting') return
     const { interruption } = this.#state
-    const left = whatIsLeft(this.#upstream)
+    const left = this.#upstream.left()
     this.#over(interruption)
     this.#tellEnd(null, null)
     interruption.resolve(left)
@@ -191,12 +211,6 @@ export class PortableLink implements Link, PumpHost {
       warnOfThrow("a link's onEnd", thrown)
     }
   }
-}
-
-const whatIsLeft = (upstream: PortableConn): UpstreamLeft => {
-  if (!upstream.isOpen) return 'failed'
-  if (upstream.isHalfClosed) return 'half_closed'
-  return upstream.hasUnread ? 'unread' : 'clean'
 }
 
 const brokenBy = (conn: PortableConn): Error | null => (conn.life.kind === 'broken' ? conn.life.error : null)

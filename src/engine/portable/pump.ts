@@ -23,8 +23,8 @@ const HELD = 4
 
 /** What a pump tells its link. */
 export interface PumpHost {
-  /** Bytes moved: the idle time starts anew. */
-  moved(): void
+  /** Bytes moved: the idle time starts anew. `taker`: they were taken from its source just now. */
+  moved(taker: Pump | null): void
   /** The source's FIN was seen and everything before it observed, but it is not forwarded yet. */
   sourceEnded(pump: Pump): void
   /** Everything, FIN included, is the destination's kernel's. */
@@ -80,6 +80,11 @@ export class Pump implements Consumer {
     return this.#phase
   }
 
+  /** Something was taken that is not the destination's kernel's yet. */
+  get hasPending(): boolean {
+    return this.#deciding !== null || this.destination.backlog > 0
+  }
+
   start(): void {
     if (this.#phase !== 'new') return
     this.#phase = 'flowing'
@@ -113,7 +118,7 @@ export class Pump implements Consumer {
   }
 
   take(chunk: Uint8Array): void {
-    this.#host.moved()
+    this.#host.moved(this)
     if (this.#observer.transform === undefined) {
       this.#forward(chunk)
       return
@@ -176,7 +181,7 @@ export class Pump implements Consumer {
 
   #written(): void {
     if (this.#phase === 'over') return
-    this.#host.moved()
+    this.#host.moved(null)
     if (this.destination.backlog <= this.#fullAbove) this.#go(FULL)
     this.#checkSettled()
   }
