@@ -60,7 +60,7 @@ export interface EndpointConfig {
   readonly address: Address
   /** 1 to 256: its share beside the others'. `first` has no use for it. */
   readonly weight: number
-  /** Gets clients only while no other endpoint can. */
+  /** Gets clients only while all others are out of service. */
   readonly backup: boolean
 }
 
