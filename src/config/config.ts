@@ -66,7 +66,7 @@ export interface EndpointConfig {
   readonly address: Address
   /** 1 to 256: its share beside the others'. `first` has no use for it. */
   readonly weight: number
-  /** Gets clients only while no other endpoint can. */
+  /** Gets clients only while all others are out of service. */
   readonly backup: boolean
 }
 
@@ -164,6 +164,8 @@ export interface LogConfig {
 export interface GatewayConfig {
   /** Never empty. */
   readonly listeners: readonly ListenerConfig[]
+  /** What listeners have that say nothing else, and connections that no listener's client waits for. */
+  readonly timeouts: TimeoutsConfig
   /** By name. Has no prototype, so that any name is safe to look up. */
   readonly upstreams: Readonly<Record<string, UpstreamConfig>>
   readonly record: RecordConfig | null

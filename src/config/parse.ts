@@ -79,6 +79,7 @@ const listenersOf = (checked: CheckedInput, read: PlacedReaders): readonly Liste
 
 const configOf = (checked: CheckedInput, read: PlacedReaders): GatewayConfig => ({
   listeners: listenersOf(checked, read),
+  timeouts: inherit(checked.timeouts, BUILT_IN_TIMEOUTS),
   upstreams: upstreamsOf(checked, read),
   record: checked.record === undefined ? null : recordOf(checked.record),
   log: checked.log,

@@ -41,7 +41,7 @@ const endpoint = (at: AddressLeaf) =>
           min: 1,
           max: defaults.MAX_WEIGHT,
         }),
-        backup: flag('Gets clients only while no other endpoint can.', false),
+        backup: flag('Gets clients only while all others are out of service.', false),
       }).meta({ description: 'An address alone is an endpoint with the defaults.' }),
     ],
     'expected an address, or { address, weight, backup }',
@@ -185,7 +185,7 @@ const settings = (form: Form) => ({
     .meta({ description: 'What happens to the open connections of an endpoint that its checks find down.' }),
   pool: pool(form)
     .prefault({ mode: 'off' })
-    .meta({ description: 'Connections that are ready before their client is.', fallback: '`mode: off`' }),
+    .meta({ description: 'Connections that are ready before their client is.' }),
   sendProxyProtocol: z.enum(['v1', 'v2']).optional().meta({
     description: 'Begins each connection with a PROXY header that names the client to the upstream.',
     fallback: 'none is sent',

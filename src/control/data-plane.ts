@@ -19,6 +19,9 @@ import { OwnBooks, type PlaneBooks } from './books.js'
 import { CUT_TIMEOUT_MS, type ListenerSettings, type Plane, within } from './plane.js'
 import { PlaneListener } from './plane-listener.js'
 import { SessionRunner, type SessionStart } from './session-runner.js'
+import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
+import type { UpstreamSettings } from './upstreams/settings.js'
+import type { UpstreamBoard } from './upstreams/upstream-board.js'
 
 /** Who is told of the sessions of a plane among others. */
 export interface PlaneWatcher {
@@ -36,6 +39,7 @@ export interface PlaneSurroundings {
   /** Default: its own. */
   readonly books?: PlaneBooks
   readonly watcher?: PlaneWatcher
+  readonly upstreams: PlaneUpstreams
   /** Whether a client that was just admitted goes on at another plane; that plane has taken it then. */
   readonly leave?: Leave
 }
@@ -44,6 +48,7 @@ export class DataPlane implements Plane {
   readonly #engine: Engine
   readonly #control: ControlPort
   readonly #books: PlaneBooks
+  readonly #upstreams: PlaneUpstreams
   readonly #watcher: PlaneWatcher | undefined
   readonly #leave: Leave | undefined
   readonly #onStep: ((session: SessionRunner) => void) | undefined
@@ -51,10 +56,11 @@ export class DataPlane implements Plane {
   readonly #sessions = new IdMap<SessionRunner>()
   #whenEmpty: (() => void)[] = []
 
-  constructor({ engine, control, books = new OwnBooks(), watcher, leave }: PlaneSurroundings) {
+  constructor({ engine, control, books = new OwnBooks(), watcher, upstreams, leave }: PlaneSurroundings) {
     this.#engine = engine
     this.#control = control
     this.#books = books
+    this.#upstreams = upstreams
     this.#watcher = watcher
     this.#leave = leave
     this.#onStep = watcher === undefined ? undefined : (session) => watcher.stepped(session)
@@ -129,7 +135,16 @@ export class DataPlane implements Plane {
   }
 
   close(): Promise<void> {
+    this.#upstreams.close()
     return this.#engine.close()
+  }
+
+  setUpstream(settings: UpstreamSettings, board: UpstreamBoard): void {
+    this.#upstreams.set(settings, board)
+  }
+
+  cutMember(upstream: string, slot: number, why: string): void {
+    this.#upstreams.get(upstream)?.cut(slot, why)
   }
 
   /** Resolves when no connection is open. */
@@ -184,6 +199,7 @@ export class DataPlane implements Plane {
       {
         engine: this.#engine,
         control: this.#control,
+        upstreams: this.#upstreams,
         dial,
         link,
         onStep: this.#onStep,

@@ -1,6 +1,5 @@
 /** The control plane's side of the control port: where clients go, who reads along, and what is said of the end. */
 
-import { formatAddress } from '../core/address.js'
 import { IdMap } from '../core/id-map.js'
 import type { ConnectionIdentity, ConnectionRecord } from '../core/session/record.js'
 import { messageOf } from '../errors.js'
@@ -99,7 +98,3 @@ export class ControlDesk implements ControlPort {
 
 const watchesBytes = ({ onOpen, onData, onEndOfStream }: ConnectionObserver): boolean =>
   onOpen !== undefined || onData !== undefined || onEndOfStream !== undefined
-
-/** What an interface of the recording says of its listener. */
-export const describeRoute = (route: RouteDecision): string =>
-  route.kind === 'endpoints' ? `to ${route.endpoints.map(formatAddress).join(', ')}` : 'to where a hook says'

@@ -20,7 +20,14 @@ import { type OpenedRecording, openRecording } from './open-recording.js'
 import type { Plane } from './plane.js'
 import type { RecordingCounters } from './recording/recording.js'
 import type { RecordingSite } from './recording/site.js'
+import type { UpstreamStatus } from './upstreams/managed-upstream.js'
+import { PlaneUpstreams } from './upstreams/plane-upstreams.js'
+import { systemLookupAll } from './upstreams/resolver.js'
+import type { UpstreamNews } from './upstreams/settings.js'
+import { ALL, partOf } from './upstreams/share.js'
+import { UpstreamSet } from './upstreams/upstream-set.js'
 import { WorkerFleet } from './workers/fleet.js'
+import { processNow } from './workers/live-slots.js'
 
 export interface GatewayListener {
   readonly name: string
@@ -31,6 +38,8 @@ export interface GatewayListener {
 export interface GatewayCounters {
   /** By listener name; a listener that a reload removed keeps its figures. */
   readonly listeners: Readonly<Record<string, ConnectionCounters>>
+  /** By name; one that a reload removed keeps its figures. */
+  readonly upstreams: Readonly<Record<string, UpstreamStatus>>
   /** Null when nothing is recorded. */
   readonly recording: RecordingCounters | null
 }
@@ -72,14 +81,26 @@ const planeOf = (
   desk: ControlDesk,
   site: RecordingSite | null,
   logger: Logger,
-): Plane =>
-  choice.kind === 'alone'
-    ? new DataPlane({ engine: choice.engine, control: desk })
-    : new WorkerFleet({ ...choice, desk, site, logger })
+  onTurned: UpstreamNews['turned'],
+): Plane => {
+  if (choice.kind === 'threaded') return new WorkerFleet({ ...choice, desk, site, logger, onTurned })
+  const { engine } = choice
+  const upstreams = new PlaneUpstreams({
+    engine,
+    plane: 0,
+    share: (count) => partOf(count, ALL),
+    now: processNow,
+    random: Math.random,
+    // There is nobody else.
+    news: { room: () => {}, wanted: () => {}, turned: onTurned },
+  })
+  return new DataPlane({ engine, control: desk, upstreams })
+}
 
 class RunningGateway implements ManagedGateway {
   readonly #plane: Plane
   readonly #listeners: ListenerSet
+  readonly #upstreams: UpstreamSet
   readonly #recording: OpenedRecording | null
   readonly #logger: Logger
   readonly #upstreamOptional: boolean
@@ -105,7 +126,16 @@ class RunningGateway implements ManagedGateway {
     this.#recording = recording
     this.#logger = logger
     this.#upstreamOptional = connectTarget !== undefined
-    this.#plane = planeOf(choice, desk, recording?.site ?? null, logger)
+    this.#plane = planeOf(choice, desk, recording?.site ?? null, logger, (name, slot, turn) =>
+      this.#upstreams.turned(name, slot, turn),
+    )
+    this.#upstreams = new UpstreamSet(this.#plane, {
+      planeCount: workersOf(choice) + 1,
+      engine: choice.engine,
+      logger,
+      lookup: options.lookup ?? systemLookupAll,
+      now: processNow,
+    })
     this.#listeners = new ListenerSet(this.#plane, desk, logger)
   }
 
@@ -119,6 +149,7 @@ class RunningGateway implements ManagedGateway {
 
   async open(): Promise<void> {
     await this.#plane.start()
+    await this.#upstreams.become(this.#config)
     await this.#listeners.open(this.#config)
   }
 
@@ -129,6 +160,7 @@ class RunningGateway implements ManagedGateway {
   counters(): GatewayCounters {
     return {
       listeners: Object.fromEntries(this.#plane.counters()),
+      upstreams: this.#upstreams.status(),
       recording: this.#recording?.site.counters() ?? null,
     }
   }
@@ -165,6 +197,7 @@ class RunningGateway implements ManagedGateway {
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
     this.#config = config
+    await this.#upstreams.become(config)
     await this.#listeners.become(config)
     this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
   }
@@ -172,6 +205,7 @@ class RunningGateway implements ManagedGateway {
   async #close(drainTimeoutMs: number): Promise<void> {
     await this.#applying
     await this.#plane.drain(drainTimeoutMs)
+    this.#upstreams.close()
     this.#listeners.clear()
     // The planes' parts in the recording side by side; the file when all of them are written.
     await Promise.all([this.#recording?.here.close(), this.#plane.close()])

@@ -16,6 +16,7 @@ import { messageOf, TidegateError } from '../errors.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
+import type { Lookup } from './upstreams/resolver.js'
 
 /** An address in text or parsed, several to be tried in order, or a stream of the caller's own. */
 export type ConnectTargetAnswer = string | Address | readonly (string | Address)[] | Duplex | null | undefined
@@ -64,6 +65,8 @@ export interface GatewayOptions {
   readonly observers?: readonly ConnectionObserver[]
   /** Default: silent. A pino logger fits. */
   readonly logger?: Logger
+  /** Looks up the names of upstreams' endpoints. Default: the system's own way. */
+  readonly lookup?: Lookup
 }
 
 const OPTION_NAMES = [
@@ -71,6 +74,7 @@ const OPTION_NAMES = [
   'inspect',
   'observers',
   'logger',
+  'lookup',
 ] as const satisfies (keyof GatewayOptions)[]
 
 const invalid = (name: string, expected: string): TidegateError =>
@@ -81,7 +85,7 @@ export const checkOptions = (options: GatewayOptions): void => {
   for (const name of Object.keys(options))
     if (!OPTION_NAMES.some((known) => known === name))
       throw invalid(name, `one of ${OPTION_NAMES.join(', ')}: there is no such option`)
-  for (const name of ['connectTarget', 'inspect'] as const)
+  for (const name of ['connectTarget', 'inspect', 'lookup'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(name, 'a function')
   const { observers } = options
   if (observers === undefined) return

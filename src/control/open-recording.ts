@@ -4,11 +4,10 @@ import { rm } from 'node:fs/promises'
 import type { GatewayConfig } from '../config/config.js'
 import type { Logger } from '../ports/logger.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
-import { describeRoute } from './desk.js'
 import type { Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
 import { openRecordingSite, type RecordingSite } from './recording/site.js'
-import { configuredRoute } from './settings.js'
+import { describeRoute } from './settings.js'
 import { VERSION } from './version.js'
 
 export interface OpenedRecording {
@@ -38,7 +37,7 @@ export const openRecording = async (
     .filter(({ record }) => record)
     .map((listener) => ({
       name: listener.name,
-      description: describeRoute(configuredRoute(config, listener)),
+      description: describeRoute(config, listener),
     }))
   const site = await openRecordingSite({
     sink,

@@ -5,6 +5,7 @@ import type { AccessRules } from '../core/route/cidr.js'
 import type { Overflow } from '../core/session/admission.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import type { DialOptions, LinkOptions, ListenSpec } from '../ports/engine.js'
+import type { UpstreamPlanes } from './upstreams/settings.js'
 
 /** Plain data: it goes from thread to thread. */
 export interface ListenerSettings {
@@ -34,7 +35,7 @@ export interface AdmissionSettings {
   readonly overflow: Overflow
 }
 
-export interface Plane {
+export interface Plane extends UpstreamPlanes {
   /** Before everything else. @throws TidegateError (rejects) `worker_failed`: a thread of its own does not start. */
   start(): Promise<void>
   /** Starts accepting. @throws TidegateError (rejects) as `Engine.listen`; nothing listens then. */

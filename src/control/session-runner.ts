@@ -16,15 +16,7 @@ import {
 import type { ConnectionIdentity, ConnectionRecord, LiveConnection } from '../core/session/record.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
-import type {
-  Conn,
-  DialOptions,
-  Engine,
-  Link,
-  LinkEnd,
-  LinkObserver,
-  LinkOptions,
-} from '../ports/engine.js'
+import type { Conn, DialOptions, Engine, Link, LinkEnd, LinkObserver, LinkOptions } from '../ports/engine.js'
 import { hookFailed } from './hooks.js'
 import { ListCourse } from './upstreams/list-course.js'
 import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { GatewayConfig, ListenerConfig } from '../config/config.js'
+import { formatAddress } from '../core/address.js'
 import { TidegateError } from '../errors.js'
 import type { RouteDecision } from '../ports/control.js'
 import type { ListenerSettings, ProxySettings } from './plane.js'
@@ -33,13 +34,17 @@ export const listenerSettings = (listener: ListenerConfig): ListenerSettings => 
 export const needsNewSocket = (before: ListenerSettings, after: ListenerSettings): boolean =>
   !isDeepStrictEqual(before.spec, after.spec)
 
+/** The same for people: what an interface of the recording says of its listener. */
+export const describeRoute = (config: GatewayConfig, listener: ListenerConfig): string => {
+  const upstream = listener.upstream === null ? undefined : config.upstreams[listener.upstream]
+  if (upstream === undefined) return 'to where a hook says'
+  return `to ${upstream.endpoints.map(({ address }) => formatAddress(address)).join(', ')}`
+}
+
 /** Where the config sends a listener's clients. */
 export const configuredRoute = (config: GatewayConfig, listener: ListenerConfig): RouteDecision => {
-  const upstream = listener.upstream === null ? undefined : config.upstreams[listener.upstream]
-  if (upstream !== undefined) {
-    const [first, ...rest] = upstream.endpoints
-    return { kind: 'endpoints', endpoints: [first.address, ...rest.map(({ address }) => address)] }
-  }
+  if (listener.upstream !== null && config.upstreams[listener.upstream] !== undefined)
+    return { kind: 'upstream', upstream: listener.upstream }
   const error = new TidegateError(
     'hook_failed',
     `connectTarget chose no upstream for a client of '${listener.name}', which has none configured`,

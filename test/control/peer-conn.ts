@@ -2,7 +2,7 @@
 
 import { type Address, formatAddress } from '../../src/core/address.js'
 import { TidegateError } from '../../src/errors.js'
-import type { Conn } from '../../src/ports/engine.js'
+import type { Conn, UpstreamLeft } from '../../src/ports/engine.js'
 
 export const PEER: Address = { kind: 'tcp', host: '10.0.0.5', port: 5000 }
 
@@ -69,6 +69,14 @@ export class PeerConn implements Conn {
   reset(): void {
     this.wasReset = true
     this.#abort?.(new Error('reset'))
+  }
+
+  left(): UpstreamLeft {
+    return this.isIdleAndAlive() ? 'clean' : 'failed'
+  }
+
+  confirm(): UpstreamLeft {
+    return this.left()
   }
 
   isIdleAndAlive(): boolean {

@@ -8,14 +8,14 @@
  * Each connection has one of the endpoint's places, from before it is dialled until it is closed.
  */
 
-import type { Address } from '../../core/address.js'
 import type { PoolConfig } from '../../config/config.js'
-import { IdlePool, type IdlePoolShell } from '../../core/pool/idle-pool.js'
-import type { IdlePoolOptions } from '../../core/pool/idle-options.js'
-import type { Member as PoolMember } from '../../core/pool/member.js'
+import type { Address } from '../../core/address.js'
 import { formatAddress } from '../../core/address.js'
+import type { IdlePoolOptions } from '../../core/pool/idle-options.js'
+import { IdlePool, type IdlePoolShell } from '../../core/pool/idle-pool.js'
+import type { Member as PoolMember } from '../../core/pool/member.js'
+import { nodeClock } from '../../pools/node-clock.js'
 import type { Conn } from '../../ports/engine.js'
-import { NODE_CLOCK } from '../../pools/node-clock.js'
 import type { EndpointHost } from './endpoint.js'
 import { isProvenClean } from './reset-exchange.js'
 
@@ -112,7 +112,7 @@ export class EndpointPool {
     const tellIdle = (): void => board.setIdle(plane, slot, this.#pool.idle)
     return {
       name: `the pool of ${formatAddress(address)}`,
-      clock: NODE_CLOCK,
+      clock: nodeClock,
       dial: (done) => {
         // Clients wait for places: spare connections are not for now.
         if (board.waiting > 0 || !board.takePlace(plane, slot, this.#host.settings.maxConnections)) {

@@ -2,12 +2,12 @@
  * A member of an upstream, as one plane sees it: its places, its pool, and what is learnt of its health by using it.
  */
 
-import { encodeProxyHeader } from '../../core/codec/proxy-protocol/encode.js'
 import type { Address } from '../../core/address.js'
 import { formatAddress } from '../../core/address.js'
-import type { CloseReason } from '../../core/close-reason.js'
 import type { Candidate } from '../../core/balance/candidate.js'
 import { hashText } from '../../core/balance/hash.js'
+import type { CloseReason } from '../../core/close-reason.js'
+import { encodeProxyHeader } from '../../core/codec/proxy-protocol/encode.js'
 import { afterFailure, afterSuccess } from '../../core/health/passive.js'
 import { passiveTransition } from '../../core/health/transitions.js'
 import { TidegateError } from '../../errors.js'
@@ -131,10 +131,14 @@ export class PlaneEndpoint implements Candidate {
   cutAll(why: string): void {
     this.#pool?.evictAll()
     if (!this.cutsWhenDown) return
-    const error = new TidegateError('endpoint_down', `${formatAddress(this.member.address)} is down: ${why}`, {
-      fault: 'peer',
-      retryable: true,
-    })
+    const error = new TidegateError(
+      'endpoint_down',
+      `${formatAddress(this.member.address)} is down: ${why}`,
+      {
+        fault: 'peer',
+        retryable: true,
+      },
+    )
     for (const cut of [...this.#cuts]) cut(error)
   }
 

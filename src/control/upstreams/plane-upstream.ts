@@ -6,8 +6,8 @@
  *   that becomes free is taken by whoever is told first
  */
 
-import { type Balancer, createBalancer } from '../../core/balance/balancer.js'
 import type { Address } from '../../core/address.js'
+import { type Balancer, createBalancer } from '../../core/balance/balancer.js'
 import { eligible } from '../../core/health/availability.js'
 import { TidegateError } from '../../errors.js'
 import type { Engine } from '../../ports/engine.js'
@@ -218,20 +218,16 @@ class UpstreamCourse implements Course {
   readonly #upstream: PlaneUpstream
   /** The one that was dialled last. */
   #dialled: PlaneEndpoint | null = null
-  #tried: PlaneEndpoint[] | null = null
+  /** In vain. */
+  tried: readonly PlaneEndpoint[] = NOBODY
 
   constructor(upstream: PlaneUpstream, client: Address) {
     this.#upstream = upstream
     this.client = client
   }
 
-  /** In vain. */
-  get tried(): readonly PlaneEndpoint[] {
-    return this.#tried ?? NOBODY
-  }
-
   next(reach: Reach): Next {
-    if (this.#dialled !== null) (this.#tried ??= []).push(this.#dialled)
+    if (this.#dialled !== null) this.tried = [...this.tried, this.#dialled]
     this.#dialled = null
     return this.#upstream.choose(this, reach)
   }

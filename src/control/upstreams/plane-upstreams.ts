@@ -57,7 +57,11 @@ class NoCourse implements Course {
 
   next(): Next {
     const message = `there is no upstream '${this.#name}' any more`
-    return { kind: 'none', reason: 'no_endpoint', error: new TidegateError('endpoint_down', message, { fault: 'usage' }) }
+    return {
+      kind: 'none',
+      reason: 'no_endpoint',
+      error: new TidegateError('endpoint_down', message, { fault: 'usage' }),
+    }
   }
 
   forget(): void {}

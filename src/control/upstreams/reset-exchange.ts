@@ -10,7 +10,10 @@ import { fillTemplate, NONCE_LENGTH } from '../../core/byte-template.js'
 import type { Conn } from '../../ports/engine.js'
 
 /** Never rejects. Whoever asks closes a connection that is not. */
-export const isProvenClean = async (conn: Conn, { send, expect, timeoutMs }: ResetConfig): Promise<boolean> => {
+export const isProvenClean = async (
+  conn: Conn,
+  { send, expect, timeoutMs }: ResetConfig,
+): Promise<boolean> => {
   const nonce = randomBytes(NONCE_LENGTH / 2).toString('hex')
   const expected = Buffer.from(fillTemplate(expect, nonce))
   const deadline = performance.now() + timeoutMs

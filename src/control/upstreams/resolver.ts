@@ -21,7 +21,10 @@ export const FIRST_LOOKUP_MS = 1000
 const isLoopbackName = (host: string): boolean => /^(.*\.)?localhost\.?$/i.test(host)
 
 export const isName = (address: Address): boolean =>
-  address.kind === 'tcp' && address.host !== '' && isIP(hostOf(address.host)) === 0 && !isLoopbackName(address.host)
+  address.kind === 'tcp' &&
+  address.host !== '' &&
+  isIP(hostOf(address.host)) === 0 &&
+  !isLoopbackName(address.host)
 
 /** Without the zone of a link-local address. */
 const hostOf = (host: string): string => host.split('%')[0] ?? host

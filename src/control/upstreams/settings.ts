@@ -12,6 +12,7 @@ import type { BalancePolicy } from '../../core/balance/policy.js'
 import type { ProxyVersion } from '../../core/codec/proxy-protocol/header.js'
 import type { Transition } from '../../core/health/transitions.js'
 import type { DialOptions } from '../../ports/engine.js'
+import type { UpstreamBoard } from './upstream-board.js'
 
 export interface Member {
   readonly slot: number
@@ -51,4 +52,11 @@ export interface UpstreamNews {
   wanted(upstream: string): void
   /** This plane's own dials or clients have shown it. */
   turned(upstream: string, slot: number, turn: Transition): void
+}
+
+/** The planes. */
+export interface UpstreamPlanes {
+  setUpstream(settings: UpstreamSettings, board: UpstreamBoard): void
+  /** Ends the connections of a member that is down, where that is wished. */
+  cutMember(upstream: string, slot: number, why: string): void
 }

@@ -51,8 +51,9 @@ const COUNTS = UNTIL + 1
  * left; `spare`: one that was dialled ahead. `unclean`: taken back, and closed since it was not proven clean.
  */
 export type MemberCount = (typeof COUNT_NAMES)[number]
+export type MemberCounts = Readonly<Record<MemberCount, number>>
 
-const COUNT_AT: Readonly<Record<MemberCount, number>> = {
+const COUNT_AT: MemberCounts = {
   connected: 0,
   failed: 1,
   reused: 2,
@@ -122,7 +123,7 @@ export class UpstreamBoard {
     Atomics.add(this.#counts, slot * COUNTS + COUNT_AT[what], 1n)
   }
 
-  counts(slot: number): Readonly<Record<MemberCount, number>> {
+  counts(slot: number): MemberCounts {
     const countOf = (what: MemberCount): number =>
       Number(Atomics.load(this.#counts, slot * COUNTS + COUNT_AT[what]))
     return {

@@ -14,6 +14,10 @@ import type { ControlDesk } from '../desk.js'
 import type { DescriptorLedger } from '../engine-choice.js'
 import { CUT_TIMEOUT_MS, type ListenerSettings, type Plane, within } from '../plane.js'
 import type { RecordingSite } from '../recording/site.js'
+import { PlaneUpstreams } from '../upstreams/plane-upstreams.js'
+import type { UpstreamNews, UpstreamSettings } from '../upstreams/settings.js'
+import { ALL, NONE, partOf } from '../upstreams/share.js'
+import type { UpstreamBoard } from '../upstreams/upstream-board.js'
 import { type FleetListener, FleetListeners } from './fleet-listeners.js'
 import { type KeeperListener, WorkerKeeper } from './keeper.js'
 import { liveConnection, lostRecord, startFailed } from './live-records.js'
@@ -42,6 +46,8 @@ export interface FleetOptions {
   /** Null when nothing is recorded. */
   readonly site: RecordingSite | null
   readonly logger: Logger
+  /** A member of an upstream was found to be well or not, by its clients. */
+  readonly onTurned: UpstreamNews['turned']
 }
 
 export class WorkerFleet implements Plane, KeeperListener {
@@ -53,11 +59,17 @@ export class WorkerFleet implements Plane, KeeperListener {
   readonly #books: SharedBooks
   readonly #keepers: readonly WorkerKeeper[]
   readonly #listeners: FleetListeners
+  readonly #upstreams: PlaneUpstreams
+  readonly #upstreamSettings = new Map<
+    string,
+    { settings: UpstreamSettings; readonly board: UpstreamBoard }
+  >()
+  readonly #onTurned: UpstreamNews['turned']
   /** Takes back what has to happen if the process ends while there are workers. */
   #atExit: (() => void) | null
   #isCutting = false
 
-  constructor({ engine, ledger, workers, desk, site, logger }: FleetOptions) {
+  constructor({ engine, ledger, workers, desk, site, logger, onTurned }: FleetOptions) {
     this.#engine = engine
     this.#ledger = ledger
     this.#desk = desk
@@ -68,10 +80,29 @@ export class WorkerFleet implements Plane, KeeperListener {
     const records: RecordsWanted = desk.wantsEveryRecord ? 'all' : 'trouble'
     this.#routes = new RouteDesk(desk)
     this.#books = new SharedBooks(MAIN, ids, (name) => this.#makeKnown(name))
-    this.#main = new DataPlane({ engine, control: this.#routes, books: this.#books })
+    this.#onTurned = onTurned
+    this.#upstreams = new PlaneUpstreams({
+      engine,
+      plane: MAIN,
+      share: (count) => partOf(count, desk.servesHere ? ALL : NONE),
+      now: processNow,
+      random: Math.random,
+      news: {
+        room: (name) => this.#serveUpstream(name),
+        wanted: (name) => this.#yieldTo(MAIN, name),
+        turned: onTurned,
+      },
+    })
+    this.#main = new DataPlane({
+      engine,
+      control: this.#routes,
+      books: this.#books,
+      upstreams: this.#upstreams,
+    })
     this.#keepers = Array.from({ length: workers }, (_, index) => {
       const plane = index + 1
-      const seat = { plane, planes, ids, ledger, records }
+      const share = desk.servesHere ? NONE : { index, of: workers }
+      const seat = { plane, planes, ids, ledger, records, share }
       const newSeat = (): WorkerSeat => ({ ...seat, recording: site?.seat(plane) ?? null })
       return new WorkerKeeper(plane, newSeat, this, logger)
     })
@@ -166,7 +197,21 @@ export class WorkerFleet implements Plane, KeeperListener {
     await this.#main.close()
   }
 
+  setUpstream(settings: UpstreamSettings, board: UpstreamBoard): void {
+    const { name } = settings
+    this.#upstreamSettings.set(name, { settings, board })
+    this.#main.setUpstream(settings, board)
+    this.#tellAll({ type: 'upstream', settings, board: board.buffer })
+  }
+
+  cutMember(upstream: string, slot: number, why: string): void {
+    this.#main.cutMember(upstream, slot, why)
+    this.#tellAll({ type: 'cut_member', upstream, slot, why })
+  }
+
   async started(thread: WorkerThread): Promise<void> {
+    for (const { settings, board } of this.#upstreamSettings.values())
+      thread.post({ type: 'upstream', settings, board: board.buffer })
     const open = this.#listeners.all.flatMap((listener) =>
       listener.open === null ? [] : [this.#opening(listener, listener.open.settings, listener.open.socket)],
     )
@@ -183,6 +228,12 @@ export class WorkerFleet implements Plane, KeeperListener {
         return this.#receive(thread, news.connection)
       case 'room':
         return this.#makeKnown(news.name)
+      case 'upstream_room':
+        return this.#serveUpstream(news.upstream)
+      case 'wanted':
+        return this.#yieldTo(thread.plane, news.upstream)
+      case 'turned':
+        return this.#onTurned(news.upstream, news.slot, news.turn)
       case 'records':
         for (const record of recordsOf(news.batch, this.#listeners.names)) this.#desk.closed(record)
     }
@@ -200,6 +251,10 @@ export class WorkerFleet implements Plane, KeeperListener {
     for (const { name, board } of this.#listeners.all) {
       board.forget(thread.plane)
       this.#makeKnown(name)
+    }
+    for (const [name, { board }] of this.#upstreamSettings) {
+      board.forget(thread.plane)
+      this.#serveUpstream(name)
     }
   }
 
@@ -221,6 +276,20 @@ export class WorkerFleet implements Plane, KeeperListener {
       if (planes.includes(thread.plane)) thread.post({ type: 'regulate', name })
   }
 
+  /** Tells the planes whose clients wait for a connection that there may be room. */
+  #serveUpstream(upstream: string): void {
+    const planes = this.#upstreamSettings.get(upstream)?.board.clearRoom() ?? []
+    if (planes.includes(MAIN)) this.#upstreams.get(upstream)?.serve()
+    for (const thread of this.#threads())
+      if (planes.includes(thread.plane)) thread.post({ type: 'serve', upstream })
+  }
+
+  /** The other planes keep no idle connections while clients of `plane` wait. */
+  #yieldTo(plane: number, upstream: string): void {
+    if (plane !== MAIN) this.#upstreams.get(upstream)?.evictIdle(1)
+    for (const thread of this.#threads()) if (thread.plane !== plane) thread.post({ type: 'yield', upstream })
+  }
+
   async #empty(): Promise<void> {
     // First the workers: what they have may come over.
     await this.#everyWorker((thread) => thread.drained())
@@ -240,7 +309,7 @@ export class WorkerFleet implements Plane, KeeperListener {
   #servingOf(name: string): Serving {
     if (this.#desk.servesHere) return { by: 'main' }
     const route = this.#desk.fixedRoute(name)
-    return route?.kind === 'endpoints' ? { by: 'worker', endpoints: route.endpoints } : { by: 'answer' }
+    return route?.kind === 'upstream' ? { by: 'worker', upstream: route.upstream } : { by: 'answer' }
   }
 
   #threads(): readonly WorkerThread[] {

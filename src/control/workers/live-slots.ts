@@ -36,13 +36,21 @@ const SLOT_WORDS = UPSTREAM + addressWords(UPSTREAM_TEXT_BYTES)
 
 /** A page of empty slots is all zeros, and so is the state of a slot that is free. */
 const FREE = 0
-const STATES = ['new', 'routing', 'dialing', 'linked', 'closed'] as const satisfies SessionStateName[]
+const STATES = [
+  'new',
+  'routing',
+  'dialing',
+  'linked',
+  'closed',
+  'queued',
+] as const satisfies SessionStateName[]
 const STATE_CODES: Readonly<Record<SessionStateName, number>> = {
   new: 1,
   routing: 2,
   dialing: 3,
   linked: 4,
   closed: 5,
+  queued: 6,
 }
 
 /** A thread that writes is interrupted for milliseconds at most; then the reader looks again. */

@@ -5,12 +5,17 @@
  *     main → worker    open update shut         answered by `done`, in the order of asking
  *                      routed                   the answer to `ask`
  *                      surrender                the answer to `ask` is a stream: the client is to come to the main thread
+ *                      upstream                 its settings; before a listener that leads there
+ *                      serve yield              an upstream has room; another plane's clients wait for idle connections
+ *                      cut_member               it is down
  *                      regulate kill cut drain stop
  *     worker → main    ready
  *                      done drained stopped     answers
  *                      ask                      where to connect a client; `unwanted` takes it back
  *                      moved                    a client, for the main thread to serve
  *                      page records room
+ *                      upstream_room wanted     as `UpstreamNews`
+ *                      turned
  *
  * Messages of one side arrive in order. Each `ask` is followed by exactly one of `routed`, `surrender` (unless it is
  * taken back first), and each `surrender` by `moved` or `unwanted`, so neither side ever waits for nothing.
@@ -18,11 +23,14 @@
 
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
+import type { Transition } from '../../core/health/transitions.js'
 import type { ConnectionIdentity } from '../../core/session/record.js'
 import type { DescriptorLedger } from '../../engine/linux/ffi/ledger.js'
 import type { LooseSocket, SharedListener } from '../../ports/engine.js'
 import type { ListenerSettings } from '../plane.js'
 import type { RecordingSeat } from '../recording/seat.js'
+import type { UpstreamSettings } from '../upstreams/settings.js'
+import type { Share } from '../upstreams/share.js'
 import type { PlainError } from './plain-error.js'
 import type { RecordBatch } from './record-batch.js'
 import type { SharedIds } from './shared-books.js'
@@ -36,6 +44,8 @@ export interface WorkerSeat {
   readonly ids: SharedIds
   readonly ledger: DescriptorLedger
   readonly records: RecordsWanted
+  /** Its part of what is shared out among those that serve. */
+  readonly share: Share
   /** Its part in the recording; null when there is none. */
   readonly recording: RecordingSeat | null
 }
@@ -45,8 +55,8 @@ export type RecordsWanted = 'all' | 'trouble'
 
 /** Who decides where the clients of a listener go, and who serves them. */
 export type Serving =
-  /** The worker, to these endpoints. */
-  | { readonly by: 'worker'; readonly endpoints: readonly [Address, ...Address[]] }
+  /** The worker, to this upstream. */
+  | { readonly by: 'worker'; readonly upstream: string }
   /** The worker, to where the main thread says. */
   | { readonly by: 'answer' }
   /** The main thread, where the hooks run that want the connection's bytes. */
@@ -62,6 +72,7 @@ export interface WorkerListener {
 }
 
 export type PlainDecision =
+  | { readonly kind: 'upstream'; readonly upstream: string }
   | { readonly kind: 'endpoints'; readonly endpoints: readonly [Address, ...Address[]] }
   | { readonly kind: 'failed'; readonly reason: CloseReason; readonly error: PlainError }
   | { readonly kind: 'threw'; readonly error: PlainError }
@@ -76,6 +87,10 @@ export type ToWorker =
   | Errand
   | { readonly type: 'routed'; readonly id: number; readonly decision: PlainDecision }
   | { readonly type: 'surrender'; readonly id: number }
+  | { readonly type: 'upstream'; readonly settings: UpstreamSettings; readonly board: SharedArrayBuffer }
+  | { readonly type: 'serve'; readonly upstream: string }
+  | { readonly type: 'yield'; readonly upstream: string }
+  | { readonly type: 'cut_member'; readonly upstream: string; readonly slot: number; readonly why: string }
   | { readonly type: 'regulate'; readonly name: string }
   | { readonly type: 'kill'; readonly id: number }
   | { readonly type: 'cut' }
@@ -104,3 +119,6 @@ export type FromWorker =
   | { readonly type: 'page'; readonly page: Words }
   | { readonly type: 'records'; readonly batch: RecordBatch }
   | { readonly type: 'room'; readonly name: string }
+  | { readonly type: 'upstream_room'; readonly upstream: string }
+  | { readonly type: 'wanted'; readonly upstream: string }
+  | { readonly type: 'turned'; readonly upstream: string; readonly slot: number; readonly turn: Transition }

@@ -86,7 +86,8 @@ export class RouteDesk implements ControlPort {
   }
 
   #decided(id: number, asked: Asked, decision: RouteDecision): void {
-    if (decision.kind === 'endpoints') return this.#answer(id, asked, decision)
+    if (decision.kind === 'endpoints' || decision.kind === 'upstream')
+      return this.#answer(id, asked, decision)
     if (decision.kind === 'failed')
       return this.#answer(id, asked, { ...decision, error: plainError(decision.error) })
     if (this.#asked.get(id) !== asked) return void decision.stream.destroy()

@@ -64,7 +64,7 @@ export class WorkerControl implements ControlPort {
 
   route(connection: ConnectionIdentity, unwanted: () => AbortSignal): RouteDecision | Promise<RouteDecision> {
     const serving = this.#listeners.get(connection.listener)?.serving
-    if (serving?.by === 'worker') return { kind: 'endpoints', endpoints: serving.endpoints }
+    if (serving?.by === 'worker') return { kind: 'upstream', upstream: serving.upstream }
     return new Promise((resolve, reject) => {
       this.#asked.set(connection.id, { resolve, reject })
       unwanted().addEventListener('abort', () => this.#takeBack(connection.id), { once: true })

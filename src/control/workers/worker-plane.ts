@@ -7,6 +7,9 @@ import { DataPlane } from '../data-plane.js'
 import type { Recording } from '../recording/recording.js'
 import { startSeat } from '../recording/seat-recording.js'
 import { justNow, type SessionStart } from '../session-runner.js'
+import { PlaneUpstreams } from '../upstreams/plane-upstreams.js'
+import { partOf } from '../upstreams/share.js'
+import { UpstreamBoard } from '../upstreams/upstream-board.js'
 import { ListenerBoard } from './listener-board.js'
 import { LiveFeed } from './live-feed.js'
 import { processNow } from './live-slots.js'
@@ -22,6 +25,7 @@ export class WorkerPlane {
   readonly #recording: Recording | null
   readonly #books: SharedBooks
   readonly #control: WorkerControl
+  readonly #upstreams: PlaneUpstreams
   readonly #plane: DataPlane
   readonly #listenerNumbers = new Map<string, number>()
   #errands: Promise<void> = Promise.resolve()
@@ -39,8 +43,21 @@ export class WorkerPlane {
       listenerNumbers,
     })
     this.#books = new SharedBooks(seat.plane, seat.ids, (name) => this.#post({ type: 'room', name }))
+    this.#upstreams = new PlaneUpstreams({
+      engine,
+      plane: seat.plane,
+      share: (count) => partOf(count, seat.share),
+      now: processNow,
+      random: Math.random,
+      news: {
+        room: (upstream) => this.#post({ type: 'upstream_room', upstream }),
+        wanted: (upstream) => this.#post({ type: 'wanted', upstream }),
+        turned: (upstream, slot, turn) => this.#post({ type: 'turned', upstream, slot, turn }),
+      },
+    })
     this.#plane = new DataPlane({
       engine,
+      upstreams: this.#upstreams,
       control: this.#control,
       books: this.#books,
       watcher: new LiveFeed((page) => this.#post({ type: 'page', page }), listenerNumbers),
@@ -69,6 +86,14 @@ export class WorkerPlane {
         return this.#control.routed(message.id, message.decision)
       case 'surrender':
         return this.#surrender(message.id)
+      case 'upstream':
+        return this.#upstreams.set(message.settings, new UpstreamBoard(this.#seat.planes, message.board))
+      case 'serve':
+        return this.#upstreams.get(message.upstream)?.serve()
+      case 'yield':
+        return void this.#upstreams.get(message.upstream)?.evictIdle(1)
+      case 'cut_member':
+        return this.#plane.cutMember(message.upstream, message.slot, message.why)
       case 'regulate':
         return this.#plane.regulate(message.name)
       case 'kill':
@@ -126,7 +151,7 @@ export class WorkerPlane {
   }
 
   async #stop(): Promise<void> {
-    await this.#engine.close()
+    await this.#plane.close()
     await this.#recording?.close()
     this.#tellLast({ type: 'stopped' })
     this.#port.close()

@@ -39,9 +39,11 @@ const control = (records: RecordsWanted = 'all') => {
 describe('the control port of a worker', () => {
   it('answers itself where a client goes when that is settled, and tells nobody', () => {
     const { it, posted } = control()
-    const endpoints = [{ kind: 'tcp', host: '127.0.0.1', port: 1 }] as const
-    it.enter('test', { serving: { by: 'worker', endpoints }, recorded: false })
-    expect(it.route(client, () => new AbortController().signal)).toEqual({ kind: 'endpoints', endpoints })
+    it.enter('test', { serving: { by: 'worker', upstream: 'redis' }, recorded: false })
+    expect(it.route(client, () => new AbortController().signal)).toEqual({
+      kind: 'upstream',
+      upstream: 'redis',
+    })
     expect(posted).toEqual([])
   })
 

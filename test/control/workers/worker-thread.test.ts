@@ -30,6 +30,7 @@ it('a worker that is stopped while it starts leaves no file open', async () => {
       ids: newSharedIds(),
       ledger: createDescriptorLedger(),
       records: 'all',
+      share: { index: 0, of: 1 },
       recording: null,
     }
     let isOver = false

@@ -1,0 +1,205 @@
+/**
+ * One upstream on the main thread: what its names stand for, which of its members are well, and what planes are told of that.
+ */
+
+import type { UpstreamConfig } from '../../config/config.js'
+import { type Address, formatAddress } from '../../core/address.js'
+import type { Transition } from '../../core/health/transitions.js'
+import type { DialOptions, Engine } from '../../ports/engine.js'
+import type { Logger } from '../../ports/logger.js'
+import { within } from '../plane.js'
+import { HealthCheck } from './health-check.js'
+import { MemberTable } from './members.js'
+import { FIRST_LOOKUP_MS, isName, type Lookup, Resolver } from './resolver.js'
+import type { Member, UpstreamPlanes, UpstreamSettings } from './settings.js'
+import { MAX_MEMBERS, type MemberCounts, type UpstreamBoard } from './upstream-board.js'
+
+export interface ManagedUpstreamOptions {
+  readonly board: UpstreamBoard
+  readonly planes: UpstreamPlanes
+  readonly engine: Engine
+  readonly logger: Logger
+  readonly lookup: Lookup
+  readonly now: () => number
+}
+
+/** One address of an upstream, as it is now. */
+export interface EndpointStatus {
+  readonly address: Address
+  /** `ejected`: left out for a while, since dials failed. `down`: its checks fail. */
+  readonly state: 'up' | 'ejected' | 'down'
+  readonly weight: number
+  readonly backup: boolean
+  /** Connections that serve a client. */
+  readonly active: number
+  /** Connections that wait in a pool. */
+  readonly idle: number
+  readonly counts: MemberCounts
+}
+
+export interface UpstreamStatus {
+  readonly endpoints: readonly EndpointStatus[]
+  /** Clients that wait for a connection. */
+  readonly waiting: number
+  /** Names that could not be looked up the last time; what they stood for before is used. */
+  readonly unresolved: readonly string[]
+}
+
+export class ManagedUpstream {
+  readonly #options: ManagedUpstreamOptions
+  readonly #table: MemberTable
+  #config: UpstreamConfig
+  #dial: DialOptions
+  #resolver: Resolver
+  #members: readonly Member[] = []
+  readonly #checks = new Map<number, { readonly key: string; readonly check: HealthCheck }>()
+
+  constructor(config: UpstreamConfig, dial: DialOptions, options: ManagedUpstreamOptions) {
+    this.#config = config
+    this.#dial = dial
+    this.#options = options
+    this.#table = new MemberTable(options.board)
+    this.#resolver = this.#newResolver()
+  }
+
+  /** Resolves when the planes know it. */
+  async open(): Promise<void> {
+    await within(FIRST_LOOKUP_MS, this.#resolver.start())
+    this.#publish()
+    this.#startChecks()
+  }
+
+  async become(config: UpstreamConfig, dial: DialOptions): Promise<void> {
+    this.#config = config
+    this.#dial = dial
+    this.#resolver.close()
+    this.#resolver = this.#newResolver()
+    this.#stopChecks()
+    await this.open()
+  }
+
+  /** It is not in the config any more. */
+  drop(): void {
+    this.close()
+    this.#members = []
+    this.#options.planes.setUpstream(this.#settings(), this.#options.board)
+  }
+
+  close(): void {
+    this.#resolver.close()
+    this.#stopChecks()
+  }
+
+  /** A plane has found out. */
+  turned(slot: number, turn: Transition): void {
+    const member = this.#members.find((each) => each.slot === slot)
+    if (member !== undefined) this.#log(member, turn)
+  }
+
+  status(): UpstreamStatus {
+    const { board, now } = this.#options
+    const at = now()
+    return {
+      endpoints: this.#members.map(({ slot, address, weight, backup }) => ({
+        address,
+        state: board.state(slot, at),
+        weight,
+        backup,
+        active: board.busy(slot),
+        idle: board.idle(slot),
+        counts: board.counts(slot),
+      })),
+      waiting: board.waiting,
+      unresolved: this.#resolver.failing,
+    }
+  }
+
+  #newResolver(): Resolver {
+    const { logger, lookup } = this.#options
+    const { name: upstream, endpoints, resolveIntervalMs } = this.#config
+    const names = endpoints.flatMap(({ address }) =>
+      address.kind === 'tcp' && isName(address) ? [address.host] : [],
+    )
+    return new Resolver(new Set(names), lookup, resolveIntervalMs, {
+      changed: () => {
+        // At first, `open` is about to publish.
+        if (this.#members.length > 0) this.#publish()
+        this.#startChecks()
+      },
+      failing: (host, error, stale) =>
+        logger.warn(
+          { upstream, host, error },
+          stale ? 'the name is not found: its last addresses go on being used' : 'the name is not found',
+        ),
+      recovered: (host) => logger.info({ upstream, host }, 'the name is found again'),
+    })
+  }
+
+  #publish(): void {
+    const { board, planes, logger } = this.#options
+    const { name, endpoints } = this.#config
+    const { members, leftOut } = this.#table.assign(endpoints, ({ address }) =>
+      this.#resolver.addressesOf(address),
+    )
+    if (leftOut > 0)
+      logger.warn({ upstream: name, used: MAX_MEMBERS, leftOut }, 'the upstream has too many addresses')
+    this.#members = members
+    planes.setUpstream(this.#settings(), board)
+    logger.debug({ upstream: name, addresses: members.map(({ key }) => key) }, 'upstream')
+  }
+
+  #settings(): UpstreamSettings {
+    const { name, balance, maxConnections, queueTimeoutMs, maxQueue, passiveHealth, onDown, pool } =
+      this.#config
+    return {
+      name,
+      members: this.#members,
+      balance,
+      maxConnections,
+      queueTimeoutMs,
+      maxQueue,
+      passiveHealth,
+      onDown,
+      pool,
+      sendProxyProtocol: this.#config.sendProxyProtocol,
+      dial: this.#dial,
+    }
+  }
+
+  /** A check for each member that has none, none for those that have gone. */
+  #startChecks(): void {
+    const { board, engine, planes } = this.#options
+    const { check: config, name } = this.#config
+    for (const [slot, { key, check }] of this.#checks) {
+      if (this.#members.some((member) => member.slot === slot && member.key === key)) continue
+      check.close()
+      this.#checks.delete(slot)
+    }
+    if (config === null) return
+    for (const member of this.#members) {
+      const { slot, key, address } = member
+      if (this.#checks.has(slot)) continue
+      const check = new HealthCheck(engine, address, config, this.#dial, (turn) => {
+        board.setDown(slot, turn.to === 'down')
+        this.#log(member, turn)
+        if (turn.to === 'down') planes.cutMember(name, slot, turn.message)
+      })
+      this.#checks.set(slot, { key, check })
+      check.start()
+    }
+  }
+
+  #stopChecks(): void {
+    for (const [slot, { check }] of this.#checks) {
+      check.close()
+      this.#options.board.setDown(slot, false)
+    }
+    this.#checks.clear()
+  }
+
+  #log({ address }: Member, { to, message }: Transition): void {
+    const fields = { upstream: this.#config.name, endpoint: formatAddress(address), state: to }
+    if (to === 'ejected' || to === 'down') this.#options.logger.warn(fields, message)
+    else this.#options.logger.info(fields, message)
+  }
+}

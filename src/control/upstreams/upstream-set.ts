@@ -1,0 +1,66 @@
+/** The upstreams of a gateway: opens what a config says, and takes over another config later. */
+
+import type { GatewayConfig } from '../../config/config.js'
+import { DEFAULT_KEEP_ALIVE_MS } from '../../config/defaults.js'
+import type { Transition } from '../../core/health/transitions.js'
+import type { DialOptions, Engine } from '../../ports/engine.js'
+import type { Logger } from '../../ports/logger.js'
+import { ManagedUpstream, type UpstreamStatus } from './managed-upstream.js'
+import type { Lookup } from './resolver.js'
+import type { UpstreamPlanes } from './settings.js'
+import { UpstreamBoard } from './upstream-board.js'
+
+export interface UpstreamSetOptions {
+  /** How many take part. */
+  readonly planeCount: number
+  readonly engine: Engine
+  readonly logger: Logger
+  readonly lookup: Lookup
+  readonly now: () => number
+}
+
+/** For connections that no listener's client waits for: a listener's own settings are for its clients. */
+const dialOptions = ({ timeouts }: GatewayConfig): DialOptions => ({
+  timeoutMs: timeouts.connectMs,
+  noDelay: true,
+  keepAliveMs: DEFAULT_KEEP_ALIVE_MS,
+})
+
+export class UpstreamSet {
+  readonly #options: UpstreamSetOptions
+  readonly #planes: UpstreamPlanes
+  readonly #byName = new Map<string, ManagedUpstream>()
+
+  constructor(planes: UpstreamPlanes, options: UpstreamSetOptions) {
+    this.#planes = planes
+    this.#options = options
+  }
+
+  /** Resolves when the planes know all of them. */
+  async become(config: GatewayConfig): Promise<void> {
+    const dial = dialOptions(config)
+    for (const [name, upstream] of this.#byName) if (config.upstreams[name] === undefined) upstream.drop()
+    await Promise.all(
+      Object.values(config.upstreams).map((upstream) => {
+        const known = this.#byName.get(upstream.name)
+        if (known !== undefined) return known.become(upstream, dial)
+        const board = new UpstreamBoard(this.#options.planeCount)
+        const managed = new ManagedUpstream(upstream, dial, { ...this.#options, board, planes: this.#planes })
+        this.#byName.set(upstream.name, managed)
+        return managed.open()
+      }),
+    )
+  }
+
+  turned(name: string, slot: number, turn: Transition): void {
+    this.#byName.get(name)?.turned(slot, turn)
+  }
+
+  status(): Readonly<Record<string, UpstreamStatus>> {
+    return Object.fromEntries(Array.from(this.#byName, ([name, upstream]) => [name, upstream.status()]))
+  }
+
+  close(): void {
+    for (const upstream of this.#byName.values()) upstream.close()
+  }
+}
