@@ -8,7 +8,7 @@ import * as defaults from '../config/defaults.js'
 import { readersFrom } from '../config/paths.js'
 import { ENGINE_NAMES } from '../config/schema.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
-import { leadsBack, parseAddress } from '../core/address.js'
+import { formatAddress, leadsBack, parseAddress } from '../core/address.js'
 import { BALANCE_POLICIES, type BalancePolicy } from '../core/balance/policy.js'
 import { checkCidr } from '../core/route/cidr.js'
 import { messageOf } from '../errors.js'
@@ -290,6 +290,9 @@ export const configOfFlags = (
   const loop = targets.find((target) => leadsBack(parseAddress(listen), parseAddress(target)))
   if (loop !== undefined)
     throw usageError(`TARGET: '${loop}' leads back to LISTEN: each connection would make another`)
+  const texts = targets.map((target) => formatAddress(parseAddress(target)))
+  const again = texts.find((text, index) => texts.indexOf(text) !== index)
+  if (again !== undefined) throw usageError(`TARGET: '${again}' is given twice; expected each once`)
   refusePortableWorkers(flags.engine, workersOf(flags))
   refuseHalfOfProxy(listen, flags)
   return {

@@ -81,6 +81,11 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
       "--proxy-protocol: LISTEN is 'unix:/a'",
     ],
     [['relay', ':1', ':2', '--overflow', 'queue'], 'Allowed choices are wait, refuse'],
+    [
+      ['relay', ':1', ':2', '--balance', 'roundrobin'],
+      'Allowed choices are first, round_robin, least_conn, random, source_hash',
+    ],
+    [['relay', ':1', ':2', ':3', ':02'], "TARGET: ':2' is given twice"],
     [['relay', ':1', ':2', '--engine', 'epoll'], 'Allowed choices are auto, linux, portable'],
     [
       ['relay', ':1', ':2', '--workers', '-1'],

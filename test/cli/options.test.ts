@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest'
+import { configOfFlags } from '../../src/cli/options.js'
+import { parseConfig } from '../../src/config/parse.js'
+
+describe('the config that a command line stands for', () => {
+  const upstreamOf = (flags: Parameters<typeof configOfFlags>[2]) =>
+    parseConfig(configOfFlags(':1', ['b:1', 'a:1'], flags)).upstreams.target
+
+  it('tries the targets in the order given', () => {
+    const { balance, endpoints } = upstreamOf({}) ?? {}
+    expect(balance).toBe('first')
+    expect(endpoints?.map(({ address }) => 'host' in address && address.host)).toEqual(['b', 'a'])
+  })
+
+  it('unless --balance says how else', () => {
+    expect(upstreamOf({ balance: 'source_hash' })?.balance).toBe('source_hash')
+  })
+})
