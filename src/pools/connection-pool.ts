@@ -40,6 +40,7 @@ export interface PooledConnection<C extends Duplex> extends AsyncDisposable {
 }
 
 export interface ConnectionPoolEvents<C extends Duplex> {
+  /** Listeners that are put on the socket now stay; those of a later user go when it is given back. */
   connected: [socket: C]
   acquired: [socket: C]
   released: [socket: C]
@@ -248,7 +249,9 @@ export class ConnectionPool<C extends Duplex = Socket>
   #connected(channel: Channel<C>): void {
     this.#open.add(channel)
     void channel.closed.then(() => this.#open.delete(channel))
-    this.#tell('connected', channel.socket)
+    // At once: nothing of the pool is under way here, and listeners that are put on the socket now are to stay.
+    this.#emit('connected', channel.socket)
+    channel.keepListeners()
   }
 
   #dialFailed(error: unknown): void {
@@ -263,12 +266,14 @@ export class ConnectionPool<C extends Duplex = Socket>
   /** After what is going on, so that a listener may call the pool, and one that throws breaks nothing. */
   #tell<K extends keyof ConnectionPoolEvents<C>>(event: K, ...args: ConnectionPoolEvents<C>[K]): void {
     if (this.listenerCount(event) === 0) return
-    process.nextTick(() => {
-      try {
-        this.emit<keyof ConnectionPoolEvents<C>>(event, ...args)
-      } catch (thrown) {
-        warn(`a listener for '${event}' of ${this.#name} threw: ${messageOf(thrown)}`)
-      }
-    })
+    process.nextTick(() => this.#emit(event, ...args))
+  }
+
+  #emit<K extends keyof ConnectionPoolEvents<C>>(event: K, ...args: ConnectionPoolEvents<C>[K]): void {
+    try {
+      this.emit<keyof ConnectionPoolEvents<C>>(event, ...args)
+    } catch (thrown) {
+      warn(`a listener for '${event}' of ${this.#name} threw: ${messageOf(thrown)}`)
+    }
   }
 }

@@ -91,6 +91,32 @@ describe('a connection pool', () => {
     expect(pool.counters().created).toBe(1)
   })
 
+  it('takes off what a user has put on a socket, and leaves what a connected listener has', async () => {
+    const { pool } = await setup()
+    const heard: string[] = []
+    pool.on('connected', (socket) => socket.on('data', () => heard.push('connected')))
+    for (const name of ['first', 'second']) {
+      await pool.use((socket) => {
+        socket.on('data', () => heard.push(name))
+        return ask(socket, 'hello')
+      })
+    }
+    expect(heard).toEqual(['connected', 'first', 'connected', 'second'])
+    await pool.destroy()
+  })
+
+  it('survives a listener that throws', async () => {
+    const { pool } = await setup()
+    const warning = once(process, 'warning')
+    pool.on('connected', () => {
+      throw new Error('mine')
+    })
+    expect(await pool.use((socket) => ask(socket, 'hello'))).toBe('hello')
+    expect(String(await warning)).toMatch(
+      /TidegateWarning: a listener for 'connected' of the pool of \S+ threw: mine/,
+    )
+  })
+
   it('does not keep one with unread bytes, one whose user failed, nor one that was given an encoding', async () => {
     const { pool } = await setup()
     const unread = await pool.acquire()
@@ -140,7 +166,7 @@ describe('a connection pool', () => {
   it('keeps min really warm, and tops it up when some are taken or die', async () => {
     const { pool, server, isIdle } = await setup({ min: 3 })
     await isIdle(3)
-    expect(server.sockets.size).toBe(3)
+    await eventually('the server to see them', () => server.sockets.size === 3)
     const conn = await pool.acquire()
     await isIdle(3)
     expect(pool.counters()).toMatchObject({ created: 4, inUse: 1 })
