@@ -84,6 +84,7 @@ export class ConnectionPool<C extends Duplex = Socket>
         ? freeSupply(source)
         : slotSupply(source, options.slots, {
             wantsMore: () => this.#pool.wantsMore,
+            waiting: () => this.#pool.counters().waiting,
             evicted: (channel) => this.#evicted(channel),
           })
     this.#pool = new IdlePool(limits, {
@@ -124,10 +125,7 @@ export class ConnectionPool<C extends Duplex = Socket>
     const { timeoutMs = this.#limits.acquireTimeoutMs, signal } = options
     const untilMs = this.#clock.now() + timeoutMs
     for (let leftMs = timeoutMs; timeoutMs === 0 || leftMs > 0; leftMs = untilMs - this.#clock.now()) {
-      const member = await this.#pool.acquire({
-        timeoutMs: leftMs,
-        ...(signal === undefined ? {} : { signal }),
-      })
+      const member = await this.#next({ timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) })
       if (!(await this.#isProven(member))) continue
       if (signal?.aborted) {
         this.#giveBack(member)
@@ -194,6 +192,15 @@ export class ConnectionPool<C extends Duplex = Socket>
     await Promise.all([...this.#open].map(({ closed }) => closed))
   }
 
+  async #next(options: WaitOptions): Promise<Member<Channel<C>>> {
+    try {
+      return await this.#pool.acquire(options)
+    } catch (thrown) {
+      this.#supply.trim()
+      throw thrown
+    }
+  }
+
   /**
    * What an idle connection's peer did is known only after Node has polled its sockets. The first immediate may come right after the
    * poll that is going on now; between it and the second there is one. A connection just dialled is taken as it is.
@@ -244,6 +251,7 @@ export class ConnectionPool<C extends Duplex = Socket>
   #giveBack(member: Member<Channel<C>>): void {
     if (this.#supply.mustYield()) this.#pool.discard(member)
     else this.#pool.giveBack(member)
+    this.#supply.trim()
   }
 
   #connected(channel: Channel<C>): void {

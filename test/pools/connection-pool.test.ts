@@ -403,6 +403,19 @@ describe('pools that share slots', () => {
     expect(b.pool.counters()).toMatchObject({ idle: 0, evicted: 1 })
   })
 
+  it('leave the queue for a slot when nobody needs it any more', async () => {
+    const { slots, a, b } = await pair(1)
+    const held = await a.pool.acquire()
+    await expect(b.pool.acquire({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'acquire_timeout' })
+    expect(slots.metrics().waiting).toBe(0)
+    const next = a.pool.acquire()
+    expect(slots.metrics().waiting).toBe(1)
+    held.release()
+    ;(await next).release()
+    expect(slots.metrics()).toMatchObject({ waiting: 0, unused: 1 })
+    expect(a.pool.counters()).toMatchObject({ created: 1, evicted: 0, idle: 1 })
+  })
+
   it('dial ahead into free slots only: min of one does not push out what is idle of the other', async () => {
     const { slots, a, b } = await pair(3, { min: 2 })
     await eventually('all slots', () => slots.metrics().unused === 3)
