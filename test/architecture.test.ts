@@ -22,6 +22,7 @@ const SHARED = 'What engines share knows none of them'
 const KOFFI = 'Dangerous code sits in one small corner'
 const SINK = 'A sink stores bytes behind its port'
 const SOURCE = 'A source yields recorded packets behind its port'
+const POOLS = 'Pools are for any program'
 const CONTROL = 'Control is the composition root of the library'
 const TESTING = 'A compliance suite knows the port'
 const ERRORS = 'Errors are at the bottom'
@@ -60,6 +61,11 @@ const BROKEN: readonly (readonly [path: string, code: string, reason: string])[]
   ['src/cli/x.ts', `export { x } from 'koffi'`, KOFFI],
   ['src/sinks/file/x.ts', `export { x } from '../../engine/portable/x.js'`, SINK],
   ['src/sources/file/x.ts', `export { x } from '../../sinks/file/x.js'`, SOURCE],
+  ['src/pools/x.ts', `export { x } from '../control/x.js'`, POOLS],
+  ['src/pools/y.ts', `export { x } from '../engine/portable/x.js'`, POOLS],
+  ['src/core/pool/x.ts', `export { x } from '../../pools/x.js'`, CORE_INWARDS],
+  ['src/engine/shared/z.ts', `export { x } from '../../pools/x.js'`, ENGINE],
+  ['src/pool.ts', `export { x } from './testing/x.js'`, LIBRARY],
   ['src/control/x.ts', `export { x } from '../cli/x.js'`, CONTROL],
   ['src/control/y.ts', `export { x } from '../testing/x.js'`, CONTROL],
   ['src/testing/x.ts', `export { x } from '../engine/portable/x.js'`, TESTING],
@@ -78,6 +84,10 @@ const SOUND: readonly (readonly [path: string, code: string])[] = [
   ['src/engine/linux/ffi/good.ts', `export { x } from 'koffi'\nexport { y } from '../../../errors.js'`],
   ['src/engine/shared/good.ts', `export { x } from '../../errors.js'`],
   ['src/sinks/file/good.ts', `export { x } from '../../ports/sink.js'`],
+  [
+    'src/pools/good.ts',
+    `export { x } from '../core/pool/x.js'\nexport { y } from '../engine/shared/errors.js'`,
+  ],
   ['src/control/good.ts', `export { x } from '../engine/portable/x.js'\nexport { y } from '../config/x.js'`],
   ['src/testing/index.ts', `export { x } from './engine/suite.js'\nexport { y } from '../ports/engine.js'`],
   ['src/cli/good.ts', `export { x } from '../control/x.js'`],

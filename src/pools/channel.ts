@@ -22,7 +22,7 @@ export class Channel<C extends Duplex> {
   wasIdle = false
   #isDead = false
   #onDeath: (() => void) | null = null
-  readonly #listeners: ReadonlyMap<string | symbol, readonly Listener[]>
+  #listeners: ReadonlyMap<string | symbol, readonly Listener[]> = new Map()
   readonly #encoding: string | null
 
   constructor(socket: C) {
@@ -33,7 +33,6 @@ export class Channel<C extends Duplex> {
       if (socket.closed) resolve()
       else socket.once('close', () => resolve())
     })
-    this.#listeners = new Map(socket.eventNames().map((name) => [name, listenersOf(socket, name)]))
     this.#encoding = socket.readableEncoding
   }
 
@@ -70,6 +69,12 @@ export class Channel<C extends Duplex> {
     this.socket.off('end', this.#die)
     this.socket.off('close', this.#die)
     setReferenced(this.socket, true)
+  }
+
+  /** Whoever listens now does so for the connection's whole life. */
+  keepListeners(): void {
+    const { socket } = this
+    this.#listeners = new Map(socket.eventNames().map((name) => [name, listenersOf(socket, name)]))
   }
 
   /** Takes away what a user has left on it. What cannot be taken away makes it unclean. */

@@ -40,6 +40,7 @@ export interface PooledConnection<C extends Duplex> extends AsyncDisposable {
 }
 
 export interface ConnectionPoolEvents<C extends Duplex> {
+  /** Listeners that are put on the socket now stay; those of a later user go when it is given back. */
   connected: [socket: C]
   acquired: [socket: C]
   released: [socket: C]
@@ -83,6 +84,7 @@ export class ConnectionPool<C extends Duplex = Socket>
         ? freeSupply(source)
         : slotSupply(source, options.slots, {
             wantsMore: () => this.#pool.wantsMore,
+            waiting: () => this.#pool.counters().waiting,
             evicted: (channel) => this.#evicted(channel),
           })
     this.#pool = new IdlePool(limits, {
@@ -123,10 +125,7 @@ export class ConnectionPool<C extends Duplex = Socket>
     const { timeoutMs = this.#limits.acquireTimeoutMs, signal } = options
     const untilMs = this.#clock.now() + timeoutMs
     for (let leftMs = timeoutMs; timeoutMs === 0 || leftMs > 0; leftMs = untilMs - this.#clock.now()) {
-      const member = await this.#pool.acquire({
-        timeoutMs: leftMs,
-        ...(signal === undefined ? {} : { signal }),
-      })
+      const member = await this.#next({ timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) })
       if (!(await this.#isProven(member))) continue
       if (signal?.aborted) {
         this.#giveBack(member)
@@ -193,6 +192,15 @@ export class ConnectionPool<C extends Duplex = Socket>
     await Promise.all([...this.#open].map(({ closed }) => closed))
   }
 
+  async #next(options: WaitOptions): Promise<Member<Channel<C>>> {
+    try {
+      return await this.#pool.acquire(options)
+    } catch (thrown) {
+      this.#supply.trim()
+      throw thrown
+    }
+  }
+
   /**
    * What an idle connection's peer did is known only after Node has polled its sockets. The first immediate may come right after the
    * poll that is going on now; between it and the second there is one. A connection just dialled is taken as it is.
@@ -243,12 +251,15 @@ export class ConnectionPool<C extends Duplex = Socket>
   #giveBack(member: Member<Channel<C>>): void {
     if (this.#supply.mustYield()) this.#pool.discard(member)
     else this.#pool.giveBack(member)
+    this.#supply.trim()
   }
 
   #connected(channel: Channel<C>): void {
     this.#open.add(channel)
     void channel.closed.then(() => this.#open.delete(channel))
-    this.#tell('connected', channel.socket)
+    // At once: nothing of the pool is under way here, and listeners that are put on the socket now are to stay.
+    this.#emit('connected', channel.socket)
+    channel.keepListeners()
   }
 
   #dialFailed(error: unknown): void {
@@ -263,12 +274,14 @@ export class ConnectionPool<C extends Duplex = Socket>
   /** After what is going on, so that a listener may call the pool, and one that throws breaks nothing. */
   #tell<K extends keyof ConnectionPoolEvents<C>>(event: K, ...args: ConnectionPoolEvents<C>[K]): void {
     if (this.listenerCount(event) === 0) return
-    process.nextTick(() => {
-      try {
-        this.emit<keyof ConnectionPoolEvents<C>>(event, ...args)
-      } catch (thrown) {
-        warn(`a listener for '${event}' of ${this.#name} threw: ${messageOf(thrown)}`)
-      }
-    })
+    process.nextTick(() => this.#emit(event, ...args))
+  }
+
+  #emit<K extends keyof ConnectionPoolEvents<C>>(event: K, ...args: ConnectionPoolEvents<C>[K]): void {
+    try {
+      this.emit<keyof ConnectionPoolEvents<C>>(event, ...args)
+    } catch (thrown) {
+      warn(`a listener for '${event}' of ${this.#name} threw: ${messageOf(thrown)}`)
+    }
   }
 }

@@ -27,6 +27,8 @@ export interface Supply<C extends Duplex> {
   /** It is in use again. */
   taken(channel: Channel<C>): void
   close(channel: Channel<C>): void
+  /** Somebody has left, or was served: dials that wait for a slot, and that nobody needs any more, leave the queue. */
+  trim(): void
   /** Whether what is given back should go, because others wait for its slot. */
   mustYield(): boolean
 }
@@ -92,6 +94,7 @@ export const freeSupply = <C extends Duplex>(source: Source<C>): Supply<C> => ({
   idle: () => {},
   taken: () => {},
   close: (channel) => channel.destroy(),
+  trim: () => {},
   mustYield: () => false,
 })
 
@@ -101,6 +104,8 @@ const TURNS_IN_A_ROW = 32
 export interface Tenant<C extends Duplex> {
   /** Whether another connection would be of use. */
   wantsMore(): boolean
+  /** How many wait for one. */
+  waiting(): number
   /** The slot of this idle connection is needed: it is being closed. */
   evicted(channel: Channel<C>): void
 }
@@ -115,20 +120,16 @@ export const slotSupply = <C extends Duplex>(
   slots: ResourcePool,
   tenant: Tenant<C>,
 ): Supply<C> => {
-  let queued = 0
+  /** Those that have no slot yet. */
+  const queued = new Set<Attempt<C>>()
   let turns = 0
   return {
     dial(done, isAhead) {
       const attempt = new Attempt(source, done)
-      let isQueued = true
-      queued++
-      const leaveQueue = (): void => {
-        if (isQueued) queued--
-        isQueued = false
-      }
+      queued.add(attempt)
       const resource: Resource<Channel<C>> = slots.create<Channel<C>>({
         allocate: (signal) => {
-          leaveQueue()
+          queued.delete(attempt)
           if (!isAhead && !tenant.wantsMore()) throw NOT_NEEDED
           return attempt.connect(signal)
         },
@@ -144,13 +145,24 @@ export const slotSupply = <C extends Duplex>(
           attempt.finish(null, value)
         },
         (error) => {
-          leaveQueue()
+          queued.delete(attempt)
           const isNobodysFault =
             error === NOT_NEEDED || (error instanceof TidegateError && error.code === 'pool_full')
           attempt.finish(isNobodysFault ? null : error, null)
         },
       )
-      return () => attempt.cancel()
+      return () => {
+        queued.delete(attempt)
+        attempt.cancel()
+      }
+    },
+    trim() {
+      if (queued.size === 0) return
+      for (const attempt of [...queued].slice(tenant.waiting())) {
+        queued.delete(attempt)
+        attempt.finish(null, null)
+        attempt.stop.abort()
+      }
     },
     idle: ({ resource }) => resource?.put(),
     taken: (channel) => {
@@ -160,7 +172,7 @@ export const slotSupply = <C extends Duplex>(
     // A failure would be one of `release` above, which has none.
     close: (channel) => void channel.resource?.release().catch(() => {}),
     mustYield() {
-      turns = slots.metrics().waiting > queued ? turns + 1 : 0
+      turns = slots.metrics().waiting > queued.size ? turns + 1 : 0
       if (turns <= TURNS_IN_A_ROW) return false
       turns = 0
       return true

@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { run } from '../support/processes.js'
+import { testScope } from '../support/scope.js'
+import { startRedis } from '../support/servers/redis.js'
 import { tidegate } from '../support/tidegate.js'
+import { describeWith } from '../support/tools.js'
 
 const FOLDER = join(import.meta.dirname, '../../examples')
 
@@ -18,6 +21,11 @@ answer: hello
 open connections: 1
 #1 ended: client_fin { upstream: 5, downstream: 5 }
 relayed in all: { upstream: 5, downstream: 5 }
+`,
+  'pool-redis.mjs': `the last visit was number 100
+one more: 101
+a mistake: ERR unknown command
+{ taken: 103, inUse: 0, waiting: 0, mostConnections: 3 }
 `,
   'rewrite.mjs': `the service saw: my ****** word
 the client sees ECONNRESET
@@ -53,6 +61,18 @@ it.each(Object.keys(PRINTS).filter((name) => name !== 'read-recording.mjs'))(
     expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
   },
 )
+
+describeWith(['redis-server'], 'pool-redis.mjs with a real Redis', () => {
+  it('does the same as with its stand-in', async () => {
+    const port = await startRedis(testScope())
+    const { code, stdout, stderr } = await runExample('pool-redis.mjs', `127.0.0.1:${port}`)
+    expect({ code, stderr, stdout: stdout.toString() }).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: PRINTS['pool-redis.mjs'],
+    })
+  })
+})
 
 /** Closes follow when they are settled. And the service may or may not answer the client that crashes. */
 const byConnection = (text: string): string =>

@@ -91,6 +91,32 @@ describe('a connection pool', () => {
     expect(pool.counters().created).toBe(1)
   })
 
+  it('takes off what a user has put on a socket, and leaves what a connected listener has', async () => {
+    const { pool } = await setup()
+    const heard: string[] = []
+    pool.on('connected', (socket) => socket.on('data', () => heard.push('connected')))
+    for (const name of ['first', 'second']) {
+      await pool.use((socket) => {
+        socket.on('data', () => heard.push(name))
+        return ask(socket, 'hello')
+      })
+    }
+    expect(heard).toEqual(['connected', 'first', 'connected', 'second'])
+    await pool.destroy()
+  })
+
+  it('survives a listener that throws', async () => {
+    const { pool } = await setup()
+    const warning = once(process, 'warning')
+    pool.on('connected', () => {
+      throw new Error('mine')
+    })
+    expect(await pool.use((socket) => ask(socket, 'hello'))).toBe('hello')
+    expect(String(await warning)).toMatch(
+      /TidegateWarning: a listener for 'connected' of the pool of \S+ threw: mine/,
+    )
+  })
+
   it('does not keep one with unread bytes, one whose user failed, nor one that was given an encoding', async () => {
     const { pool } = await setup()
     const unread = await pool.acquire()
@@ -140,7 +166,7 @@ describe('a connection pool', () => {
   it('keeps min really warm, and tops it up when some are taken or die', async () => {
     const { pool, server, isIdle } = await setup({ min: 3 })
     await isIdle(3)
-    expect(server.sockets.size).toBe(3)
+    await eventually('the server to see them', () => server.sockets.size === 3)
     const conn = await pool.acquire()
     await isIdle(3)
     expect(pool.counters()).toMatchObject({ created: 4, inUse: 1 })
@@ -375,6 +401,19 @@ describe('pools that share slots', () => {
     conn.release()
     ;(await waiting).release()
     expect(b.pool.counters()).toMatchObject({ idle: 0, evicted: 1 })
+  })
+
+  it('leave the queue for a slot when nobody needs it any more', async () => {
+    const { slots, a, b } = await pair(1)
+    const held = await a.pool.acquire()
+    await expect(b.pool.acquire({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'acquire_timeout' })
+    expect(slots.metrics().waiting).toBe(0)
+    const next = a.pool.acquire()
+    expect(slots.metrics().waiting).toBe(1)
+    held.release()
+    ;(await next).release()
+    expect(slots.metrics()).toMatchObject({ waiting: 0, unused: 1 })
+    expect(a.pool.counters()).toMatchObject({ created: 1, evicted: 0, idle: 1 })
   })
 
   it('dial ahead into free slots only: min of one does not push out what is idle of the other', async () => {
