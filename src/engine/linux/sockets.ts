@@ -5,6 +5,7 @@ import {
   EPOLLET,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLPRI,
   EPOLLRDHUP,
   IPPROTO_TCP,
   SO_KEEPALIVE,
@@ -17,7 +18,7 @@ import { isLoopback, type SocketAddress } from './ffi/layout.js'
 import type { Libc } from './ffi/libc.js'
 
 /** Registered once for everything; what is ready is remembered by the conn. */
-export const CONN_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
+export const CONN_EVENTS = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET
 
 /** The kernel counts keep-alive in seconds, and refuses 0. */
 const MIN_KEEP_ALIVE_SECONDS = 1

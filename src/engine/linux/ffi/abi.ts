@@ -46,6 +46,8 @@ export const RLIMIT_NOFILE = 7
 export const EPOLL_CTL_ADD = 1
 export const EPOLL_CTL_DEL = 2
 export const EPOLLIN = 0x1
+/** TCP's urgent mark has arrived, and has not been read past. */
+export const EPOLLPRI = 0x2
 export const EPOLLOUT = 0x4
 export const EPOLLERR = 0x8
 export const EPOLLHUP = 0x10
