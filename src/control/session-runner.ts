@@ -19,6 +19,7 @@ import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '..
 import type {
   Conn,
   Dial,
+  DialDone,
   DialOptions,
   Engine,
   Link,
@@ -236,7 +237,7 @@ export class SessionRunner {
   #startDial(endpoint: Address): void {
     this.#attempts++
     this.#upstreamAddress = endpoint
-    this.#dial = this.#around.engine.dial(endpoint, this.#around.dial, (error, conn) => {
+    const done: DialDone = (error, conn) => {
       this.#dial = null
       if (conn === null) {
         this.#error = error
@@ -247,7 +248,8 @@ export class SessionRunner {
       this.#upstream = conn
       this.#dialledMs = this.#age() - (this.#routedMs ?? 0)
       this.#apply({ type: 'dialled' })
-    })
+    }
+    this.#dial = this.#around.engine.dial(endpoint, this.#around.dial, done, this.#client)
   }
 
   #makeLink(): void {

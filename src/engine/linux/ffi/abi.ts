@@ -23,6 +23,7 @@ export const SO_LINGER = 13
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1
 export const TCP_KEEPIDLE = 4
+export const TCP_QUICKACK = 12
 export const TCP_CONGESTION = 13
 export const IPPROTO_IPV6 = 41
 export const IPV6_V6ONLY = 26
