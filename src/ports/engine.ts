@@ -25,8 +25,12 @@ export interface Engine {
    * @throws TidegateError (rejects) `address_in_use`, `permission_denied`, `name_not_found`, `listen_failed`.
    */
   listen(spec: ListenSpec, onAccept: (client: Conn) => void): Promise<Listening>
-  /** Starts connecting. `done` is called exactly once, never before `dial` returns, and not at all after `cancel`. */
-  dial(address: Address, options: DialOptions, done: DialDone): Dial
+  /**
+   * Starts connecting. `done` is called exactly once, never before `dial` returns, and not at all after `cancel`. `client`: a
+   * conn of this engine that it is for. What has arrived there by now is sent once there is a connection: an engine may
+   * let it complete the handshake.
+   */
+  dial(address: Address, options: DialOptions, done: DialDone, client?: Conn): Dial
   /** Joins two conns; both belong to the link until it ends or is interrupted. */
   link(client: Conn, upstream: Conn, observer: LinkObserver, options: LinkOptions): Link
   /** Makes a conn of a stream the caller opened (e.g. a TLS socket, already connected). The conn owns it from then on. */

@@ -9,7 +9,7 @@
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import { TidegateError } from '../../errors.js'
-import type { Conn, Dial, DialOptions, Engine, UpstreamLeft } from '../../ports/engine.js'
+import type { Conn, Dial, DialDone, DialOptions, Engine, UpstreamLeft } from '../../ports/engine.js'
 
 /** What a session keeps of its endpoint. Exactly one of the two ends it. */
 export interface UpstreamUse {
@@ -69,7 +69,7 @@ export class Reach {
   readonly #engine: Engine
   readonly #course: Course
   readonly #options: DialOptions
-  readonly #client: Pick<Conn, 'local'>
+  readonly #client: Conn
   readonly #host: ReachHost
   #dial: Dial | null = null
   #place: DialPlace | null = null
@@ -81,13 +81,7 @@ export class Reach {
   /** What the last dial failed with. */
   lastError: TidegateError | null = null
 
-  constructor(
-    engine: Engine,
-    course: Course,
-    options: DialOptions,
-    client: Pick<Conn, 'local'>,
-    host: ReachHost,
-  ) {
+  constructor(engine: Engine, course: Course, options: DialOptions, client: Conn, host: ReachHost) {
     this.#engine = engine
     this.#course = course
     this.#options = options
@@ -165,11 +159,12 @@ export class Reach {
   #startDial(address: Address, place: DialPlace | null): void {
     this.#place = place
     this.#host.dialling(address)
-    this.#dial = this.#engine.dial(address, this.#options, (error, conn) => {
+    const done: DialDone = (error, conn) => {
       this.#dial = null
       if (conn === null) this.#dialFailed(error)
       else this.#connected(address, conn)
-    })
+    }
+    this.#dial = this.#engine.dial(address, this.#options, done, this.#client)
   }
 
   #dialFailed(error: TidegateError | null): void {

@@ -11,7 +11,7 @@ import { CLOSED_HERE, FINISHED, type Life, OPEN } from '../shared/life.js'
 import { PendingRead } from '../shared/pending-read.js'
 import { Unread } from '../shared/unread.js'
 import { tcpAddressOf } from './addresses.js'
-import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './ffi/abi.js'
+import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from './ffi/abi.js'
 import { NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
 import { Outbox } from './outbox.js'
 import type { Pump } from './pump.js'
@@ -62,6 +62,8 @@ export class LinuxConn implements Conn, Watched, Task {
   writable: boolean
   /** The other side will send no more: a short read no longer means that there is nothing left. */
   hangup = false
+  /** By a FIN, for all that is known: behind a short read there is nothing else. Only TCP tells that much. */
+  hasFin = false
   /** The pump that takes what arrives here. */
   inward: Pump | null = null
   /** The pump that brings what is sent here. */
@@ -71,6 +73,8 @@ export class LinuxConn implements Conn, Watched, Task {
   readonly #reactor: Reactor
   readonly #onClosed: (conn: LinuxConn) => void
   #local: Address | null
+  /** A read stops at an urgent mark (tcp(7)), and what is behind it is not told again. */
+  #mayStopShort = false
   #life: Life = OPEN
   /** The other side's FIN has been read. */
   #ended = false
@@ -297,7 +301,8 @@ export class LinuxConn implements Conn, Watched, Task {
 
   ready(events: number): void {
     if ((events & READABLE) !== 0) this.readable = true
-    if ((events & HANGUP) !== 0) this.hangup = true
+    if ((events & EPOLLPRI) !== 0) this.#mayStopShort = true
+    if ((events & HANGUP) !== 0) this.#sawHangup(events)
     if ((events & WRITABLE) !== 0 && !this.writable) {
       this.writable = true
       if (this.#outbox !== null) this.#flush()
@@ -313,6 +318,11 @@ export class LinuxConn implements Conn, Watched, Task {
       const error = this.#reactor.libc.takeError(this.fd)
       if (error < 0) this.broke(systemError('recv', error))
     }
+  }
+
+  /** A read gave less than it asked for: the socket is drained, unless its end or a mark is behind that. */
+  readShort(): void {
+    this.readable = this.hangup || this.#mayStopShort
   }
 
   /** Serves the reader, in its own time: nobody else is looking at the shared buffer. */
@@ -346,7 +356,7 @@ export class LinuxConn implements Conn, Watched, Task {
     const target = wanted === buffer.length ? buffer : buffer.subarray(0, wanted)
     const got = libc.receive(this.fd, target)
     if (got > 0) {
-      if (got < wanted) this.readable = this.hangup
+      if (got < wanted) this.readShort()
       reader.succeed(buffer.slice(0, got))
       return true
     }
@@ -358,6 +368,16 @@ export class LinuxConn implements Conn, Watched, Task {
     this.readable = false
     if (got !== EAGAIN) this.broke(systemError('recv', got))
     return false
+  }
+
+  #sawHangup(events: number): void {
+    this.hangup = true
+    this.hasFin =
+      (events & EPOLLRDHUP) !== 0 &&
+      (events & EPOLLERR) === 0 &&
+      !this.#mayStopShort &&
+      this.behind === null &&
+      this.remote.kind === 'tcp'
   }
 
   #flush(): void {

@@ -8,16 +8,20 @@ import type { TidegateError } from '../../errors.js'
 import type { Dial, DialDone, DialOptions } from '../../ports/engine.js'
 import { dialError, dialTimeout } from '../shared/errors.js'
 import { literalAddress, resolveName, tcpAddressOf } from './addresses.js'
+import type { LinuxConn } from './conn.js'
 import { EINPROGRESS, EPOLLERR, EPOLLHUP, ETIMEDOUT } from './ffi/abi.js'
 import { failed, type SocketFd } from './ffi/descriptors.js'
 import type { SocketAddress } from './ffi/layout.js'
-import type { Reactor, Watched } from './reactor.js'
-import { CONN_EVENTS, setTcpOptions } from './sockets.js'
+import type { Reactor, Task, Watched } from './reactor.js'
+import { ackWithFirstBytes, CONN_EVENTS, setTcpOptions } from './sockets.js'
 import { systemError } from './system-error.js'
 import { CallbackTimer, Timer } from './timers.js'
 
 /** How long one of several addresses may take; as Node's autoSelectFamilyAttemptTimeout. */
 const ATTEMPT_MS = 250
+
+/** The batch that is under way, and the next: it tells what an accepted socket has. */
+const BATCHES_UNTIL_TOLD = 2
 
 /** What came of it: exactly one of the first two is called, once, unless the dial was cancelled; and the third in any case. */
 export interface DialHost {
@@ -29,13 +33,18 @@ export interface DialHost {
 
 let lastId = 0
 
-export class LinuxDial extends Timer implements Dial, Watched {
+export class LinuxDial extends Timer implements Dial, Watched, Task {
   readonly id = ++lastId
+  isQueued = false
   readonly address: Address
   readonly done: DialDone
   readonly #reactor: Reactor
   readonly #options: DialOptions
   readonly #host: DialHost
+  /** Whom it is for. */
+  readonly #client: LinuxConn | null
+  /** Batches until it is known whether a client that was accepted just now has sent something. */
+  #patience = BATCHES_UNTIL_TOLD
   /** One of several addresses has had its time; the dial's own deadline is the dial itself. */
   #attempt: Timer | null = null
   #fd: SocketFd | null = null
@@ -45,13 +54,21 @@ export class LinuxDial extends Timer implements Dial, Watched {
   readonly #failures: Error[] = []
   #isOver = false
 
-  constructor(reactor: Reactor, address: Address, options: DialOptions, done: DialDone, host: DialHost) {
+  constructor(
+    reactor: Reactor,
+    address: Address,
+    options: DialOptions,
+    done: DialDone,
+    host: DialHost,
+    client: LinuxConn | null,
+  ) {
     super()
     this.#reactor = reactor
     this.address = address
     this.done = done
     this.#options = options
     this.#host = host
+    this.#client = client
   }
 
   start(): void {
@@ -59,14 +76,22 @@ export class LinuxDial extends Timer implements Dial, Watched {
     if (timeoutMs > 0) this.#reactor.timers.set(this, performance.now() + timeoutMs)
     try {
       const known = literalAddress(this.address)
-      if (known === null) this.#resolve()
-      else {
-        this.#left = [known]
-        this.#tryNext(true)
-      }
+      if (known === null) return this.#resolve()
+      this.#left = [known]
+      if (this.#client === null) this.#tryNext(true)
+      else this.run()
     } catch (thrown) {
       this.#failLater(thrown)
     }
+  }
+
+  /** Connects, once it is known whether the client has something to send. */
+  run(): void {
+    if (this.#isOver) return
+    const isFirstCall = this.#patience === BATCHES_UNTIL_TOLD
+    if (this.#hasBytes || this.#patience === 0) return this.#tryNext(isFirstCall)
+    this.#patience--
+    this.#reactor.enqueue(this)
   }
 
   override fire(): void {
@@ -83,6 +108,11 @@ export class LinuxDial extends Timer implements Dial, Watched {
     const error = (events & (EPOLLERR | EPOLLHUP)) === 0 ? 0 : this.#reactor.libc.takeError(fd)
     if (error < 0) this.#attemptFailed(systemError('connect', error), false)
     else this.#succeed(fd, events)
+  }
+
+  /** Something, or an end, is to be sent as soon as there is a connection. */
+  get #hasBytes(): boolean {
+    return this.#client !== null && (this.#client.readable || this.#client.hasUnread)
   }
 
   #resolve(): void {
@@ -123,7 +153,10 @@ export class LinuxDial extends Timer implements Dial, Watched {
     if (failed(fd)) return systemError('socket', fd)
     this.#fd = fd
     this.#reactor.dialling++
-    if (this.address.kind === 'tcp') setTcpOptions(libc, fd, to, this.#options)
+    if (this.address.kind === 'tcp') {
+      setTcpOptions(libc, fd, to, this.#options)
+      if (this.#hasBytes) ackWithFirstBytes(libc, fd)
+    }
     const connecting = libc.connect(fd, to)
     if (connecting < 0 && connecting !== EINPROGRESS) return systemError('connect', connecting)
     const watching = this.#reactor.watch(fd, this, CONN_EVENTS)

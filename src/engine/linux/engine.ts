@@ -142,8 +142,9 @@ class LinuxEngine implements ThreadedEngine {
     return conn
   }
 
-  dial(address: Address, options: DialOptions, done: DialDone): Dial {
-    const dial = new LinuxDial(this.#reactor, address, options, done, this.#dialHost)
+  dial(address: Address, options: DialOptions, done: DialDone, client?: Conn): Dial {
+    const ours = client === undefined ? null : this.#own(client)
+    const dial = new LinuxDial(this.#reactor, address, options, done, this.#dialHost, ours)
     if (this.#isClosed)
       process.nextTick(() => this.#tellDial(dial, dialError(address, new Error(CLOSED)), null))
     else {

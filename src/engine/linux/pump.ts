@@ -176,7 +176,7 @@ export class Pump implements Task {
     const share = this.#read + BYTES_PER_TURN
     while (this.#phase === 'flowing') {
       if (this.#passage !== null && !this.#drain(this.#passage)) return
-      if (!this.destination.takesMore || this.#stops !== 0 || this.#phase !== 'flowing') break
+      if (!this.#isFree) break
       if (!this.source.readable && !this.source.hasUnread) break
       if (this.#read >= share) {
         this.#reactor.enqueue(this)
@@ -187,6 +187,10 @@ export class Pump implements Task {
       else this.#copy()
     }
     if (this.#passage?.bytes === 0) this.#passage.leave()
+  }
+
+  get #isFree(): boolean {
+    return this.#phase === 'flowing' && this.#stops === 0 && this.destination.takesMore
   }
 
   #takeUnread(): void {
@@ -201,14 +205,15 @@ export class Pump implements Task {
     if (got > 0) {
       this.#read += got
       if (got < buffer.length) {
-        // A short read has drained the socket, unless its end is behind it.
-        source.readable = source.hangup
+        source.readShort()
         this.#fullReads = 0
       } else if (++this.#fullReads >= FULL_READS_TO_SPLICE && this.#maySplice) {
         this.#isSplicing = true
         this.#smallSplices = 0
       }
       this.#take(buffer, got, true)
+      // The read that would only have found the FIN.
+      if (got < buffer.length && source.hasFin && this.#isFree) this.#sourceEnded()
     } else this.#gotNothing(got, 'recv')
   }
 

@@ -5,19 +5,21 @@ import {
   EPOLLET,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLPRI,
   EPOLLRDHUP,
   IPPROTO_TCP,
   SO_KEEPALIVE,
   SOL_SOCKET,
   TCP_KEEPIDLE,
   TCP_NODELAY,
+  TCP_QUICKACK,
 } from './ffi/abi.js'
 import type { SocketFd } from './ffi/descriptors.js'
 import { isLoopback, type SocketAddress } from './ffi/layout.js'
 import type { Libc } from './ffi/libc.js'
 
 /** Registered once for everything; what is ready is remembered by the conn. */
-export const CONN_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
+export const CONN_EVENTS = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET
 
 /** The kernel counts keep-alive in seconds, and refuses 0. */
 const MIN_KEEP_ALIVE_SECONDS = 1
@@ -55,4 +57,13 @@ export const setTcpOptions = (libc: Libc, fd: SocketFd, at: SocketAddress, optio
   libc.setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
   const seconds = Math.max(MIN_KEEP_ALIVE_SECONDS, Math.floor(keepAliveMs / 1000))
   libc.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds)
+}
+
+/**
+ * For a socket that has bytes to send once it is connected: they take the handshake's last ACK with them, and a packet is
+ * spared (tcp_rcv_synsent_state_process). If nothing is sent after all, the ACK goes out by itself within 200 ms; until then
+ * the other side knows of no connection. From then on the kernel acknowledges as ever.
+ */
+export const ackWithFirstBytes = (libc: Libc, fd: SocketFd): void => {
+  libc.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)
 }

@@ -23,6 +23,7 @@ export const SO_LINGER = 13
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1
 export const TCP_KEEPIDLE = 4
+export const TCP_QUICKACK = 12
 export const TCP_CONGESTION = 13
 export const IPPROTO_IPV6 = 41
 export const IPV6_V6ONLY = 26
@@ -46,6 +47,8 @@ export const RLIMIT_NOFILE = 7
 export const EPOLL_CTL_ADD = 1
 export const EPOLL_CTL_DEL = 2
 export const EPOLLIN = 0x1
+/** TCP's urgent mark has arrived, and has not been read past. */
+export const EPOLLPRI = 0x2
 export const EPOLLOUT = 0x4
 export const EPOLLERR = 0x8
 export const EPOLLHUP = 0x10
