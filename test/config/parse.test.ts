@@ -50,6 +50,7 @@ describe('a config that says the least', () => {
           record: false,
         },
       ],
+      timeouts: { connectMs: 5000, idleMs: 600_000, halfCloseMs: 30_000 },
       upstreams: {
         '127.0.0.1:6379': {
           name: '127.0.0.1:6379',
@@ -456,7 +457,7 @@ describe('a listener with a proxy in front', () => {
   it('does not wait for a header without end', () => {
     for (const proxyTimeout of [0, '0', '0s'])
       expect(withProxy({ proxyTimeout })).toEqual([
-        "listeners[0].proxyTimeout: '0' is out of range; expected at least 1ms",
+        `listeners[0].proxyTimeout: '${proxyTimeout}' is out of range; expected at least 1ms`,
       ])
     expect(withProxy({ proxyTimeout: 1 })).toEqual([])
   })
