@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { ConnectionPool, type PooledConnection } from '../../src/pools/connection-pool.js'
+import { ConnectionPool } from '../../src/pools/connection-pool.js'
 import { tcpDialer } from '../../src/pools/dialers.js'
 import type { ConnectionPoolOptions } from '../../src/pools/options.js'
 import { ResourcePool } from '../../src/pools/resource-pool.js'
@@ -433,10 +433,12 @@ describe('pools that share slots', () => {
       }),
     )
     await eventually('it to be busy', () => a.pool.counters().taken > 10)
-    const conn: PooledConnection<Socket> = await b.pool.acquire()
-    conn.release()
-    isOver = true
-    await busy
+    try {
+      ;(await b.pool.acquire()).release()
+    } finally {
+      isOver = true
+      await busy
+    }
   })
 
   it('lose no slot to dials that fail or are given up', async () => {
