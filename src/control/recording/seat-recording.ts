@@ -19,7 +19,7 @@ import type {
   Recording,
   RecordingCounters,
 } from './recording.js'
-import { type RecordingSeat, SEAT_CELL, type SeatReport, WRITER_CELL } from './seat.js'
+import { type RecordingSeat, SEAT_CELL, type SeatReport, type SlabAnswer, WRITER_CELL } from './seat.js'
 import { SlabPort } from './slab-port.js'
 import { Tap, type TapListener } from './tap.js'
 import { WallClock } from './wall-clock.js'
@@ -49,14 +49,13 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
 
   constructor(seat: RecordingSeat) {
     this.#seat = seat
-    this.#port = new SlabPort(seat.slabs, (failure) => this.#answered(failure))
+    this.#port = new SlabPort(seat.slabs, (answer) => this.#answered(answer))
     this.#recorder = new Recorder(
       {
         interfaces: seat.interfaces,
         overload: seat.overload,
         onFailure: seat.onFailure,
         maxBufferedBytes: seat.maxBufferedBytes,
-        allocate: (bytes) => new SharedArrayBuffer(bytes),
         figures: seat.cells,
         sequenceSalt: seat.sequenceSalt,
         tuples: new Tuples(seat.ends, seat.owner),
@@ -176,8 +175,8 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
     return true
   }
 
-  #answered(failure: string | null): void {
-    this.#recorder.settle(failure, this.#clock.now())
+  #answered({ failure, memory }: SlabAnswer): void {
+    this.#recorder.settle(failure, this.#clock.now(), memory)
     this.#pump()
     this.#proceed()
   }

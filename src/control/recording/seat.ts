@@ -10,7 +10,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { FIGURES } from '../../core/record/counters.js'
 import type { FailurePolicy, OverloadPolicy, RecorderReport } from '../../core/record/recorder.js'
-import type { SlabMemory } from '../../core/record/slab.js'
 
 export interface RecordingSeat {
   /** 0: the main thread's. */
@@ -50,16 +49,24 @@ export const WRITER_CELL = {
   failing: 0,
 } as const
 
-/** A slab for the sink: the first `length` bytes of `memory`, which must not change until the answer. */
+/**
+ * A slab for the sink: the first `length` bytes of `memory`, which is transferred, and back with the answer. Not shared: V8
+ * copies into shared memory byte by byte wherever source and target are not both aligned to 8 (relaxed_memmove), at
+ * fifteen times the price.
+ */
 export interface SlabMessage {
-  readonly memory: SlabMemory
+  readonly memory: ArrayBuffer
   readonly length: number
   /** How much of it is what connections said. */
   readonly payloadBytes: number
 }
 
-/** Null: stored. Else why not. */
-export type SlabAnswer = string | null
+export interface SlabAnswer {
+  /** Null: stored. Else why not. */
+  readonly failure: string | null
+  /** The slab's; null when nobody has it any more. */
+  readonly memory: ArrayBuffer | null
+}
 
 export type SeatReport =
   | RecorderReport

@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Slab } from '../../core/record/slab.js'
 import type { SlabAnswer, SlabMessage } from './seat.js'
 
-const GONE = 'write failed: the writer thread ended'
+const GONE: SlabAnswer = { failure: 'write failed: the writer thread ended', memory: null }
 
 export class SlabPort {
   readonly #port: MessagePort
@@ -36,8 +36,9 @@ export class SlabPort {
       return
     }
     const { used, payloadBytes } = slab
-    const message: SlabMessage = { memory: slab.bytes.buffer, length: used, payloadBytes }
-    this.#port.postMessage(message)
+    const memory = slab.bytes.buffer
+    const message: SlabMessage = { memory, length: used, payloadBytes }
+    this.#port.postMessage(message, [memory])
   }
 
   /** No answer is passed on any more. */

@@ -3,6 +3,8 @@
  * system's clock may be set while we run, so the two are compared now and then.
  */
 
+import { performance } from 'node:perf_hooks'
+
 /** Further apart, the system's clock was set, not just read between two ticks, ms. */
 const TOLERANCE_MS = 5
 

@@ -86,7 +86,7 @@ export class Writer {
     }
   }
 
-  #finish(seat: WriterSeat, slab: SlabMessage, failure: SlabAnswer): void {
+  #finish(seat: WriterSeat, slab: SlabMessage, failure: string | null): void {
     this.#writing = false
     this.#answer(seat, slab, failure)
     while (!this.#writing) {
@@ -96,10 +96,11 @@ export class Writer {
     }
   }
 
-  #answer({ slabs, cells }: WriterSeat, { payloadBytes }: SlabMessage, failure: SlabAnswer): void {
+  #answer({ slabs, cells }: WriterSeat, { memory, payloadBytes }: SlabMessage, failure: string | null): void {
     const { writtenBytes } = SEAT_CELL
     if (failure === null) cells[writtenBytes] = (cells[writtenBytes] ?? 0) + payloadBytes
     Atomics.store(this.#state, WRITER_CELL.failing, failure === null ? 0 : 1)
-    slabs.postMessage(failure)
+    const answer: SlabAnswer = { failure, memory }
+    slabs.postMessage(answer, [memory])
   }
 }

@@ -18,7 +18,7 @@ import { packetEnds } from './endpoints.js'
 import { Episode } from './episode.js'
 import { Scribe } from './scribe.js'
 import type { Note, Slab } from './slab.js'
-import { type Allocate, SlabPool } from './slab-pool.js'
+import { SlabPool } from './slab-pool.js'
 import { type ConnectionSpec, ConnectionTrack, type StreamTrack } from './track.js'
 import type { Tuples } from './tuples.js'
 
@@ -34,8 +34,6 @@ export interface RecorderOptions {
   readonly overload: OverloadPolicy
   readonly onFailure: FailurePolicy
   readonly maxBufferedBytes: number
-  /** Where slabs are, e.g. in memory that another thread can read. Default: this thread's own. */
-  readonly allocate?: Allocate
   /** Its counters (see counters.ts), which go on from what is there. Default: a row of its own. */
   readonly figures?: Float64Array
   /** Any number that differs from recording to recording: a continued file must not repeat its sequence numbers. */
@@ -94,8 +92,7 @@ export class Recorder {
     this.#options = options
     this.#host = host
     this.#figures = options.figures ?? new Float64Array(FIGURES)
-    const allocate = options.allocate ?? ((bytes) => new ArrayBuffer(bytes))
-    this.#pool = new SlabPool(allocate, options.maxBufferedBytes)
+    this.#pool = new SlabPool(options.maxBufferedBytes)
     this.#scribe = new Scribe(this.#pool, this.#figures, options.overload === 'block')
     this.#highSlabs = Math.ceil((this.#pool.maxSlabs * 3) / 4)
     this.#lowSlabs = Math.floor(this.#pool.maxSlabs / 2)
@@ -180,8 +177,11 @@ export class Recorder {
     return this.#pool.take(partial)
   }
 
-  /** The sink's answer to the oldest {@link take} that has none: null, or why it took nothing (`write failed: ENOSPC`). */
-  settle(failure: string | null, nowMs: number): void {
+  /**
+   * The sink's answer to the oldest {@link take} that has none: null, or why it took nothing (`write failed: ENOSPC`).
+   * `memory`: for the slab's next use, as large, if its own was given away.
+   */
+  settle(failure: string | null, nowMs: number, memory: ArrayBuffer | null = null): void {
     const slab = this.#pool.oldestWriting
     if (slab === null) return
     const ended = new Set<ConnectionTrack>()
@@ -191,7 +191,7 @@ export class Recorder {
     this.#settleRuns(slab, failure, ended, harmed)
     for (const note of slab.notes) this.#settleNote(note, failure === null, ended)
     count(this.#figures, FIGURE.answeredBytes, slab.used)
-    this.#pool.recycle()
+    this.#pool.recycle(memory)
     if (failure === null) this.#recover(nowMs)
     for (const connection of ended) this.#finish(connection)
     if (failure === null) this.retryCloses()

@@ -5,7 +5,7 @@
  *     free → current → full → writing → free        ; in order: what was taken first is answered for first
  */
 
-import { Slab, type SlabMemory } from './slab.js'
+import { Slab } from './slab.js'
 
 /**
  * What one write takes. Measured with 64 KiB chunks into memory: from 512 KiB on the calls no longer count (a third less CPU
@@ -22,11 +22,8 @@ const MIN_SLABS = 4
 /** The least that a recorder's bound can be. */
 export const MIN_POOL_BYTES = MIN_SLABS * MIN_SLAB_BYTES
 
-export type Allocate = (bytes: number) => SlabMemory
-
 export class SlabPool {
   readonly maxSlabs: number
-  readonly #allocate: Allocate
   readonly #slabBytes: number
   readonly #free: Slab[] = []
   readonly #full: Slab[] = []
@@ -34,8 +31,7 @@ export class SlabPool {
   #current: Slab | null = null
   #inUse = 0
 
-  constructor(allocate: Allocate, maxBytes: number) {
-    this.#allocate = allocate
+  constructor(maxBytes: number) {
     this.#slabBytes = maxBytes < MIN_SLABS * SLAB_BYTES ? MIN_SLAB_BYTES : SLAB_BYTES
     this.maxSlabs = Math.max(MIN_SLABS, Math.floor(maxBytes / this.#slabBytes))
   }
@@ -61,7 +57,7 @@ export class SlabPool {
     this.#current = null
     if (this.#inUse >= this.maxSlabs && !beyond) return null
     this.#inUse++
-    this.#current = this.#free.pop() ?? new Slab(this.#allocate(this.#slabBytes))
+    this.#current = this.#free.pop() ?? new Slab(new ArrayBuffer(this.#slabBytes))
     return this.#current
   }
 
@@ -74,12 +70,13 @@ export class SlabPool {
     return slab
   }
 
-  /** {@link oldestWriting} may be used again. */
-  recycle(): void {
+  /** {@link oldestWriting} may be used again, in `memory` if its own was given away. */
+  recycle(memory: ArrayBuffer | null): void {
     const slab = this.#writing.shift()
     if (slab === undefined) return
     slab.reset()
     this.#inUse--
-    if (this.#inUse + this.#free.length < this.maxSlabs) this.#free.push(slab)
+    if (memory !== null) slab.use(memory)
+    if (slab.hasMemory && this.#inUse + this.#free.length < this.maxSlabs) this.#free.push(slab)
   }
 }

@@ -17,13 +17,10 @@ export type Note =
 /** The shortest block with data: 32 of pcapng, 40 of TCP/IPv4, 1 padded to 4. So a slab has never more ranges. */
 const MIN_DATA_BLOCK_BYTES = 76
 
-/** Shared where another thread writes what is in it. */
-export type SlabMemory = ArrayBuffer | SharedArrayBuffer
-
 export class Slab implements PacketMemory {
-  readonly bytes: Uint8Array
-  readonly view: DataView
-  readonly words: Uint32Array
+  bytes: Uint8Array<ArrayBuffer>
+  view: DataView
+  words: Uint32Array
   /** End of what is written. */
   used = 0
   /** Runs of data: `lengths[i]` bytes from `ats[i]` of `streams[i]`. */
@@ -33,7 +30,7 @@ export class Slab implements PacketMemory {
   readonly streams: (StreamTrack | null)[]
   notes: Note[] = []
 
-  constructor(memory: SlabMemory) {
+  constructor(memory: ArrayBuffer) {
     this.bytes = new Uint8Array(memory)
     this.view = new DataView(memory)
     this.words = new Uint32Array(memory)
@@ -41,6 +38,18 @@ export class Slab implements PacketMemory {
     this.ats = new Float64Array(maxRuns)
     this.lengths = new Float64Array(maxRuns)
     this.streams = new Array<StreamTrack | null>(maxRuns).fill(null)
+  }
+
+  /** Lies in `memory` from now on; what was in it before stays behind. */
+  use(memory: ArrayBuffer): void {
+    this.bytes = new Uint8Array(memory)
+    this.view = new DataView(memory)
+    this.words = new Uint32Array(memory)
+  }
+
+  /** False once its memory was transferred to another thread. */
+  get hasMemory(): boolean {
+    return this.bytes.length > 0
   }
 
   hasRoom(length: number): boolean {

@@ -278,7 +278,7 @@ export class Pump implements Task {
     this.#host.moved(this)
     const { transform, onData } = this.#observer
     if (transform !== undefined) this.#transform(isShared ? bytes.slice(0, length) : bytes)
-    else if (onData !== undefined) this.#forward(isShared ? bytes.subarray(0, length) : bytes, isShared)
+    else if (onData !== undefined) this.#forward(isShared ? this.#reactor.received(length) : bytes, isShared)
     else {
       this.passed += length
       // Behind the last bytes the end is found in this very run: both leave in one packet.

@@ -8,6 +8,7 @@
  * - task: work that a socket has left when it has done its share of a turn; all tasks of a turn take theirs in order
  */
 
+import { viewOf } from '../../core/bytes.js'
 import { type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
 import type { LedgerSeat } from './ffi/ledger.js'
 import { Libc, type Watcher } from './ffi/libc.js'
@@ -29,6 +30,9 @@ export interface Task {
 /** Batches before the loop goes on: fewer visits to libuv under load, and timers wait for 1,000 events at most. */
 const BATCHES_PER_TURN = 4
 
+/** A power of two. */
+const VIEWS = 64
+
 export class Reactor {
   readonly libc: Libc
   readonly timers = new TimerWheel()
@@ -38,6 +42,8 @@ export class Reactor {
   dialling = 0
   readonly #bufferBytes: number
   #buffer: Uint8Array
+  /** Of the buffer, by the low bits of their length. Without it they have none. */
+  readonly #views: Uint8Array[] = []
   readonly #epoll: EpollFd
   readonly #watcher: Watcher
   readonly #halt: HaltSwitch
@@ -77,6 +83,16 @@ export class Reactor {
     // An observer can transfer its chunk's memory away, and reading into none would look like everybody's end.
     if (this.#buffer.length === 0) this.#buffer = new Uint8Array(this.#bufferBytes)
     return this.#buffer
+  }
+
+  /** The first `length` bytes of {@link buffer}. Sizes of messages recur, and a view costs more than all else about one. */
+  received(length: number): Uint8Array {
+    const slot = length & (VIEWS - 1)
+    const known = this.#views[slot]
+    if (known !== undefined && known.length === length) return known
+    const view = viewOf(this.#buffer, 0, length)
+    this.#views[slot] = view
+    return view
   }
 
   /** 0, or a negated errno. */
