@@ -7,7 +7,13 @@ import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 
 /** Ends that someone should look at; the rest is the normal course of things. */
-const TROUBLE: ReadonlySet<CloseReason> = new Set(['dial_failed', 'dial_timeout', 'wake_failed', 'error'])
+const TROUBLE: ReadonlySet<CloseReason> = new Set([
+  'dial_failed',
+  'dial_timeout',
+  'no_endpoint',
+  'wake_failed',
+  'error',
+])
 
 export const isTrouble = ({ reason }: ConnectionRecord): boolean => TROUBLE.has(reason)
 

@@ -147,6 +147,10 @@ export class DataPlane implements Plane {
     this.#upstreams.get(upstream)?.cut(slot, why)
   }
 
+  serveUpstream(upstream: string): void {
+    this.#upstreams.get(upstream)?.serve()
+  }
+
   /** Resolves when no connection is open. */
   empty(): Promise<void> {
     return this.#sessions.size === 0

@@ -198,7 +198,12 @@ class RunningGateway implements ManagedGateway {
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
     this.#config = config
     await this.#upstreams.become(config)
-    await this.#listeners.become(config)
+    try {
+      await this.#listeners.become(config)
+    } finally {
+      // Not before: until a listener is told otherwise, its clients go where they went.
+      this.#upstreams.keep(new Set([...Object.keys(config.upstreams), ...this.#listeners.upstreams]))
+    }
     this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
   }
 

@@ -38,6 +38,13 @@ export class ListenerSet {
     return Array.from(this.#running, ([name, { address }]) => ({ name, address }))
   }
 
+  /** Names of the upstreams that they lead to. */
+  get upstreams(): readonly string[] {
+    return Array.from(this.#running.values(), ({ entry: { route } }) =>
+      route.kind === 'upstream' ? [route.upstream] : [],
+    ).flat()
+  }
+
   /** Opens all of them. @throws (rejects) the first that cannot be; those before it are open. */
   async open(config: GatewayConfig): Promise<void> {
     for (const listener of config.listeners) {

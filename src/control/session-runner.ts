@@ -128,9 +128,9 @@ export class SessionRunner implements ReachHost {
     return this.#state.at
   }
 
-  /** Whom it is connected to, or is being connected to. */
+  /** Whom it is connected to, or is being connected to; null also while it waits for whoever has room first. */
   get upstream(): Address | null {
-    return this.#upstreamAddress
+    return this.#state.at === 'queued' ? null : this.#upstreamAddress
   }
 
   /** Live figures. */
@@ -142,7 +142,7 @@ export class SessionRunner implements ReachHost {
     return {
       ...this.identity,
       state: this.#state.at,
-      upstream: this.#upstreamAddress,
+      upstream: this.upstream,
       ageMs: this.#age(),
       bytes: this.#bytes(),
     }
@@ -244,20 +244,19 @@ export class SessionRunner implements ReachHost {
 
   #toReach(decision: Extract<RouteDecision, { readonly kind: 'endpoints' | 'upstream' }>): void {
     if (decision.kind === 'endpoints') this.#course = new ListCourse(decision.endpoints)
-    else this.#course = this.#around.upstreams.course(decision.upstream, this.identity.client)
+    else this.#course = this.#around.upstreams.course(decision.upstream)
     this.#apply({ type: 'routed' })
   }
 
   #startReach(): void {
     if (this.#course === null) throw new Error('a reach needs a course')
     const { engine, dial } = this.#around
-    this.#reach = new Reach(engine, this.#course, dial, this.#client, this)
+    this.#reach = new Reach(engine, this.#course, dial, this.identity.client, this.#client, this)
     this.#course = null
     this.#reach.go()
   }
 
   queued(): void {
-    this.#upstreamAddress = null
     this.#apply({ type: 'queued' })
   }
 
@@ -308,7 +307,7 @@ export class SessionRunner implements ReachHost {
       onEnd: (end) => this.#linkEnded(end),
     }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
-    this.#use?.onDown((error) => this.cut('endpoint_down', error))
+    this.#use?.onDown(this)
     if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
   }
 

@@ -6,14 +6,14 @@ import type { Address } from '../../core/address.js'
 import { formatAddress } from '../../core/address.js'
 import type { Candidate } from '../../core/balance/candidate.js'
 import { hashText } from '../../core/balance/hash.js'
-import type { CloseReason } from '../../core/close-reason.js'
 import { encodeProxyHeader } from '../../core/codec/proxy-protocol/encode.js'
 import { afterFailure, afterSuccess } from '../../core/health/passive.js'
 import { passiveTransition } from '../../core/health/transitions.js'
 import { TidegateError } from '../../errors.js'
 import type { Conn, Engine } from '../../ports/engine.js'
 import { EndpointPool, type Pooled } from './endpoint-pool.js'
-import type { DialPlace, Next, UpstreamUse } from './reach.js'
+import { EndpointUse } from './endpoint-use.js'
+import type { Cuttable, Next } from './reach.js'
 import type { Member, UpstreamNews, UpstreamSettings } from './settings.js'
 import type { UpstreamBoard } from './upstream-board.js'
 
@@ -31,7 +31,8 @@ export interface EndpointHost {
   roomMade(): void
 }
 
-type Cut = (error: Error) => void
+/** Fewer resets without a word may be their clients' doing: a service may well hang up on nonsense. */
+const REFUSALS_IN_A_ROW = 3
 
 export class PlaneEndpoint implements Candidate {
   member: Member
@@ -40,8 +41,8 @@ export class PlaneEndpoint implements Candidate {
   readonly index: number
   readonly #host: EndpointHost
   #pool: EndpointPool | null = null
-  /** Of the connections that are cut when it is found to be down. */
-  readonly #cuts = new Set<Cut>()
+  /** Those that are cut when it is found to be down. */
+  readonly #sessions = new Set<Cuttable>()
 
   constructor(member: Member, host: EndpointHost) {
     this.member = member
@@ -66,14 +67,14 @@ export class PlaneEndpoint implements Candidate {
   }
 
   /** A connection that is ready, or a place to dial; null when it has as many as it may have. */
-  tryTake(client: Address): Next | null {
+  tryTake(): Next | null {
     const { board, plane, settings } = this.#host
     const { slot, address } = this.member
     const pooled = this.#pool?.take() ?? null
     if (pooled !== null)
       return { kind: 'ready', address, conn: pooled.member.conn, use: new EndpointUse(this, pooled) }
     if (!board.takePlace(plane, slot, settings.maxConnections)) return null
-    return { kind: 'dial', address, place: new EndpointDial(this, client) }
+    return { kind: 'dial', address, place: new EndpointUse(this, null) }
   }
 
   /** What the upstream is told first of a client's connection. */
@@ -83,12 +84,17 @@ export class PlaneEndpoint implements Candidate {
   }
 
   /** A client's dial has succeeded. */
-  connected(conn: Conn): UpstreamUse {
+  connected(conn: Conn): Pooled | null {
     const { board } = this.#host
     const { slot } = this.member
     board.count(slot, 'connected')
     if (!board.hasNoFailures(slot) && !board.lastWasRefusal(slot)) this.worked()
-    return new EndpointUse(this, this.#pool?.adopt(conn) ?? null)
+    return this.#pool?.adopt(conn) ?? null
+  }
+
+  /** Whether something has failed lately. */
+  get isInDoubt(): boolean {
+    return !this.#host.board.hasNoFailures(this.member.slot)
   }
 
   dialFailed(error: Error): void {
@@ -119,12 +125,12 @@ export class PlaneEndpoint implements Candidate {
     return mode === 'reuse' ? quietMs : null
   }
 
-  addCut(cut: Cut): void {
-    this.#cuts.add(cut)
+  addSession(session: Cuttable): void {
+    this.#sessions.add(session)
   }
 
-  removeCut(cut: Cut): void {
-    this.#cuts.delete(cut)
+  removeSession(session: Cuttable): void {
+    this.#sessions.delete(session)
   }
 
   /** Its checks say that it is down: ends its connections, if that is wished. */
@@ -139,19 +145,25 @@ export class PlaneEndpoint implements Candidate {
         retryable: true,
       },
     )
-    for (const cut of [...this.#cuts]) cut(error)
+    for (const session of [...this.#sessions]) session.cut('endpoint_down', error)
   }
 
-  /** Something went wrong with it that is not the client's doing. `isRefusal`: it was connected, and reset that without a word. */
+  /** It was connected, and reset the connection without a word. */
+  refused(): void {
+    this.#host.board.count(this.member.slot, 'refused')
+    this.failed(new Error('it resets connections without a word'), true)
+  }
+
+  /** A dial has failed; or `isRefusal`. */
   failed(error: Error, isRefusal: boolean): void {
     const { board, settings, news } = this.#host
     const { slot } = this.member
-    const { passiveHealth } = settings
-    if (passiveHealth.failures === 0) return
+    const { failures, ...backoff } = settings.passiveHealth
+    if (failures === 0) return
     const now = Math.round(this.#host.now())
-    const before = board.passive(slot)
-    const after = afterFailure(before, passiveHealth, now)
-    board.addFailure(slot, isRefusal)
+    const before = { ...board.passive(slot), failures: board.addFailure(slot, isRefusal) }
+    const limit = isRefusal ? Math.max(failures, REFUSALS_IN_A_ROW) : failures
+    const after = afterFailure(before, { ...backoff, failures: limit }, now)
     const turn = passiveTransition(before, after, now, error.message)
     if (turn !== null && board.eject(slot, before, after)) news.turned(settings.name, slot, turn)
   }
@@ -188,80 +200,5 @@ export class PlaneEndpoint implements Candidate {
 
   #openPool(): void {
     if (this.#host.settings.pool.mode !== 'off') this.#pool = new EndpointPool(this, this.#host)
-  }
-}
-
-/** A place that was taken for a client's dial. */
-class EndpointDial implements DialPlace {
-  readonly #endpoint: PlaneEndpoint
-  readonly #client: Address
-
-  constructor(endpoint: PlaneEndpoint, client: Address) {
-    this.#endpoint = endpoint
-    this.#client = client
-  }
-
-  header({ local }: Pick<Conn, 'local'>): Uint8Array | null {
-    return this.#endpoint.header(this.#client, local)
-  }
-
-  connected(conn: Conn): UpstreamUse {
-    return this.#endpoint.connected(conn)
-  }
-
-  failed(error: Error): void {
-    this.#endpoint.dialFailed(error)
-  }
-
-  cancelled(): void {
-    this.#endpoint.givePlace()
-  }
-}
-
-/** A reset with nothing said before it is not an answer: whoever gets it was not served. */
-const isRefusal = (reason: CloseReason, downstreamBytes: number): boolean =>
-  reason === 'upstream_reset' && downstreamBytes === 0
-
-class EndpointUse implements UpstreamUse {
-  readonly reuseAfterMs: number | null
-  readonly isFresh: boolean
-  readonly #endpoint: PlaneEndpoint
-  /** Null: the connection is not a pool's. */
-  readonly #pooled: Pooled | null
-  #cut: Cut | null = null
-
-  constructor(endpoint: PlaneEndpoint, pooled: Pooled | null) {
-    this.#endpoint = endpoint
-    this.#pooled = pooled
-    this.reuseAfterMs = pooled === null ? null : endpoint.reuseAfterMs
-    this.isFresh = (pooled?.member.uses ?? 1) === 1
-    endpoint.begin()
-  }
-
-  onDown(cut: Cut): void {
-    if (!this.#endpoint.cutsWhenDown) return
-    this.#cut = cut
-    this.#endpoint.addCut(cut)
-  }
-
-  ended(reason: CloseReason, downstreamBytes: number): void {
-    this.#leave()
-    if (isRefusal(reason, downstreamBytes))
-      this.#endpoint.failed(new Error('it resets connections without a word'), true)
-    else this.#endpoint.worked()
-    if (this.#pooled === null) this.#endpoint.givePlace()
-    else this.#pooled.pool.discard(this.#pooled.member)
-  }
-
-  takeBack(conn: Conn): void {
-    this.#leave()
-    this.#endpoint.worked()
-    if (this.#pooled === null) conn.destroy()
-    else this.#pooled.pool.takeBack(this.#pooled.member)
-  }
-
-  #leave(): void {
-    this.#endpoint.end()
-    if (this.#cut !== null) this.#endpoint.removeCut(this.#cut)
   }
 }

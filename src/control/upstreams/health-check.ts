@@ -2,18 +2,32 @@
 
 import type { CheckConfig } from '../../config/config.js'
 import { type Address, formatAddress } from '../../core/address.js'
+import { encodeProxyHeader } from '../../core/codec/proxy-protocol/encode.js'
+import type { ProxyVersion } from '../../core/codec/proxy-protocol/header.js'
 import { afterCheck, type CheckState, UNCHECKED } from '../../core/health/active.js'
 import { checkTransition, type Transition } from '../../core/health/transitions.js'
 import { messageOf } from '../../errors.js'
 import type { Conn, Dial, DialOptions, Engine } from '../../ports/engine.js'
 
+const NOTHING = new Uint8Array(0)
+
 const asText = (bytes: Uint8Array): string => JSON.stringify(Buffer.from(bytes).toString('latin1'))
+
+export interface HealthCheckOptions {
+  readonly engine: Engine
+  readonly address: Address
+  readonly config: CheckConfig
+  /** Whoever expects a header gets one here, too: it names the gateway itself. */
+  readonly sendProxyProtocol: ProxyVersion | null
+  readonly dial: DialOptions
+}
 
 export class HealthCheck {
   readonly #engine: Engine
   readonly #address: Address
   readonly #config: CheckConfig
-  readonly #options: DialOptions
+  readonly #proxyVersion: ProxyVersion | null
+  readonly #dialOptions: DialOptions
   readonly #onTurn: (turn: Transition) => void
   #state: CheckState = UNCHECKED
   #timer: NodeJS.Timeout | null = null
@@ -21,22 +35,14 @@ export class HealthCheck {
   #conn: Conn | null = null
   #isClosed = false
 
-  constructor(
-    engine: Engine,
-    address: Address,
-    config: CheckConfig,
-    options: DialOptions,
-    onTurn: (turn: Transition) => void,
-  ) {
+  constructor(options: HealthCheckOptions, onTurn: (turn: Transition) => void) {
+    const { engine, address, config, sendProxyProtocol, dial } = options
     this.#engine = engine
     this.#address = address
     this.#config = config
-    this.#options = { ...options, timeoutMs: config.timeoutMs }
+    this.#proxyVersion = sendProxyProtocol
+    this.#dialOptions = { ...dial, timeoutMs: config.timeoutMs }
     this.#onTurn = onTurn
-  }
-
-  get isDown(): boolean {
-    return this.#state.isDown
   }
 
   /** The first check comes at once, the next ones an interval after the one before began. */
@@ -82,7 +88,7 @@ export class HealthCheck {
 
   #connect(): Promise<Conn> {
     return new Promise((resolve, reject) => {
-      this.#dial = this.#engine.dial(this.#address, this.#options, (error, conn) => {
+      this.#dial = this.#engine.dial(this.#address, this.#dialOptions, (error, conn) => {
         this.#dial = null
         if (conn === null) reject(error)
         else resolve(conn)
@@ -92,7 +98,10 @@ export class HealthCheck {
 
   async #talk(conn: Conn, deadline: number): Promise<string | null> {
     const { send, expect } = this.#config
-    if (send !== null) await conn.write(send)
+    const header =
+      this.#proxyVersion === null ? null : encodeProxyHeader(this.#proxyVersion, conn.local, conn.remote)
+    const request = Buffer.concat([header ?? NOTHING, send ?? NOTHING])
+    if (request.length > 0) await conn.write(request)
     if (expect === null) return null
     let reply = Buffer.alloc(0)
     while (reply.length < expect.length) {

@@ -2,6 +2,7 @@
  * One upstream on the main thread: what its names stand for, which of its members are well, and what planes are told of that.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { UpstreamConfig } from '../../config/config.js'
 import { type Address, formatAddress } from '../../core/address.js'
 import type { Transition } from '../../core/health/transitions.js'
@@ -26,11 +27,14 @@ export interface ManagedUpstreamOptions {
 /** One address of an upstream, as it is now. */
 export interface EndpointStatus {
   readonly address: Address
-  /** `ejected`: left out for a while, since dials failed. `down`: its checks fail. */
-  readonly state: 'up' | 'ejected' | 'down'
+  /**
+   * `ejected`: left out for a while, since dials failed. `down`: its checks fail. `gone`: it is not in the config any more, or its name
+   * does not stand for it; no new clients come.
+   */
+  readonly state: 'up' | 'ejected' | 'down' | 'gone'
   readonly weight: number
   readonly backup: boolean
-  /** Connections that serve a client. */
+  /** Connections that serve a client, or are dialled for one. */
   readonly active: number
   /** Connections that wait in a pool. */
   readonly idle: number
@@ -38,6 +42,7 @@ export interface EndpointStatus {
 }
 
 export interface UpstreamStatus {
+  /** In the order of the config; then those that are gone, but have connections still. */
   readonly endpoints: readonly EndpointStatus[]
   /** Clients that wait for a connection. */
   readonly waiting: number
@@ -52,6 +57,7 @@ export class ManagedUpstream {
   #dial: DialOptions
   #resolver: Resolver
   #members: readonly Member[] = []
+  #isPublished = false
   readonly #checks = new Map<number, { readonly key: string; readonly check: HealthCheck }>()
 
   constructor(config: UpstreamConfig, dial: DialOptions, options: ManagedUpstreamOptions) {
@@ -70,19 +76,23 @@ export class ManagedUpstream {
   }
 
   async become(config: UpstreamConfig, dial: DialOptions): Promise<void> {
+    const before = this.#config
     this.#config = config
     this.#dial = dial
     this.#resolver.close()
-    this.#resolver = this.#newResolver()
-    this.#stopChecks()
+    this.#resolver = this.#newResolver(this.#resolver)
+    const isCheckedAlike =
+      isDeepStrictEqual(config.check, before.check) && config.sendProxyProtocol === before.sendProxyProtocol
+    if (!isCheckedAlike) this.#stopChecks()
     await this.open()
   }
 
   /** It is not in the config any more. */
   drop(): void {
+    if (!this.#isPublished) return
     this.close()
-    this.#members = []
-    this.#options.planes.setUpstream(this.#settings(), this.#options.board)
+    this.#isPublished = false
+    this.#options.planes.setUpstream(this.#settings([]), this.#options.board)
   }
 
   close(): void {
@@ -99,40 +109,49 @@ export class ManagedUpstream {
   status(): UpstreamStatus {
     const { board, now } = this.#options
     const at = now()
+    const statusOf = ({ slot, address, weight, backup }: Member, isGone: boolean): EndpointStatus => ({
+      address,
+      state: isGone ? 'gone' : board.state(slot, at),
+      weight,
+      backup,
+      active: board.busy(slot),
+      idle: board.idle(slot),
+      counts: board.counts(slot),
+    })
     return {
-      endpoints: this.#members.map(({ slot, address, weight, backup }) => ({
-        address,
-        state: board.state(slot, at),
-        weight,
-        backup,
-        active: board.busy(slot),
-        idle: board.idle(slot),
-        counts: board.counts(slot),
-      })),
+      endpoints: [
+        ...this.#members.map((member) => statusOf(member, !this.#isPublished)),
+        ...this.#table.leaving.map((member) => statusOf(member, true)),
+      ],
       waiting: board.waiting,
       unresolved: this.#resolver.failing,
     }
   }
 
-  #newResolver(): Resolver {
+  #newResolver(former?: Resolver): Resolver {
     const { logger, lookup } = this.#options
-    const { name: upstream, endpoints, resolveIntervalMs } = this.#config
+    const { name: upstream, endpoints, resolveIntervalMs: intervalMs } = this.#config
     const names = endpoints.flatMap(({ address }) =>
       address.kind === 'tcp' && isName(address) ? [address.host] : [],
     )
-    return new Resolver(new Set(names), lookup, resolveIntervalMs, {
-      changed: () => {
-        // At first, `open` is about to publish.
-        if (this.#members.length > 0) this.#publish()
-        this.#startChecks()
+    return new Resolver(
+      new Set(names),
+      { lookup, intervalMs, former },
+      {
+        changed: () => {
+          // At first, `open` is about to publish.
+          if (!this.#isPublished) return
+          this.#publish()
+          this.#startChecks()
+        },
+        failing: (host, error, stale) =>
+          logger.warn(
+            { upstream, host, error },
+            stale ? 'the name is not found: its last addresses go on being used' : 'the name is not found',
+          ),
+        recovered: (host) => logger.info({ upstream, host }, 'the name is found again'),
       },
-      failing: (host, error, stale) =>
-        logger.warn(
-          { upstream, host, error },
-          stale ? 'the name is not found: its last addresses go on being used' : 'the name is not found',
-        ),
-      recovered: (host) => logger.info({ upstream, host }, 'the name is found again'),
-    })
+    )
   }
 
   #publish(): void {
@@ -143,17 +162,19 @@ export class ManagedUpstream {
     )
     if (leftOut > 0)
       logger.warn({ upstream: name, used: MAX_MEMBERS, leftOut }, 'the upstream has too many addresses')
+    if (this.#isPublished) this.#logChange(this.#members, members)
     this.#members = members
-    planes.setUpstream(this.#settings(), board)
+    this.#isPublished = true
+    planes.setUpstream(this.#settings(members), board)
     logger.debug({ upstream: name, addresses: members.map(({ key }) => key) }, 'upstream')
   }
 
-  #settings(): UpstreamSettings {
+  #settings(members: readonly Member[]): UpstreamSettings {
     const { name, balance, maxConnections, queueTimeoutMs, maxQueue, passiveHealth, onDown, pool } =
       this.#config
     return {
       name,
-      members: this.#members,
+      members,
       balance,
       maxConnections,
       queueTimeoutMs,
@@ -169,20 +190,24 @@ export class ManagedUpstream {
   /** A check for each member that has none, none for those that have gone. */
   #startChecks(): void {
     const { board, engine, planes } = this.#options
-    const { check: config, name } = this.#config
+    const { check: config, name, sendProxyProtocol } = this.#config
     for (const [slot, { key, check }] of this.#checks) {
       if (this.#members.some((member) => member.slot === slot && member.key === key)) continue
       check.close()
       this.#checks.delete(slot)
+      // Whoever comes there next is up until its own checks say otherwise.
+      board.setDown(slot, false)
     }
     if (config === null) return
     for (const member of this.#members) {
       const { slot, key, address } = member
       if (this.#checks.has(slot)) continue
-      const check = new HealthCheck(engine, address, config, this.#dial, (turn) => {
+      const options = { engine, address, config, dial: this.#dial, sendProxyProtocol }
+      const check = new HealthCheck(options, (turn) => {
         board.setDown(slot, turn.to === 'down')
         this.#log(member, turn)
         if (turn.to === 'down') planes.cutMember(name, slot, turn.message)
+        else planes.serveUpstream(name)
       })
       this.#checks.set(slot, { key, check })
       check.start()
@@ -195,6 +220,17 @@ export class ManagedUpstream {
       this.#options.board.setDown(slot, false)
     }
     this.#checks.clear()
+  }
+
+  #logChange(before: readonly Member[], after: readonly Member[]): void {
+    const [was, is] = [before, after].map((members) => new Set(members.map(({ key }) => key)))
+    const came = after.filter(({ key }) => was?.has(key) !== true).map(({ key }) => key)
+    const went = before.filter(({ key }) => is?.has(key) !== true).map(({ key }) => key)
+    if (came.length + went.length === 0) return
+    this.#options.logger.info(
+      { upstream: this.#config.name, came, gone: went },
+      'the upstream has other endpoints',
+    )
   }
 
   #log({ address }: Member, { to, message }: Transition): void {

@@ -10,10 +10,19 @@ import { MAX_MEMBERS, type UpstreamBoard } from './upstream-board.js'
 
 export class MemberTable {
   readonly #board: UpstreamBoard
-  readonly #slots = new Map<string, number>()
+  /** By key. Those that have gone come first, the one that went first before the others. */
+  readonly #members = new Map<string, Member>()
+  #current: ReadonlySet<string> = new Set()
 
   constructor(board: UpstreamBoard) {
     this.#board = board
+  }
+
+  /** Those that are no members any more, but have connections still. */
+  get leaving(): readonly Member[] {
+    return [...this.#members.values()].filter(
+      ({ key, slot }) => !this.#current.has(key) && this.#board.open(slot) > 0,
+    )
   }
 
   /**
@@ -35,28 +44,35 @@ export class MemberTable {
     const free = this.#freeSlots(wanted)
     const members: Member[] = []
     for (const [key, member] of wanted) {
-      const slot = this.#slots.get(key) ?? this.#take(key, free)
+      const slot = this.#members.get(key)?.slot ?? this.#take(free)
       if (slot !== undefined) members.push({ ...member, slot })
     }
+    for (const member of members) {
+      // Behind all that have gone.
+      this.#members.delete(member.key)
+      this.#members.set(member.key, member)
+    }
+    this.#current = new Set(members.map(({ key }) => key))
     return { members, leftOut: wanted.size - members.length }
   }
 
-  #take(key: string, free: number[]): number | undefined {
+  #take(free: number[]): number | undefined {
     const slot = free.shift()
     if (slot === undefined) return undefined
-    for (const [former, at] of this.#slots) if (at === slot) this.#slots.delete(former)
+    for (const [key, former] of this.#members) if (former.slot === slot) this.#members.delete(key)
     this.#board.clear(slot)
-    this.#slots.set(key, slot)
     return slot
   }
 
-  /** Those never used first, so that figures stay as long as they can. */
+  /**
+   * Those never used first, so that figures stay as long as they can, then those that went first: a plane that has not heard
+   * yet of what goes now may be about to dial it.
+   */
   #freeSlots(wanted: ReadonlyMap<string, unknown>): number[] {
-    const used = new Set(this.#slots.values())
+    const members = [...this.#members.values()]
+    const used = new Set(members.map(({ slot }) => slot))
     const free = Array.from({ length: MAX_MEMBERS }, (_, slot) => slot).filter((slot) => !used.has(slot))
-    const left = [...this.#slots].flatMap(([key, slot]) =>
-      wanted.has(key) || this.#board.open(slot) > 0 ? [] : [slot],
-    )
-    return [...free, ...left]
+    const left = members.filter(({ key, slot }) => !wanted.has(key) && this.#board.open(slot) === 0)
+    return [...free, ...left.map(({ slot }) => slot)]
   }
 }

@@ -6,7 +6,6 @@
  *   that becomes free is taken by whoever is told first
  */
 
-import type { Address } from '../../core/address.js'
 import { type Balancer, createBalancer } from '../../core/balance/balancer.js'
 import { eligible } from '../../core/health/availability.js'
 import { TidegateError } from '../../errors.js'
@@ -14,7 +13,7 @@ import type { Engine } from '../../ports/engine.js'
 import { type EndpointHost, PlaneEndpoint } from './endpoint.js'
 import { unreached } from './list-course.js'
 import type { Course, Next, Reach } from './reach.js'
-import type { UpstreamNews, UpstreamSettings } from './settings.js'
+import type { Member, UpstreamNews, UpstreamSettings } from './settings.js'
 import type { UpstreamBoard } from './upstream-board.js'
 
 export interface PlaneUpstreamOptions {
@@ -29,7 +28,7 @@ export interface PlaneUpstreamOptions {
 
 const WAIT: Next = { kind: 'wait' }
 
-export class PlaneUpstream implements EndpointHost {
+export class PlaneUpstream implements EndpointHost, Course {
   readonly engine: Engine
   readonly plane: number
   readonly board: UpstreamBoard
@@ -40,8 +39,13 @@ export class PlaneUpstream implements EndpointHost {
   #settings: UpstreamSettings
   #balancer: Balancer
   #endpoints: readonly PlaneEndpoint[] = []
+  /** By slot, those included that are no endpoints now: they may come back, while they have connections still. */
+  readonly #known = new Map<number, PlaneEndpoint>()
   /** In the order they came, each with the end of its patience. */
   readonly #waiting = new Map<Reach, NodeJS.Timeout | null>()
+  /** When a member that is left out may be tried again, while clients wait for others. */
+  #returnTimer: NodeJS.Timeout | null = null
+  #returnsAt = Number.POSITIVE_INFINITY
   #isServing = false
 
   constructor(settings: UpstreamSettings, board: UpstreamBoard, options: PlaneUpstreamOptions) {
@@ -74,30 +78,25 @@ export class PlaneUpstream implements EndpointHost {
     for (const endpoint of this.#endpoints) endpoint.retire()
     this.#endpoints = []
     this.#serveSoon()
+    if (this.#returnTimer !== null) clearTimeout(this.#returnTimer)
   }
 
-  course(client: Address): Course {
-    return new UpstreamCourse(this, client)
-  }
-
-  /** Where `course` goes next. */
-  choose(course: UpstreamCourse, reach: Reach): Next {
-    const { client, tried } = course
-    // Behind those who came before.
-    if (this.#waiting.size > 0 && !this.#waiting.has(reach)) return this.#wait(reach)
+  next(reach: Reach): Next {
+    const { client, tried } = reach
+    const isItsTurn = this.#waiting.size === 0 || this.#waiting.has(reach)
     const only = this.#endpoints.length === 1 ? this.#endpoints[0] : undefined
-    if (only !== undefined && tried.length === 0 && this.board.isUp(only.index))
-      return course.take(only) ?? this.#wait(reach)
-    let isFull = false
-    for (let left = this.#eligible(tried); left.length > 0; ) {
+    if (only !== undefined && isItsTurn && tried.length === 0 && this.board.isUp(only.index))
+      return only.tryTake() ?? this.#wait(reach)
+    let left = this.#eligible(tried)
+    if (left.length === 0) return this.#none(reach)
+    while (isItsTurn) {
       const endpoint = this.#balancer.pick(left, client, this.#random)
       if (endpoint === null) break
-      const next = course.take(endpoint)
+      const next = endpoint.tryTake()
       if (next !== null) return next
-      isFull = true
       left = left.filter((each) => each !== endpoint)
     }
-    return isFull ? this.#wait(reach) : this.#none(reach, tried)
+    return this.#wait(reach)
   }
 
   forget(reach: Reach): void {
@@ -114,12 +113,12 @@ export class PlaneUpstream implements EndpointHost {
 
   /** There may be room: a place was given back elsewhere. */
   serve(): void {
-    for (const reach of [...this.#waiting.keys()]) {
-      if (!this.#waiting.has(reach)) continue
+    for (const reach of this.#waiting.keys()) {
       if (!reach.go()) break
       this.forget(reach)
     }
     if (this.#waiting.size === 0) this.#leaveRoom()
+    else this.#awaitReturn()
   }
 
   /** Closes up to `count` idle connections. Returns how many were. */
@@ -134,25 +133,36 @@ export class PlaneUpstream implements EndpointHost {
 
   /** A member is down, as somebody else has found. */
   cut(slot: number, why: string): void {
-    this.#endpoints.find(({ index }) => index === slot)?.cutAll(why)
+    this.#known.get(slot)?.cutAll(why)
+    // Nobody may be left to wait for.
+    if (this.#waiting.size > 0) this.#serveSoon()
   }
 
   #takeMembers(): void {
-    const before = new Map(this.#endpoints.map((endpoint) => [endpoint.index, endpoint]))
+    const gone = new Set(this.#endpoints)
     this.#endpoints = this.#settings.members.map((member) => {
-      const known = before.get(member.slot)
-      if (known?.key !== member.key) return new PlaneEndpoint(member, this)
-      before.delete(member.slot)
-      known.become(member)
-      return known
+      const endpoint = this.#endpointOf(member)
+      gone.delete(endpoint)
+      return endpoint
     })
-    for (const endpoint of before.values()) endpoint.retire()
+    for (const endpoint of gone) endpoint.retire()
   }
 
-  #eligible(tried: readonly PlaneEndpoint[]): readonly PlaneEndpoint[] {
+  #endpointOf(member: Member): PlaneEndpoint {
+    const known = this.#known.get(member.slot)
+    if (known?.key === member.key) {
+      known.become(member)
+      return known
+    }
+    const endpoint = new PlaneEndpoint(member, this)
+    this.#known.set(member.slot, endpoint)
+    return endpoint
+  }
+
+  #eligible(tried: readonly number[]): readonly PlaneEndpoint[] {
     const now = this.now()
     const left =
-      tried.length === 0 ? this.#endpoints : this.#endpoints.filter((endpoint) => !tried.includes(endpoint))
+      tried.length === 0 ? this.#endpoints : this.#endpoints.filter(({ index }) => !tried.includes(index))
     return eligible(left, ({ index }) => this.board.state(index, now))
   }
 
@@ -160,7 +170,10 @@ export class PlaneUpstream implements EndpointHost {
     if (this.#waiting.has(reach)) return WAIT
     const { name, maxQueue, queueTimeoutMs } = this.#settings
     if (!this.board.beginWaiting(this.plane, maxQueue)) {
-      const message = `${maxQueue} clients wait for a connection to '${name}' already (maxQueue)`
+      const message =
+        maxQueue === 0
+          ? `all endpoints of '${name}' are full, and no client may wait (maxQueue 0)`
+          : `${maxQueue} clients wait for a connection to '${name}' already (maxQueue)`
       return { kind: 'none', reason: 'queue_full', error: inVain('queue_full', message) }
     }
     const timer = queueTimeoutMs > 0 ? setTimeout(() => this.#timedOut(reach), queueTimeoutMs) : null
@@ -178,7 +191,28 @@ export class PlaneUpstream implements EndpointHost {
     reach.fail('queue_timeout', inVain('queue_timeout', message))
   }
 
-  #none({ lastError }: Reach, tried: readonly PlaneEndpoint[]): Next {
+  /** A member that is left out comes back with the time, and nobody tells. */
+  #awaitReturn(): void {
+    const now = this.now()
+    for (const { index } of this.#endpoints) {
+      const at = this.board.ejectedUntil(index)
+      if (at <= now || at >= this.#returnsAt) continue
+      this.#returnsAt = at
+      if (this.#returnTimer !== null) clearTimeout(this.#returnTimer)
+      this.#returnTimer = setTimeout(
+        () => {
+          this.#returnTimer = null
+          this.#returnsAt = Number.POSITIVE_INFINITY
+          this.serve()
+          // A timer may be early by a fraction.
+        },
+        at - now + 1,
+      )
+      this.#returnTimer.unref()
+    }
+  }
+
+  #none({ lastError, tried }: Reach): Next {
     if (tried.length > 0) return unreached(lastError)
     const { name, members } = this.#settings
     const message =
@@ -209,36 +243,3 @@ export class PlaneUpstream implements EndpointHost {
 
 const inVain = (code: 'queue_full' | 'queue_timeout', message: string): TidegateError =>
   new TidegateError(code, message, { fault: 'system', retryable: true })
-
-const NOBODY: readonly PlaneEndpoint[] = []
-
-/** One client's. */
-class UpstreamCourse implements Course {
-  readonly client: Address
-  readonly #upstream: PlaneUpstream
-  /** The one that was dialled last. */
-  #dialled: PlaneEndpoint | null = null
-  /** In vain. */
-  tried: readonly PlaneEndpoint[] = NOBODY
-
-  constructor(upstream: PlaneUpstream, client: Address) {
-    this.#upstream = upstream
-    this.client = client
-  }
-
-  next(reach: Reach): Next {
-    if (this.#dialled !== null) this.tried = [...this.tried, this.#dialled]
-    this.#dialled = null
-    return this.#upstream.choose(this, reach)
-  }
-
-  take(endpoint: PlaneEndpoint): Next | null {
-    const next = endpoint.tryTake(this.client)
-    if (next?.kind === 'dial') this.#dialled = endpoint
-    return next
-  }
-
-  forget(reach: Reach): void {
-    this.#upstream.forget(reach)
-  }
-}

@@ -1,6 +1,5 @@
 /** The upstreams of one plane, by name. */
 
-import type { Address } from '../../core/address.js'
 import { TidegateError } from '../../errors.js'
 import { PlaneUpstream, type PlaneUpstreamOptions } from './plane-upstream.js'
 import type { Course, Next } from './reach.js'
@@ -27,8 +26,8 @@ export class PlaneUpstreams {
     return this.#byName.get(name)
   }
 
-  course(name: string, client: Address): Course {
-    return this.#byName.get(name)?.course(client) ?? new NoCourse(name)
+  course(name: string): Course {
+    return this.#byName.get(name) ?? new NoCourse(name)
   }
 
   /** Closes up to `count` idle connections: their descriptors are needed. Returns how many were. */

@@ -2,8 +2,9 @@
  * One client's way to an upstream connection: one that is ready, or a dial; after a dial that failed the next endpoint; a
  * wait where all are full. No byte of the client has moved yet, so each try costs it nothing but time.
  *
- * - course: who says where to go next: an upstream (course.ts), or a list of addresses that a hook gave
- * - use: what the client's session has of the endpoint while it has its connection (endpoint.ts); null: it was dialled by the way
+ * - course: who says where to go next: an upstream (plane-upstream.ts), or a list of addresses that a hook gave (list-course.ts)
+ * - place: what was taken of an endpoint for a dial; once that has connected, the session's use of it (endpoint.ts). null: nobody
+ *   keeps account of the address
  */
 
 import type { Address } from '../../core/address.js'
@@ -21,8 +22,12 @@ export interface UpstreamUse {
   ended(reason: CloseReason, downstreamBytes: number): void
   /** The client has left, the link is undone, and the connection seems clean. It is not the session's any more. */
   takeBack(conn: Conn): void
-  /** How to end the session when the endpoint is found to be down. Called once, when it has its link. */
-  onDown(cut: (error: Error) => void): void
+  /** Whom to end when the endpoint is found to be down. Called once, when it has its link. */
+  onDown(session: Cuttable): void
+}
+
+export interface Cuttable {
+  cut(reason: CloseReason, error: Error): void
 }
 
 interface Ready {
@@ -42,8 +47,10 @@ export type Next =
 
 /** A place among an endpoint's connections, for one dial. Exactly one of these ends it. */
 export interface DialPlace {
-  /** What is sent before anything of the client. */
-  header(client: Pick<Conn, 'local'>): Uint8Array | null
+  /** Of the endpoint's member. */
+  readonly slot: number
+  /** What is sent before anything of the client, which has connected to `local`. */
+  header(client: Address, local: Address): Uint8Array | null
   connected(conn: Conn): UpstreamUse
   failed(error: Error): void
   /** Given up, through no fault of the endpoint. */
@@ -65,11 +72,19 @@ export interface ReachHost {
   failed(reason: CloseReason, error: Error): void
 }
 
+const NONE: readonly number[] = []
+
 export class Reach {
+  /** Whom it is for. */
+  readonly client: Address
+  /** Slots of the members that were dialled in vain. */
+  tried: readonly number[] = NONE
+  /** What the last dial failed with. */
+  lastError: TidegateError | null = null
   readonly #engine: Engine
   readonly #course: Course
   readonly #options: DialOptions
-  readonly #client: Conn
+  readonly #conn: Conn
   readonly #host: ReachHost
   #dial: Dial | null = null
   #place: DialPlace | null = null
@@ -78,14 +93,21 @@ export class Reach {
   /** Ready, and looked at once more. */
   #waiting: Ready | null = null
   #isOver = false
-  /** What the last dial failed with. */
-  lastError: TidegateError | null = null
 
-  constructor(engine: Engine, course: Course, options: DialOptions, client: Conn, host: ReachHost) {
+  /** `conn`: the client's. */
+  constructor(
+    engine: Engine,
+    course: Course,
+    options: DialOptions,
+    client: Address,
+    conn: Conn,
+    host: ReachHost,
+  ) {
+    this.client = client
     this.#engine = engine
     this.#course = course
     this.#options = options
-    this.#client = client
+    this.#conn = conn
     this.#host = host
   }
 
@@ -101,8 +123,7 @@ export class Reach {
         this.fail(next.reason, next.error)
         return true
       case 'ready':
-        this.#confirm(next)
-        return true
+        return this.#confirm(next)
       case 'dial':
         this.#startDial(next.address, next.place)
         return true
@@ -130,30 +151,29 @@ export class Reach {
     this.#course.forget(this)
   }
 
-  /** It was alive as far as is known. */
-  #confirm(ready: Ready): void {
+  /** It was alive as far as is known. As `go`. */
+  #confirm(ready: Ready): boolean {
     const left = ready.conn.confirm()
-    if (!(left instanceof Promise)) this.#confirmed(ready, left)
-    else {
-      this.#waiting = ready
-      void left.then((later) => {
-        if (this.#waiting === ready) this.#confirmed(ready, later)
-      })
-    }
+    if (!(left instanceof Promise)) return this.#confirmed(ready, left)
+    this.#waiting = ready
+    void left.then((later) => {
+      if (this.#waiting === ready) this.#confirmed(ready, later)
+    })
+    return true
   }
 
-  #confirmed(ready: Ready, left: UpstreamLeft): void {
+  #confirmed(ready: Ready, left: UpstreamLeft): boolean {
     const { address, conn, use } = ready
     this.#waiting = null
     // What a server says first is for its first client.
     if (left !== 'clean' && !(left === 'unread' && use.isFresh)) {
       conn.destroy()
-      use.ended('upstream_fin', 0)
-      this.go()
-      return
+      use.ended('killed', 0)
+      return this.go()
     }
     this.#isOver = true
     this.#host.reached(address, conn, use)
+    return true
   }
 
   #startDial(address: Address, place: DialPlace | null): void {
@@ -164,7 +184,7 @@ export class Reach {
       if (conn === null) this.#dialFailed(error)
       else this.#connected(address, conn)
     }
-    this.#dial = this.#engine.dial(address, this.#options, done, this.#client)
+    this.#dial = this.#engine.dial(address, this.#options, done, this.#conn)
   }
 
   #dialFailed(error: TidegateError | null): void {
@@ -172,12 +192,15 @@ export class Reach {
     const place = this.#place
     this.#place = null
     this.lastError = failure
-    place?.failed(failure)
+    if (place !== null) {
+      this.tried = [...this.tried, place.slot]
+      place.failed(failure)
+    }
     this.go()
   }
 
   #connected(address: Address, conn: Conn): void {
-    const header = this.#place?.header(this.#client) ?? null
+    const header = this.#place?.header(this.client, this.#conn.local) ?? null
     if (header === null) {
       this.#finish(address, conn)
       return

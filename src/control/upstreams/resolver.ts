@@ -17,6 +17,9 @@ export const systemLookupAll: Lookup = async (host) =>
 /** Nobody waits longer for the first answer: until it is there, the engine looks names up by itself, for each dial. */
 export const FIRST_LOOKUP_MS = 1000
 
+/** What takes longer has failed. As long as the system's own way takes at most with two name servers that do not answer. */
+const LOOKUP_TIMEOUT_MS = 20_000
+
 /** `localhost` is one place, whatever number of addresses it has: which of them answers is found out by dialling. */
 const isLoopbackName = (host: string): boolean => /^(.*\.)?localhost\.?$/i.test(host)
 
@@ -41,6 +44,15 @@ export interface ResolverHost {
 interface Known {
   addresses: readonly string[]
   isFailing: boolean
+  timer: NodeJS.Timeout | null
+}
+
+export interface ResolverOptions {
+  readonly lookup: Lookup
+  /** 0: names are looked up once. */
+  readonly intervalMs: number
+  /** Whose place it takes: what that one knows is known from the start. */
+  readonly former?: Resolver | undefined
 }
 
 export class Resolver {
@@ -48,20 +60,31 @@ export class Resolver {
   readonly #intervalMs: number
   readonly #host: ResolverHost
   readonly #known = new Map<string, Known>()
-  #timer: NodeJS.Timeout | null = null
   #isClosed = false
 
-  /** `intervalMs` 0: names are looked up once. */
-  constructor(names: ReadonlySet<string>, lookup: Lookup, intervalMs: number, host: ResolverHost) {
-    for (const name of names) this.#known.set(name, { addresses: [], isFailing: false })
+  constructor(
+    names: ReadonlySet<string>,
+    { lookup, intervalMs, former }: ResolverOptions,
+    host: ResolverHost,
+  ) {
+    const known = former === undefined ? undefined : former.#known
+    for (const name of names) {
+      const { addresses, isFailing } = known?.get(name) ?? { addresses: [], isFailing: false }
+      this.#known.set(name, { addresses, isFailing, timer: null })
+    }
     this.#lookup = lookup
     this.#intervalMs = intervalMs
     this.#host = host
   }
 
-  /** Resolves when all have been looked up once. */
-  start(): Promise<void> {
-    return this.#known.size === 0 ? Promise.resolve() : this.#round()
+  /** Resolves when those have been looked up once of which no address is known. */
+  async start(): Promise<void> {
+    const lookups = Array.from(this.#known, ([name, known]) => {
+      const isNew = known.addresses.length === 0
+      const lookup = this.#update(name, known)
+      return isNew ? lookup : null
+    })
+    await Promise.all(lookups)
   }
 
   /** What `address` stands for: itself, unless it is a name that has been found. */
@@ -79,32 +102,42 @@ export class Resolver {
 
   close(): void {
     this.#isClosed = true
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const { timer } of this.#known.values()) if (timer !== null) clearTimeout(timer)
   }
 
-  async #round(): Promise<void> {
-    const changes = await Promise.all([...this.#known].map(([name, known]) => this.#update(name, known)))
+  /** Each name by itself: one that hangs keeps no other waiting. */
+  async #update(name: string, known: Known): Promise<void> {
+    const found = await this.#find(name)
     if (this.#isClosed) return
-    if (changes.includes(true)) this.#host.changed()
-    if (this.#intervalMs > 0) this.#timer = setTimeout(() => void this.#round(), this.#intervalMs).unref()
-  }
-
-  /** Whether it stands for something else now. */
-  async #update(name: string, known: Known): Promise<boolean> {
-    try {
-      const found = [...new Set(await this.#lookup(name))].filter((text) => isIP(hostOf(text)) !== 0).sort()
-      if (found.length === 0) throw new Error('no address')
-      if (this.#isClosed) return false
+    if (found instanceof Error) {
+      if (!known.isFailing) this.#host.failing(name, found.message, known.addresses.length > 0)
+      known.isFailing = true
+    } else {
       if (known.isFailing) this.#host.recovered(name)
       known.isFailing = false
-      if (found.join() === known.addresses.join()) return false
+      const isNews = found.join() !== known.addresses.join()
       known.addresses = found
-      return true
+      if (isNews) this.#host.changed()
+    }
+    if (this.#intervalMs > 0)
+      known.timer = setTimeout(() => void this.#update(name, known), this.#intervalMs).unref()
+  }
+
+  /** In one order always: names are answered in turns. Never rejects. */
+  async #find(name: string): Promise<readonly string[] | Error> {
+    let timer: NodeJS.Timeout | undefined
+    const tooLate = new Promise<never>((_, reject) => {
+      const why = `no answer within ${LOOKUP_TIMEOUT_MS} ms`
+      timer = setTimeout(() => reject(new Error(why)), LOOKUP_TIMEOUT_MS).unref()
+    })
+    try {
+      const answer = await Promise.race([this.#lookup(name), tooLate])
+      const found = [...new Set(answer)].filter((text) => isIP(hostOf(text)) !== 0).sort()
+      return found.length > 0 ? found : new Error('no address')
     } catch (thrown) {
-      if (!known.isFailing && !this.#isClosed)
-        this.#host.failing(name, messageOf(thrown), known.addresses.length > 0)
-      known.isFailing = true
-      return false
+      return new Error(messageOf(thrown))
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

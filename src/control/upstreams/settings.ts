@@ -59,4 +59,6 @@ export interface UpstreamPlanes {
   setUpstream(settings: UpstreamSettings, board: UpstreamBoard): void
   /** Ends the connections of a member that is down, where that is wished. */
   cutMember(upstream: string, slot: number, why: string): void
+  /** A member is well again: those that wait may go there. */
+  serveUpstream(upstream: string): void
 }

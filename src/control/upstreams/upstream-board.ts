@@ -1,13 +1,13 @@
 /**
  * One upstream's figures in memory that all planes share: how many connections each member has, who waits, who is well.
  *
- *     board = counts of member 0, 1, … : 64-bit   connected, failed, reused, spare, unclean, ejected until (ms)
+ *     board = counts of member 0, 1, … : 64-bit   connected, failed, refused, reused, spare, unclean, ejected until (ms)
  *             common : 32-bit                     waiting, announced
  *             plane 0, 1, … : 32-bit              waiting
  *             member 0, 1, … : 32-bit             open, busy, state, failures, ejections, last failure, then open, busy, idle of each plane
  *
  * - open: connections to a member, and dials under way, idle ones included; what `maxConnections` limits
- * - busy: those that serve a client; what balancing goes by
+ * - busy: those that serve a client, or are dialled for one; what balancing goes by
  * - announced: some plane has said that there is room, and those that wait have not been told yet
  *
  * Whoever finds no room counts itself as waiting first and looks again; who makes room does that first and then looks
@@ -42,12 +42,13 @@ const PLANE_WORDS = 3
 const EJECTED = 1
 const DOWN = 2
 
-const COUNT_NAMES = ['connected', 'failed', 'reused', 'spare', 'unclean'] as const
+const COUNT_NAMES = ['connected', 'failed', 'refused', 'reused', 'spare', 'unclean'] as const
 const UNTIL = COUNT_NAMES.length
 const COUNTS = UNTIL + 1
 
 /**
- * `connected`: dials that succeeded; `failed`: those that did not. `reused`: clients that got a connection another one had
+ * `connected`: dials that succeeded; `failed`: those that did not. `refused`: connections that the upstream reset without having said
+ * a word. `reused`: clients that got a connection another one had
  * left; `spare`: one that was dialled ahead. `unclean`: taken back, and closed since it was not proven clean.
  */
 export type MemberCount = (typeof COUNT_NAMES)[number]
@@ -56,9 +57,10 @@ export type MemberCounts = Readonly<Record<MemberCount, number>>
 const COUNT_AT: MemberCounts = {
   connected: 0,
   failed: 1,
-  reused: 2,
-  spare: 3,
-  unclean: 4,
+  refused: 2,
+  reused: 3,
+  spare: 4,
+  unclean: 5,
 }
 
 export class UpstreamBoard {
@@ -129,6 +131,7 @@ export class UpstreamBoard {
     return {
       connected: countOf('connected'),
       failed: countOf('failed'),
+      refused: countOf('refused'),
       reused: countOf('reused'),
       spare: countOf('spare'),
       unclean: countOf('unclean'),
@@ -177,7 +180,7 @@ export class UpstreamBoard {
     return Atomics.load(this.#words, this.#at(slot) + STATE) === 0
   }
 
-  /** `now`: ms since 1970. An ejection that is over counts as up: the next client tries. */
+  /** `now`: by `processNow`. An ejection that is over counts as up: the next client tries. */
   state(slot: number, now: number): Availability {
     const state = Atomics.load(this.#words, this.#at(slot) + STATE)
     if ((state & DOWN) !== 0) return 'down'
@@ -189,11 +192,11 @@ export class UpstreamBoard {
     else Atomics.and(this.#words, this.#at(slot) + STATE, ~DOWN)
   }
 
-  /** `isRefusal`: a dial alone does not show that it works again. */
-  addFailure(slot: number, isRefusal: boolean): void {
+  /** `isRefusal`: a dial alone does not show that it works again. Returns how many there were before. */
+  addFailure(slot: number, isRefusal: boolean): number {
     const at = this.#at(slot)
     Atomics.store(this.#words, at + LAST_FAILURE, isRefusal ? 1 : 0)
-    Atomics.add(this.#words, at + FAILURES, 1)
+    return Atomics.add(this.#words, at + FAILURES, 1)
   }
 
   hasNoFailures(slot: number): boolean {
@@ -202,6 +205,12 @@ export class UpstreamBoard {
 
   lastWasRefusal(slot: number): boolean {
     return Atomics.load(this.#words, this.#at(slot) + LAST_FAILURE) === 1
+  }
+
+  /** Until when it is left out, by `processNow`; 0: it is not. */
+  ejectedUntil(slot: number): number {
+    const isEjected = (Atomics.load(this.#words, this.#at(slot) + STATE) & EJECTED) !== 0
+    return isEjected ? this.#until(slot) : 0
   }
 
   /** As it is, or nearly: other threads may be at it. */
@@ -229,6 +238,8 @@ export class UpstreamBoard {
     const at = this.#at(slot)
     Atomics.store(this.#words, at + FAILURES, 0)
     Atomics.store(this.#words, at + EJECTIONS, 0)
+    // Or the next failure would count for nothing, as one during the ejection.
+    Atomics.store(this.#counts, slot * COUNTS + UNTIL, 0n)
     return (Atomics.and(this.#words, at + STATE, ~EJECTED) & EJECTED) !== 0
   }
 

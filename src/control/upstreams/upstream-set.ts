@@ -36,10 +36,9 @@ export class UpstreamSet {
     this.#options = options
   }
 
-  /** Resolves when the planes know all of them. */
+  /** Resolves when the planes know all of them. Others stay, for listeners that still lead there. */
   async become(config: GatewayConfig): Promise<void> {
     const dial = dialOptions(config)
-    for (const [name, upstream] of this.#byName) if (config.upstreams[name] === undefined) upstream.drop()
     await Promise.all(
       Object.values(config.upstreams).map((upstream) => {
         const known = this.#byName.get(upstream.name)
@@ -50,6 +49,11 @@ export class UpstreamSet {
         return managed.open()
       }),
     )
+  }
+
+  /** All but these are not in the config any more. */
+  keep(names: ReadonlySet<string>): void {
+    for (const [name, upstream] of this.#byName) if (!names.has(name)) upstream.drop()
   }
 
   turned(name: string, slot: number, turn: Transition): void {

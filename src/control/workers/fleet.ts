@@ -88,7 +88,7 @@ export class WorkerFleet implements Plane, KeeperListener {
       now: processNow,
       random: Math.random,
       news: {
-        room: (name) => this.#serveUpstream(name),
+        room: (name) => this.serveUpstream(name),
         wanted: (name) => this.#yieldTo(MAIN, name),
         turned: onTurned,
       },
@@ -229,7 +229,7 @@ export class WorkerFleet implements Plane, KeeperListener {
       case 'room':
         return this.#makeKnown(news.name)
       case 'upstream_room':
-        return this.#serveUpstream(news.upstream)
+        return this.serveUpstream(news.upstream)
       case 'wanted':
         return this.#yieldTo(thread.plane, news.upstream)
       case 'turned':
@@ -254,7 +254,7 @@ export class WorkerFleet implements Plane, KeeperListener {
     }
     for (const [name, { board }] of this.#upstreamSettings) {
       board.forget(thread.plane)
-      this.#serveUpstream(name)
+      this.serveUpstream(name)
     }
   }
 
@@ -277,7 +277,7 @@ export class WorkerFleet implements Plane, KeeperListener {
   }
 
   /** Tells the planes whose clients wait for a connection that there may be room. */
-  #serveUpstream(upstream: string): void {
+  serveUpstream(upstream: string): void {
     const planes = this.#upstreamSettings.get(upstream)?.board.clearRoom() ?? []
     if (planes.includes(MAIN)) this.#upstreams.get(upstream)?.serve()
     for (const thread of this.#threads())
