@@ -11,7 +11,7 @@ import { encodeProxyHeader } from '../../core/codec/proxy-protocol/encode.js'
 import { afterFailure, afterSuccess } from '../../core/health/passive.js'
 import { passiveTransition } from '../../core/health/transitions.js'
 import { TidegateError } from '../../errors.js'
-import type { Conn, Engine } from '../../ports/engine.js'
+import type { Conn, Engine, UpstreamLeft } from '../../ports/engine.js'
 import { EndpointPool, type Pooled } from './endpoint-pool.js'
 import type { DialPlace, Next, UpstreamUse } from './reach.js'
 import type { Member, UpstreamNews, UpstreamSettings } from './settings.js'
@@ -93,8 +93,8 @@ export class PlaneEndpoint implements Candidate {
 
   dialFailed(error: Error): void {
     this.#host.board.count(this.member.slot, 'failed')
-    this.givePlace()
     this.failed(error, false)
+    this.givePlace()
   }
 
   givePlace(): void {
@@ -108,6 +108,12 @@ export class PlaneEndpoint implements Candidate {
 
   end(): void {
     this.#host.board.addBusy(this.#host.plane, this.member.slot, -1)
+  }
+
+  /** Connections that other planes keep, and clients of this one could have. */
+  get othersHaveIdle(): boolean {
+    const { board, plane } = this.#host
+    return board.othersHaveIdle(plane, this.member.slot)
   }
 
   get cutsWhenDown(): boolean {
@@ -238,10 +244,16 @@ class EndpointUse implements UpstreamUse {
     endpoint.begin()
   }
 
-  onDown(cut: Cut): void {
+  linked(cut: Cut): void {
+    if (this.#pooled?.wasReady === true) this.#pooled.pool.serves(this.#pooled.member)
     if (!this.#endpoint.cutsWhenDown) return
     this.#cut = cut
     this.#endpoint.addCut(cut)
+  }
+
+  unused(): void {
+    this.#leave()
+    this.#giveUp()
   }
 
   ended(reason: CloseReason, downstreamBytes: number): void {
@@ -249,15 +261,19 @@ class EndpointUse implements UpstreamUse {
     if (isRefusal(reason, downstreamBytes))
       this.#endpoint.failed(new Error('it resets connections without a word'), true)
     else this.#endpoint.worked()
-    if (this.#pooled === null) this.#endpoint.givePlace()
-    else this.#pooled.pool.discard(this.#pooled.member)
+    this.#giveUp()
   }
 
-  takeBack(conn: Conn): void {
+  takeBack(left: UpstreamLeft): void {
     this.#leave()
     this.#endpoint.worked()
-    if (this.#pooled === null) conn.destroy()
-    else this.#pooled.pool.takeBack(this.#pooled.member)
+    if (this.#pooled === null) this.#endpoint.givePlace()
+    else this.#pooled.pool.takeBack(this.#pooled.member, left)
+  }
+
+  #giveUp(): void {
+    if (this.#pooled === null) this.#endpoint.givePlace()
+    else this.#pooled.pool.discard(this.#pooled.member)
   }
 
   #leave(): void {
