@@ -188,10 +188,10 @@ export class SessionRunner implements ReachHost {
         this.#client.reset()
         return
       case 'discard_upstream':
+        this.#use?.unused()
+        this.#use = null
         this.#upstream?.destroy()
         this.#upstream = null
-        this.#use?.ended('killed', 0)
-        this.#use = null
         return
       case 'finish':
         return this.#finish(command.reason)
@@ -307,7 +307,7 @@ export class SessionRunner implements ReachHost {
       onEnd: (end) => this.#linkEnded(end),
     }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
-    this.#use?.onDown(this)
+    this.#use?.linked(this)
     if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
   }
 
@@ -340,10 +340,8 @@ export class SessionRunner implements ReachHost {
     const [use, upstream] = [this.#use, this.#upstream]
     this.#use = null
     void link.interrupt(TAKE_BACK_TIMEOUT_MS).then((left) => {
-      if (upstream === null || use === null) return
-      if (left === 'clean') return use.takeBack(upstream)
-      upstream.destroy()
-      use.ended('client_fin', this.#totals.downstream)
+      if (left !== 'clean') upstream?.destroy()
+      use?.takeBack(left)
     })
   }
 

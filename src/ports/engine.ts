@@ -217,11 +217,15 @@ export interface Link {
   readonly totals: PerDirection<number>
   /**
    * Whether no answer is outstanding, as far as bytes tell: the last ones that moved went to the client and are its kernel's, or
-   * none has moved at all.
+   * none has moved at all; and the upstream has not ended.
    */
   isAnswered(): boolean
-  /** From inside `onEndOfStream` for the client's end: it is not passed on before `passEnd`, or the upstream's own end. */
+  /**
+   * From inside `onEndOfStream` for the client's end: it is not passed on before `passEnd` or the upstream's own end. Does
+   * nothing when the upstream has ended already.
+   */
   keepEnd(): void
+  /** The end that was kept is passed on. Harmless when none was. */
   passEnd(): void
   /** Stops reading from both sides, without limit of time (it does not count as idle). Not nested. */
   hold(): void

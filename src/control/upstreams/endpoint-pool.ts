@@ -15,7 +15,7 @@ import type { IdlePoolOptions } from '../../core/pool/idle-options.js'
 import { IdlePool, type IdlePoolShell } from '../../core/pool/idle-pool.js'
 import type { Member as PoolMember } from '../../core/pool/member.js'
 import { nodeClock } from '../../pools/node-clock.js'
-import type { Conn } from '../../ports/engine.js'
+import type { Conn, UpstreamLeft } from '../../ports/engine.js'
 import type { EndpointHost } from './endpoint.js'
 import { isProvenClean } from './reset-exchange.js'
 
@@ -23,6 +23,8 @@ import { isProvenClean } from './reset-exchange.js'
 export interface Pooled {
   readonly pool: EndpointPool
   readonly member: PoolMember<Conn>
+  /** It waited for its client, and not the other way round. */
+  readonly wasReady: boolean
 }
 
 /** The endpoint, as its pool knows it. */
@@ -47,14 +49,18 @@ export class EndpointPool {
   take(): Pooled | null {
     if (this.#pool.idle === 0) return null
     const member = this.#pool.take()
-    if (member === null) return null
-    this.#host.board.count(this.#owner.member.slot, member.uses > 1 ? 'reused' : 'spare')
-    return { pool: this, member }
+    return member === null ? null : { pool: this, member, wasReady: true }
+  }
+
+  /** One that was ready has its client. */
+  serves({ uses }: PoolMember<Conn>): void {
+    this.#host.board.count(this.#owner.member.slot, uses > 1 ? 'reused' : 'spare')
   }
 
   /** One that was dialled for a client: with `reuse` it may come back. */
   adopt(conn: Conn): Pooled | null {
-    return this.#config.mode === 'reuse' ? { pool: this, member: this.#pool.adopt(conn) } : null
+    if (this.#config.mode !== 'reuse') return null
+    return { pool: this, member: this.#pool.adopt(conn), wasReady: false }
   }
 
   /** It is closed, or to be closed. */
@@ -62,14 +68,21 @@ export class EndpointPool {
     this.#pool.discard(member)
   }
 
-  /** Its client has left. */
-  takeBack(member: PoolMember<Conn>): void {
-    void this.#prove(member.conn).then((isClean) => {
-      if (!isClean) this.#host.board.count(this.#owner.member.slot, 'unclean')
-      const isWanted = this.#pool.idle < this.#host.share(this.#config.max)
-      if (isClean && isWanted && member.place === 'in_use') this.#pool.giveBack(member)
+  /** Its client has left. `left`: as the link found it. */
+  takeBack(member: PoolMember<Conn>, left: UpstreamLeft): void {
+    if (left !== 'clean') return this.#unclean(member)
+    if (!this.#wants(member)) return this.#pool.discard(member)
+    void this.#isProven(member.conn).then((isClean) => {
+      if (!isClean) this.#unclean(member)
+      else if (this.#wants(member)) this.#pool.giveBack(member)
       else this.#pool.discard(member)
     })
+  }
+
+  #unclean(member: PoolMember<Conn>): void {
+    this.#host.board.count(this.#owner.member.slot, 'unclean')
+    member.conn.destroy()
+    this.#pool.discard(member)
   }
 
   evictIdle(count: number): number {
@@ -82,6 +95,12 @@ export class EndpointPool {
 
   settingsChanged(): void {
     this.#pool.setOptions(this.#options())
+    const { board, settings, share } = this.#host
+    const { maxConnections } = settings
+    const overMax = this.#pool.idle - Math.max(share(this.#config.max), share(this.#config.min))
+    const overAll = maxConnections === 0 ? 0 : board.open(this.#owner.member.slot) - maxConnections
+    const surplus = Math.max(overMax, overAll)
+    if (surplus > 0) this.evictIdle(surplus)
   }
 
   /** Closes what is idle, and the rest when it is given back. */
@@ -91,6 +110,11 @@ export class EndpointPool {
 
   get #config(): PoolConfig {
     return this.#host.settings.pool
+  }
+
+  #wants({ uses }: PoolMember<Conn>): boolean {
+    const { maxUses } = this.#options()
+    return this.#pool.idle < this.#host.share(this.#config.max) && (maxUses === 0 || uses < maxUses)
   }
 
   #options(): IdlePoolOptions {
@@ -122,8 +146,8 @@ export class EndpointPool {
         const dial = engine.dial(address, this.#host.settings.dial, (error, conn) => {
           if (conn === null) {
             board.count(slot, 'failed')
-            board.givePlace(plane, slot)
             if (error !== null) this.#owner.failed(error, false)
+            board.givePlace(plane, slot)
           } else {
             board.count(slot, 'connected')
             if (!board.hasNoFailures(slot) && !board.lastWasRefusal(slot)) this.#owner.worked()
@@ -146,7 +170,10 @@ export class EndpointPool {
         tellIdle()
         conn.watch(null)
       },
-      close: ({ conn }) => {
+      close: ({ conn, uses }, cause) => {
+        // It said something when its client had left and it was clean already.
+        const served = cause === 'discarded' ? uses - 1 : uses
+        if (served > 0 && conn.left() === 'unread') board.count(slot, 'unclean')
         tellIdle()
         conn.watch(null)
         conn.destroy()
@@ -156,7 +183,7 @@ export class EndpointPool {
     }
   }
 
-  async #prove(conn: Conn): Promise<boolean> {
+  async #isProven(conn: Conn): Promise<boolean> {
     const { reset } = this.#config
     return reset === null ? (await conn.confirm()) === 'clean' : isProvenClean(conn, reset)
   }

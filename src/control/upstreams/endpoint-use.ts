@@ -7,7 +7,7 @@
 
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
-import type { Conn } from '../../ports/engine.js'
+import type { Conn, UpstreamLeft } from '../../ports/engine.js'
 import type { PlaneEndpoint } from './endpoint.js'
 import type { Pooled } from './endpoint-pool.js'
 import type { Cuttable, DialPlace, UpstreamUse } from './reach.js'
@@ -58,25 +58,35 @@ export class EndpointUse implements DialPlace, UpstreamUse {
     this.#endpoint.givePlace()
   }
 
-  onDown(session: Cuttable): void {
+  linked(session: Cuttable): void {
+    if (this.#pooled?.wasReady === true) this.#pooled.pool.serves(this.#pooled.member)
     if (!this.#endpoint.cutsWhenDown) return
     this.#session = session
     this.#endpoint.addSession(session)
+  }
+
+  unused(): void {
+    this.#leave()
+    this.#giveUp()
   }
 
   ended(reason: CloseReason, downstreamBytes: number): void {
     this.#leave()
     if (isRefusal(reason, downstreamBytes)) this.#endpoint.refused()
     else if (this.#isTrial && isService(reason)) this.#endpoint.worked()
-    if (this.#pooled === null) this.#endpoint.givePlace()
-    else this.#pooled.pool.discard(this.#pooled.member)
+    this.#giveUp()
   }
 
-  takeBack(conn: Conn): void {
+  takeBack(left: UpstreamLeft): void {
     this.#leave()
     if (this.#isTrial) this.#endpoint.worked()
-    if (this.#pooled === null) conn.destroy()
-    else this.#pooled.pool.takeBack(this.#pooled.member)
+    if (this.#pooled === null) this.#endpoint.givePlace()
+    else this.#pooled.pool.takeBack(this.#pooled.member, left)
+  }
+
+  #giveUp(): void {
+    if (this.#pooled === null) this.#endpoint.givePlace()
+    else this.#pooled.pool.discard(this.#pooled.member)
   }
 
   #leave(): void {

@@ -99,8 +99,8 @@ export class PlaneEndpoint implements Candidate {
 
   dialFailed(error: Error): void {
     this.#host.board.count(this.member.slot, 'failed')
-    this.givePlace()
     this.failed(error, false)
+    this.givePlace()
   }
 
   givePlace(): void {
@@ -114,6 +114,12 @@ export class PlaneEndpoint implements Candidate {
 
   end(): void {
     this.#host.board.addBusy(this.#host.plane, this.member.slot, -1)
+  }
+
+  /** Connections that other planes keep, and clients of this one could have. */
+  get othersHaveIdle(): boolean {
+    const { board, plane } = this.#host
+    return board.othersHaveIdle(plane, this.member.slot)
   }
 
   get cutsWhenDown(): boolean {

@@ -118,7 +118,10 @@ export class PlaneUpstream implements EndpointHost, Course {
       this.forget(reach)
     }
     if (this.#waiting.size === 0) this.#leaveRoom()
-    else this.#awaitReturn()
+    else {
+      this.#awaitReturn()
+      this.#askForIdle()
+    }
   }
 
   /** Closes up to `count` idle connections. Returns how many were. */
@@ -180,7 +183,6 @@ export class PlaneUpstream implements EndpointHost, Course {
     this.#waiting.set(reach, timer)
     // Whoever gave a place back before it could see that somebody waits has not told.
     this.#serveSoon()
-    if (this.#settings.pool.mode !== 'off') this.news.wanted(name)
     return WAIT
   }
 
@@ -231,6 +233,11 @@ export class PlaneUpstream implements EndpointHost, Course {
       this.#isServing = false
       this.serve()
     })
+  }
+
+  /** Of the other planes. One of theirs that becomes idle from here on is given up by itself. */
+  #askForIdle(): void {
+    if (this.#endpoints.some((endpoint) => endpoint.othersHaveIdle)) this.news.wanted(this.#settings.name)
   }
 
   /** To the other planes. */

@@ -12,18 +12,20 @@ import type { CloseReason } from '../../core/close-reason.js'
 import { TidegateError } from '../../errors.js'
 import type { Conn, Dial, DialDone, DialOptions, Engine, UpstreamLeft } from '../../ports/engine.js'
 
-/** What a session keeps of its endpoint. Exactly one of the two ends it. */
+/** What a session keeps of its endpoint. Exactly one of `unused`, `ended` and `takeBack` ends it. */
 export interface UpstreamUse {
   /** The connection can be taken back when its client has left, and the upstream has been silent for so long, ms; null: never. */
   readonly reuseAfterMs: number | null
   /** It has served nobody before. */
   readonly isFresh: boolean
+  /** Called once, when the session has its link. It is cut if the endpoint is found to be down, where that is wished. */
+  linked(session: Cuttable): void
+  /** It never had a link: its client has gone, or the connection was found dead. It is to be closed, and nobody learns from it. */
+  unused(): void
   /** The connection is closed, for this reason, after so many bytes from the upstream. */
   ended(reason: CloseReason, downstreamBytes: number): void
-  /** The client has left, the link is undone, and the connection seems clean. It is not the session's any more. */
-  takeBack(conn: Conn): void
-  /** Whom to end when the endpoint is found to be down. Called once, when it has its link. */
-  onDown(session: Cuttable): void
+  /** The client has left and the link is undone; `left` of the connection is what it says. It is not the session's any more. */
+  takeBack(left: UpstreamLeft): void
 }
 
 export interface Cuttable {
@@ -145,8 +147,8 @@ export class Reach {
     this.#greeting?.destroy()
     this.#place?.cancelled()
     this.#place = null
+    this.#waiting?.use.unused()
     this.#waiting?.conn.destroy()
-    this.#waiting?.use.ended('killed', 0)
     this.#waiting = null
     this.#course.forget(this)
   }
@@ -167,8 +169,8 @@ export class Reach {
     this.#waiting = null
     // What a server says first is for its first client.
     if (left !== 'clean' && !(left === 'unread' && use.isFresh)) {
+      use.unused()
       conn.destroy()
-      use.ended('killed', 0)
       return this.go()
     }
     this.#isOver = true

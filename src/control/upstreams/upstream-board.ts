@@ -121,6 +121,10 @@ export class UpstreamBoard {
     return idle
   }
 
+  othersHaveIdle(plane: number, slot: number): boolean {
+    return this.idle(slot) > Atomics.load(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE)
+  }
+
   count(slot: number, what: MemberCount): void {
     Atomics.add(this.#counts, slot * COUNTS + COUNT_AT[what], 1n)
   }

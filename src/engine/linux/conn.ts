@@ -150,7 +150,8 @@ export class LinuxConn implements Conn, Watched, Task {
     if (this.hasUnread || this.behind?.hasUnread === true) return 'unread'
     const waiting = this.#reactor.libc.peek(this.fd)
     if (waiting === EAGAIN) return 'clean'
-    if (waiting > 0) return 'unread'
+    // What is behind those bytes is known once it was told.
+    if (waiting > 0) return this.hangup ? 'half_closed' : 'unread'
     if (waiting === 0) return 'half_closed'
     this.broke(systemError('recv', waiting))
     return 'failed'

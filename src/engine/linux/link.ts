@@ -135,11 +135,13 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
   }
 
   isAnswered(): boolean {
-    return this.#lastTaker !== this.#up && !this.#up.hasPending && !this.#down.hasPending
+    const [up, down] = [this.#up, this.#down]
+    if (up.hasPending || down.hasPending || down.hasWaiting) return false
+    return this.#lastTaker !== up && !this.#upstreamHasEnded
   }
 
   keepEnd(): void {
-    this.#keepsEnd = true
+    this.#keepsEnd = !this.#upstreamHasEnded
   }
 
   passEnd(): void {
@@ -227,6 +229,10 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
     pump.stop(keep)
     this.#client.detach(pump)
     this.#upstream.detach(pump)
+  }
+
+  get #upstreamHasEnded(): boolean {
+    return this.#down.phase === 'ended' || this.#down.phase === 'over'
   }
 
   #tellEnd(reason: CloseReason | null, error: Error | null): void {

@@ -113,6 +113,11 @@ export class Pump implements Task {
     return this.#deciding !== null || !this.destination.isDrained || (this.#passage?.bytes ?? 0) > 0
   }
 
+  /** There is something to take, as far as is known, and it was not taken: the pump is stopped, or others have their turn. */
+  get hasWaiting(): boolean {
+    return this.source.hasUnread || this.source.readable
+  }
+
   start(): void {
     if (this.#phase !== 'new') return
     this.#phase = 'flowing'

@@ -118,11 +118,13 @@ export class PortableLink implements Link, PumpHost {
   }
 
   isAnswered(): boolean {
-    return this.#lastTaker !== this.#up && !this.#up.hasPending && !this.#down.hasPending
+    const [up, down] = [this.#up, this.#down]
+    if (up.hasPending || down.hasPending || down.hasWaiting) return false
+    return this.#lastTaker !== up && !this.#upstreamHasEnded
   }
 
   keepEnd(): void {
-    this.#keepsEnd = true
+    this.#keepsEnd = !this.#upstreamHasEnded
   }
 
   passEnd(): void {
@@ -202,6 +204,10 @@ export class PortableLink implements Link, PumpHost {
     this.#client.detach(this.#up)
     this.#upstream.detach(this.#down)
     this.#onOver(this)
+  }
+
+  get #upstreamHasEnded(): boolean {
+    return this.#down.phase === 'ended' || this.#down.phase === 'over'
   }
 
   #tellEnd(reason: CloseReason | null, error: Error | null): void {

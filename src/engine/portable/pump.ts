@@ -85,6 +85,11 @@ export class Pump implements Consumer {
     return this.#deciding !== null || this.destination.backlog > 0
   }
 
+  /** There is something to take that was not taken: the pump is stopped. */
+  get hasWaiting(): boolean {
+    return this.source.hasUnread
+  }
+
   start(): void {
     if (this.#phase !== 'new') return
     this.#phase = 'flowing'

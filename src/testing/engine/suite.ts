@@ -17,6 +17,7 @@ import { interruptCases } from './cases/interrupt.js'
 import { listenCases } from './cases/listen.js'
 import { observerCases } from './cases/observer.js'
 import { resetCases } from './cases/reset.js'
+import { takeBackCases } from './cases/take-back.js'
 import { timeoutCases } from './cases/timeouts.js'
 import { unreadCases } from './cases/unread.js'
 
@@ -28,6 +29,7 @@ export const engineCompliance = (createEngine: () => Engine): readonly Complianc
     flowCases,
     timeoutCases,
     interruptCases,
+    takeBackCases,
     dialCases,
     listenCases,
     connCases,
