@@ -8,7 +8,7 @@
  * - task: work that a socket has left when it has done its share of a turn; all tasks of a turn take theirs in order
  */
 
-import { type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
+import { type AnyFd, type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
 import type { LedgerSeat } from './ffi/ledger.js'
 import { Libc, type Watcher } from './ffi/libc.js'
 import { atExit, HaltSwitch } from './halt.js'
@@ -34,7 +34,7 @@ export class Reactor {
   readonly timers = new TimerWheel()
   /** performance.now() of this turn. */
   now = performance.now()
-  /** Sockets that dials have open. */
+  /** Sockets that clients' dials have open. */
   dialling = 0
   readonly #bufferBytes: number
   #buffer: Uint8Array
@@ -77,6 +77,11 @@ export class Reactor {
     // An observer can transfer its chunk's memory away, and reading into none would look like everybody's end.
     if (this.#buffer.length === 0) this.#buffer = new Uint8Array(this.#bufferBytes)
     return this.#buffer
+  }
+
+  /** A descriptor that is open in any case. */
+  get anyFd(): AnyFd {
+    return this.#epoll
   }
 
   /** 0, or a negated errno. */
