@@ -109,8 +109,7 @@ export const shortageOf = ({ limit, reserved, totalReserved, pools }: BudgetPlan
   const needed = totalReserved + pools + DESCRIPTORS_PER_CLIENT
   if (needed <= limit) return null
   const forPools = pools === 0 ? '' : `, ${pools} for pools (pool.min of each endpoint)`
-  const remedy =
-    pools === 0 ? 'raise the limit (ulimit -n)' : 'raise the limit (ulimit -n) or lower pool.min'
+  const remedy = pools === 0 ? 'raise the limit (ulimit -n)' : 'raise the limit (ulimit -n) or lower pool.min'
   return (
     `${limit} descriptors may be open, but at least ${needed} are needed: ${totalReserved} reserved ` +
     `(${reservedText(reserved)})${forPools}, ${DESCRIPTORS_PER_CLIENT} for a client; ${remedy}`
