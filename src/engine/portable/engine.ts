@@ -50,11 +50,10 @@ class PortableEngine implements Engine {
   }
   readonly #forgetLink = (link: PortableLink): void => void this.#links.delete(link)
   readonly #forgetConn = (conn: PortableConn): void => {
-    this.#conns.delete(conn)
-    this.#freed()
+    if (this.#conns.delete(conn)) this.#freed()
   }
   readonly #forgetClient = (conn: PortableConn): void => {
-    this.#clients--
+    if (this.#conns.has(conn)) this.#clients--
     this.#forgetConn(conn)
   }
   /** Conns that were accepted. */

@@ -71,14 +71,15 @@ export class PortableListening implements Listening {
     // thousands of refused ones do not exhaust it.
     if (this.#isHandingOut) return
     this.#isHandingOut = true
-    while (this.isStarving && this.#supply.places.hasRoomForHeld()) {
+    while (this.isStarving) {
+      if (!this.#supply.places.hasRoomForHeld()) this.#supply.short()
+      if (!this.#supply.places.hasRoomForHeld()) break
       const socket = this.#held.shift()
       if (socket === undefined) break
       this.#supply.places.held--
       this.#onSocket(socket)
     }
     this.#isHandingOut = false
-    if (this.isStarving) this.#supply.short()
   }
 
   close(): Promise<void> {
@@ -95,16 +96,15 @@ export class PortableListening implements Listening {
 
   #accepted(socket: Socket): void {
     const { places } = this.#supply
-    if (this.#state === 'accepting' && this.#held.length === 0 && places.hasRoomForClient()) {
-      this.#onSocket(socket)
-      return
+    if (this.#state === 'accepting' && this.#held.length === 0) {
+      if (!places.hasRoomForClient()) this.#supply.short()
+      if (places.hasRoomForClient()) return this.#onSocket(socket)
     }
     socket.on('error', ignore)
-    if (this.#state === 'closed' || this.#held.length >= this.#backlog || !places.hasRoomToHold())
-      return resetSocket(socket)
+    const isFull = this.#held.length >= this.#backlog || !places.hasRoomToHold(this.#state === 'paused')
+    if (this.#state === 'closed' || isFull) return resetSocket(socket)
     this.#held.push(socket)
     places.held++
-    if (this.isStarving) this.#supply.short()
   }
 }
 

@@ -9,8 +9,11 @@
 
 import { DESCRIPTORS_PER_CLIENT } from '../../core/budget/plan.js'
 
-/** Of the descriptors for connections, a quarter: what is held for later serves nobody now. */
-const HELD_SHARE = 1 / 4
+/** Of the descriptors for connections: each two that are held could serve a client instead. */
+const HELD_WHEN_SHORT = 1 / 16
+
+/** Those who wait because their listener has its maximum keep nobody from being served, but clients of other listeners. */
+const HELD_WHEN_PAUSED = 1 / 2
 
 /** What the engine has open. */
 export interface OpenNow {
@@ -47,8 +50,9 @@ export class Places {
     return this.#left() >= DESCRIPTORS_PER_CLIENT - 1
   }
 
-  hasRoomToHold(): boolean {
-    return this.held < this.#most * HELD_SHARE && this.#left() >= 1
+  /** `isPaused`: its listener's own doing. */
+  hasRoomToHold(isPaused: boolean): boolean {
+    return this.held < this.#most * (isPaused ? HELD_WHEN_PAUSED : HELD_WHEN_SHORT) && this.#left() >= 1
   }
 
   /** For one that nobody waits for, beside a client that may come. */
