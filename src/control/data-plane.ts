@@ -14,7 +14,7 @@ import type {
   LiveConnection,
 } from '../core/session/record.js'
 import type { ControlPort } from '../ports/control.js'
-import type { Conn, Engine, Listening } from '../ports/engine.js'
+import type { Conn, DescriptorBudget, Engine, Listening } from '../ports/engine.js'
 import { OwnBooks, type PlaneBooks } from './books.js'
 import { CUT_TIMEOUT_MS, type ListenerSettings, type Plane, within } from './plane.js'
 import { PlaneListener } from './plane-listener.js'
@@ -42,7 +42,12 @@ export interface PlaneSurroundings {
   readonly upstreams: PlaneUpstreams
   /** Whether a client that was just admitted goes on at another plane; that plane has taken it then. */
   readonly leave?: Leave
+  /** Descriptors are short, and no more than so many idle connections could be closed here. Default: there are no others. */
+  readonly shortage?: (missing: number) => void
 }
+
+/** As many as four clients need: who is closed without need has to be dialled again. */
+const EVICTED_AT_A_TIME = 8
 
 export class DataPlane implements Plane {
   readonly #engine: Engine
@@ -56,13 +61,25 @@ export class DataPlane implements Plane {
   readonly #sessions = new IdMap<SessionRunner>()
   #whenEmpty: (() => void)[] = []
 
-  constructor({ engine, control, books = new OwnBooks(), watcher, upstreams, leave }: PlaneSurroundings) {
+  constructor({
+    engine,
+    control,
+    books = new OwnBooks(),
+    watcher,
+    upstreams,
+    leave,
+    shortage,
+  }: PlaneSurroundings) {
     this.#engine = engine
     this.#control = control
     this.#books = books
     this.#upstreams = upstreams
     this.#watcher = watcher
     this.#leave = leave
+    engine.onShortage(() => {
+      const evicted = upstreams.evictIdle(EVICTED_AT_A_TIME)
+      if (evicted < EVICTED_AT_A_TIME && upstreams.arePooled) shortage?.(EVICTED_AT_A_TIME - evicted)
+    })
     this.#onStep = watcher === undefined ? undefined : (session) => watcher.stepped(session)
   }
 
@@ -135,6 +152,7 @@ export class DataPlane implements Plane {
   }
 
   close(): Promise<void> {
+    this.#engine.onShortage(null)
     this.#upstreams.close()
     return this.#engine.close()
   }
@@ -149,6 +167,10 @@ export class DataPlane implements Plane {
 
   serveUpstream(upstream: string): void {
     this.#upstreams.get(upstream)?.serve()
+  }
+
+  setBudget(budget: DescriptorBudget): void {
+    this.#engine.budget(budget)
   }
 
   /** Resolves when no connection is open. */

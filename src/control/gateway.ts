@@ -11,7 +11,9 @@ import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import { TidegateError } from '../errors.js'
 import { type Logger, SILENT } from '../ports/logger.js'
+import { BudgetKeeper } from './budget-keeper.js'
 import { DataPlane } from './data-plane.js'
+import { readDescriptors } from './descriptors.js'
 import { ControlDesk } from './desk.js'
 import { chooseEngine, type EngineChoice } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
@@ -102,6 +104,7 @@ class RunningGateway implements ManagedGateway {
   readonly #listeners: ListenerSet
   readonly #upstreams: UpstreamSet
   readonly #recording: OpenedRecording | null
+  readonly #budget: BudgetKeeper
   readonly #logger: Logger
   readonly #upstreamOptional: boolean
   #config: GatewayConfig
@@ -113,6 +116,7 @@ class RunningGateway implements ManagedGateway {
     options: GatewayOptions,
     choice: EngineChoice,
     recording: OpenedRecording | null,
+    budget: BudgetKeeper,
   ) {
     const { connectTarget, inspect, observers = [], logger = SILENT } = options
     const desk = new ControlDesk({
@@ -124,6 +128,7 @@ class RunningGateway implements ManagedGateway {
     })
     this.#config = config
     this.#recording = recording
+    this.#budget = budget
     this.#logger = logger
     this.#upstreamOptional = connectTarget !== undefined
     this.#plane = planeOf(choice, desk, recording?.site ?? null, logger, (name, slot, turn) =>
@@ -148,9 +153,12 @@ class RunningGateway implements ManagedGateway {
   }
 
   async open(): Promise<void> {
+    const plan = this.#budget.plan(this.#config)
     await this.#plane.start()
+    if (plan !== null) this.#plane.setBudget(plan)
     await this.#upstreams.become(this.#config)
     await this.#listeners.open(this.#config)
+    this.#budget.tell(this.#config, plan)
   }
 
   connections(): readonly LiveConnection[] {
@@ -193,10 +201,12 @@ class RunningGateway implements ManagedGateway {
 
   async #apply(config: GatewayConfig): Promise<void> {
     if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
+    const plan = this.#budget.plan(config)
     for (const key of ['record', 'log', 'engine', 'workers'] as const)
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
     this.#config = config
+    if (plan !== null) this.#plane.setBudget(plan)
     await this.#upstreams.become(config)
     try {
       await this.#listeners.become(config)
@@ -205,6 +215,7 @@ class RunningGateway implements ManagedGateway {
       this.#upstreams.keep(new Set([...Object.keys(config.upstreams), ...this.#listeners.upstreams]))
     }
     this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
+    this.#budget.tell(config, plan)
   }
 
   async #close(drainTimeoutMs: number): Promise<void> {
@@ -250,12 +261,19 @@ export const startGateway = async (
 ): Promise<ManagedGateway> => {
   checkOptions(options)
   const { logger = SILENT } = options
+  const figures = readDescriptors()
   const choice = chooseEngine(config.engine, config.workers)
-  const opened = await openRecording(config, 1 + workersOf(choice), logger).catch(async (thrown: unknown) => {
+  const budget = new BudgetKeeper(figures, workersOf(choice), logger)
+  const opening = async (): Promise<OpenedRecording | null> => {
+    // Before a file is touched.
+    budget.plan(config)
+    return openRecording(config, 1 + workersOf(choice), logger)
+  }
+  const opened = await opening().catch(async (thrown: unknown) => {
     await choice.engine.close()
     throw thrown
   })
-  const gateway = new RunningGateway(config, options, choice, opened)
+  const gateway = new RunningGateway(config, options, choice, opened, budget)
   try {
     await gateway.open()
   } catch (thrown) {

@@ -4,7 +4,7 @@ import type { Address } from '../core/address.js'
 import type { AccessRules } from '../core/route/cidr.js'
 import type { Overflow } from '../core/session/admission.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
-import type { DialOptions, LinkOptions, ListenSpec } from '../ports/engine.js'
+import type { DescriptorBudget, DialOptions, LinkOptions, ListenSpec } from '../ports/engine.js'
 import type { UpstreamPlanes } from './upstreams/settings.js'
 
 /** Plain data: it goes from thread to thread. */
@@ -44,6 +44,8 @@ export interface Plane extends UpstreamPlanes {
   update(settings: ListenerSettings): Promise<void>
   /** Stops accepting on one listener; its connections live on, and those that wait are reset. */
   shut(name: string): Promise<void>
+  /** What its engines keep to from now on. */
+  setBudget(budget: DescriptorBudget): void
   /** Oldest first. */
   connections(): readonly LiveConnection[]
   counters(): ReadonlyMap<string, ConnectionCounters>

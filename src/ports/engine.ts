@@ -35,9 +35,35 @@ export interface Engine {
   link(client: Conn, upstream: Conn, observer: LinkObserver, options: LinkOptions): Link
   /** Makes a conn of a stream the caller opened (e.g. a TLS socket, already connected). The conn owns it from then on. */
   adopt(stream: Duplex): Conn
+  /** Keeps to this from now on. Until then an engine keeps to what it can see of the process by itself, if anything. */
+  budget(budget: DescriptorBudget): void
+  /** Who is told of each shortage; `null`: nobody. */
+  onShortage(listener: ShortageListener | null): void
+  /**
+   * Whether a connection may be opened that no client waits for: dialled ahead, it must not take a client's place. To be
+   * asked before each.
+   */
+  hasSpare(): boolean
   /** Closes every listening, dial, link and conn that is left. Idempotent. */
   close(): Promise<void>
 }
+
+/**
+ * What is left of the process's descriptors (`docs/budget.md`) once everything else has its part. A client is accepted only
+ * while there is one for its upstream, too; nobody who was accepted is closed for want of one.
+ */
+export interface DescriptorBudget {
+  /** For clients, their upstreams and pools, on all threads together: for an engine that counts its own. */
+  readonly connections: number
+  /** Planned for what is opened later, beside a reserve: for an engine that sees what the process has open. */
+  readonly kept: number
+}
+
+/**
+ * Clients wait, or will soon, for want of descriptors: what can be done without is to be closed now. Called from inside the engine, which
+ * looks again once something was closed, and after a while.
+ */
+export type ShortageListener = () => void
 
 /**
  * An engine that can run on several threads of one process at a time, one instance on each. What goes from thread to thread

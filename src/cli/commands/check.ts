@@ -1,18 +1,26 @@
 import { Command } from 'commander'
 import { formatBytes, formatTemplate } from '../../config/byte-text.js'
-import type { GatewayConfig, ListenerConfig, TimeoutsConfig, UpstreamConfig } from '../../config/config.js'
+import type {
+  EngineName,
+  GatewayConfig,
+  ListenerConfig,
+  TimeoutsConfig,
+  UpstreamConfig,
+} from '../../config/config.js'
 import { loadConfig } from '../../config/load.js'
 import { ConfigError } from '../../config/problems.js'
 import { formatDuration, formatSize } from '../../config/units.js'
+import { overbooked, planFor, readDescriptors } from '../../control/descriptors.js'
 import { formatAddress } from '../../core/address.js'
+import { type BudgetPlan, reservedText } from '../../core/budget/plan.js'
 import { type CommandIo, type Output, processIo, withStdout } from '../output.js'
 import { type Column, coloursFor, createPagedTable } from '../table.js'
 
 const HELP = `
 Says what 'tidegate serve CONFIG' would run, or everything that is wrong with CONFIG, and starts nothing. Whether
-the addresses can be bound and reached is not tried. Exit codes: 0 fine, 2 mistakes in the config, 1 cannot read it.
+the addresses can be bound and reached is not tried. Descriptors are planned for the limit of this shell. Exit codes: 0 fine, 2 mistakes in the config, 1 cannot read it.
 
-With --json: { "valid": true, "config": … } with every default filled in (times in ms, sizes in bytes), or
+With --json: { "valid": true, "config": …, "descriptors": … } with every default filled in (times in ms, sizes in bytes), or
 { "valid": false, "problems": [{ path, found, expected, message, suggestion? }] }.
 
 Examples:
@@ -103,7 +111,32 @@ const drainText = ({ drainTimeoutMs }: GatewayConfig): string =>
 const engineText = ({ engine, workers }: GatewayConfig): string =>
   workers === 0 ? `Engine: ${engine}.` : `Engine: ${engine}, ${workers} workers.`
 
-const summarise = async (config: GatewayConfig, { stdout }: CommandIo, output: Output): Promise<void> => {
+const budgetText = (config: GatewayConfig, plan: BudgetPlan | null): string => {
+  if (plan === null) return ''
+  const { limit, reserved, totalReserved, pools, clients } = plan
+  const forPools = pools === 0 ? '' : `, ${pools} for pools`
+  const tooMany = overbooked(config, plan)
+  return (
+    `\nOf ${limit} descriptors ${totalReserved} are reserved (${reservedText(reserved)})${forPools}; ` +
+    `the rest is enough for ${clients} clients.\n${tooMany === null ? '' : `Note: ${tooMany}.\n`}`
+  )
+}
+
+const mayBeThreaded = (engine: EngineName): boolean => engine !== 'portable' && process.platform === 'linux'
+
+const planHere = (config: GatewayConfig, source: string): BudgetPlan | null => {
+  const figures = readDescriptors()
+  const workers = mayBeThreaded(config.engine) ? config.workers : 0
+  // What this command has open says nothing of the gateway.
+  return figures === null ? null : planFor(config, { ...figures, open: null }, workers, source)
+}
+
+const summarise = async (
+  config: GatewayConfig,
+  plan: BudgetPlan | null,
+  { stdout }: CommandIo,
+  output: Output,
+): Promise<void> => {
   const table = createPagedTable(COLUMNS, coloursFor(stdout))
   for (const listener of config.listeners) {
     const page = table.add([
@@ -118,6 +151,7 @@ const summarise = async (config: GatewayConfig, { stdout }: CommandIo, output: O
   }
   await output.write(table.end() ?? '')
   await output.write(`\n${recordText(config)} ${drainText(config)} ${engineText(config)}\n`)
+  await output.write(budgetText(config, plan))
 }
 
 const printJson = (value: object, output: Output): Promise<void> | undefined =>
@@ -126,7 +160,10 @@ const printJson = (value: object, output: Output): Promise<void> | undefined =>
 const check = async (path: string, json: boolean, io: CommandIo, output: Output): Promise<void> => {
   try {
     const config = await loadConfig(path)
-    await (json ? printJson({ valid: true, config: toJson(config) }, output) : summarise(config, io, output))
+    const plan = planHere(config, path)
+    await (json
+      ? printJson({ valid: true, config: toJson(config), descriptors: plan }, output)
+      : summarise(config, plan, io, output))
   } catch (thrown) {
     if (json && thrown instanceof ConfigError) {
       await printJson({ valid: false, problems: thrown.problems }, output)

@@ -138,8 +138,9 @@ export class EndpointPool {
       name: `the pool of ${formatAddress(address)}`,
       clock: nodeClock,
       dial: (done) => {
-        // Clients wait for places: spare connections are not for now.
-        if (board.waiting > 0 || !board.takePlace(plane, slot, this.#host.settings.maxConnections)) {
+        // Clients wait for places, or may soon for descriptors: spare connections are not for now.
+        const isNotNow = board.waiting > 0 || !engine.hasSpare()
+        if (isNotNow || !board.takePlace(plane, slot, this.#host.settings.maxConnections)) {
           done(null, null)
           return () => {}
         }

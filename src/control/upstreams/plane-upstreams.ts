@@ -40,6 +40,12 @@ export class PlaneUpstreams {
     return evicted
   }
 
+  /** Whether there can be idle connections, here or on other planes. */
+  get arePooled(): boolean {
+    for (const { settings } of this.#byName.values()) if (settings.pool.mode !== 'off') return true
+    return false
+  }
+
   /** All idle connections are closed, and no more are made. */
   close(): void {
     for (const upstream of this.#byName.values()) upstream.retire()

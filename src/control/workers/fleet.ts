@@ -7,7 +7,7 @@ import type { Address } from '../../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../../core/session/record.js'
 import { haltEnginesAtExit } from '../../engine/linux/halt.js'
 import { closeDescriptorsOf } from '../../engine/linux/left-open.js'
-import type { SharedListener, ThreadedEngine } from '../../ports/engine.js'
+import type { DescriptorBudget, SharedListener, ThreadedEngine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { DataPlane } from '../data-plane.js'
 import type { ControlDesk } from '../desk.js'
@@ -65,6 +65,7 @@ export class WorkerFleet implements Plane, KeeperListener {
     { settings: UpstreamSettings; readonly board: UpstreamBoard }
   >()
   readonly #onTurned: UpstreamNews['turned']
+  #budget: DescriptorBudget | null = null
   /** Takes back what has to happen if the process ends while there are workers. */
   #atExit: (() => void) | null
   #isCutting = false
@@ -98,6 +99,7 @@ export class WorkerFleet implements Plane, KeeperListener {
       control: this.#routes,
       books: this.#books,
       upstreams: this.#upstreams,
+      shortage: (missing) => this.#evictElsewhere(MAIN, missing),
     })
     this.#keepers = Array.from({ length: workers }, (_, index) => {
       const plane = index + 1
@@ -204,12 +206,19 @@ export class WorkerFleet implements Plane, KeeperListener {
     this.#tellAll({ type: 'upstream', settings, board: board.buffer })
   }
 
+  setBudget(budget: DescriptorBudget): void {
+    this.#budget = budget
+    this.#main.setBudget(budget)
+    this.#tellAll({ type: 'budget', budget })
+  }
+
   cutMember(upstream: string, slot: number, why: string): void {
     this.#main.cutMember(upstream, slot, why)
     this.#tellAll({ type: 'cut_member', upstream, slot, why })
   }
 
   async started(thread: WorkerThread): Promise<void> {
+    if (this.#budget !== null) thread.post({ type: 'budget', budget: this.#budget })
     for (const { settings, board } of this.#upstreamSettings.values())
       thread.post({ type: 'upstream', settings, board: board.buffer })
     const open = this.#listeners.all.flatMap((listener) =>
@@ -232,6 +241,8 @@ export class WorkerFleet implements Plane, KeeperListener {
         return this.serveUpstream(news.upstream)
       case 'wanted':
         return this.#yieldTo(thread.plane, news.upstream)
+      case 'short':
+        return this.#evictElsewhere(thread.plane, news.missing)
       case 'turned':
         return this.#onTurned(news.upstream, news.slot, news.turn)
       case 'records':
@@ -288,6 +299,12 @@ export class WorkerFleet implements Plane, KeeperListener {
   #yieldTo(plane: number, upstream: string): void {
     if (plane !== MAIN) this.#upstreams.get(upstream)?.evictIdle(1)
     for (const thread of this.#threads()) if (thread.plane !== plane) thread.post({ type: 'yield', upstream })
+  }
+
+  /** `plane` has too few descriptors, and no idle connections left to close. */
+  #evictElsewhere(plane: number, count: number): void {
+    if (plane !== MAIN) this.#upstreams.evictIdle(count)
+    for (const thread of this.#threads()) if (thread.plane !== plane) thread.post({ type: 'evict', count })
   }
 
   async #empty(): Promise<void> {

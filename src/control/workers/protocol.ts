@@ -8,6 +8,7 @@
  *                      upstream                 its settings; before a listener that leads there
  *                      serve yield              an upstream has room; another plane's clients wait for idle connections
  *                      cut_member               it is down
+ *                      budget evict             what it keeps to; descriptors are short elsewhere
  *                      regulate kill cut drain stop
  *     worker → main    ready
  *                      done drained stopped     answers
@@ -16,6 +17,7 @@
  *                      page records room
  *                      upstream_room wanted     as `UpstreamNews`
  *                      turned
+ *                      short                    of descriptors: the others are to close idle connections
  *
  * Messages of one side arrive in order. Each `ask` is followed by exactly one of `routed`, `surrender` (unless it is
  * taken back first), and each `surrender` by `moved` or `unwanted`, so neither side ever waits for nothing.
@@ -26,7 +28,7 @@ import type { CloseReason } from '../../core/close-reason.js'
 import type { Transition } from '../../core/health/transitions.js'
 import type { ConnectionIdentity } from '../../core/session/record.js'
 import type { DescriptorLedger } from '../../engine/linux/ffi/ledger.js'
-import type { LooseSocket, SharedListener } from '../../ports/engine.js'
+import type { DescriptorBudget, LooseSocket, SharedListener } from '../../ports/engine.js'
 import type { ListenerSettings } from '../plane.js'
 import type { RecordingSeat } from '../recording/seat.js'
 import type { UpstreamSettings } from '../upstreams/settings.js'
@@ -91,6 +93,8 @@ export type ToWorker =
   | { readonly type: 'serve'; readonly upstream: string }
   | { readonly type: 'yield'; readonly upstream: string }
   | { readonly type: 'cut_member'; readonly upstream: string; readonly slot: number; readonly why: string }
+  | { readonly type: 'budget'; readonly budget: DescriptorBudget }
+  | { readonly type: 'evict'; readonly count: number }
   | { readonly type: 'regulate'; readonly name: string }
   | { readonly type: 'kill'; readonly id: number }
   | { readonly type: 'cut' }
@@ -121,4 +125,5 @@ export type FromWorker =
   | { readonly type: 'room'; readonly name: string }
   | { readonly type: 'upstream_room'; readonly upstream: string }
   | { readonly type: 'wanted'; readonly upstream: string }
+  | { readonly type: 'short'; readonly missing: number }
   | { readonly type: 'turned'; readonly upstream: string; readonly slot: number; readonly turn: Transition }

@@ -61,6 +61,7 @@ export class WorkerPlane {
       control: this.#control,
       books: this.#books,
       watcher: new LiveFeed((page) => this.#post({ type: 'page', page }), listenerNumbers),
+      shortage: (missing) => this.#post({ type: 'short', missing }),
       leave: (client, identity, start) =>
         this.#control.leavesToMain(identity.listener) && this.#send(client, identity, start ?? justNow()),
     })
@@ -92,6 +93,10 @@ export class WorkerPlane {
         return this.#upstreams.get(message.upstream)?.serve()
       case 'yield':
         return void this.#upstreams.get(message.upstream)?.evictIdle(1)
+      case 'budget':
+        return this.#plane.setBudget(message.budget)
+      case 'evict':
+        return void this.#upstreams.evictIdle(message.count)
       case 'cut_member':
         return this.#plane.cutMember(message.upstream, message.slot, message.why)
       case 'regulate':

@@ -25,6 +25,8 @@ const BATCHES_UNTIL_TOLD = 2
 
 /** What came of it: exactly one of the first two is called, once, unless the dial was cancelled; and the third in any case. */
 export interface DialHost {
+  /** A socket is open for it: the number tells how many are. */
+  opened(fd: SocketFd): void
   /** The socket is watched, with all of `CONN_EVENTS`; `events`: what is known of it already. */
   connected(dial: LinuxDial, fd: SocketFd, events: number, remote: Address): void
   failed(dial: LinuxDial, error: TidegateError): void
@@ -152,7 +154,8 @@ export class LinuxDial extends Timer implements Dial, Watched, Task {
     const fd = libc.socket(to.family)
     if (failed(fd)) return systemError('socket', fd)
     this.#fd = fd
-    this.#reactor.dialling++
+    if (this.#client !== null) this.#reactor.dialling++
+    this.#host.opened(fd)
     if (this.address.kind === 'tcp') {
       setTcpOptions(libc, fd, to, this.#options)
       if (this.#hasBytes) ackWithFirstBytes(libc, fd)
@@ -199,7 +202,7 @@ export class LinuxDial extends Timer implements Dial, Watched, Task {
 
   #leaveSocket(): void {
     this.#fd = null
-    this.#reactor.dialling--
+    if (this.#client !== null) this.#reactor.dialling--
   }
 
   /** False when it was over already. */

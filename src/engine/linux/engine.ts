@@ -9,6 +9,7 @@ import { IdMap } from '../../core/id-map.js'
 import type { TidegateError } from '../../errors.js'
 import type {
   Conn,
+  DescriptorBudget,
   Dial,
   DialDone,
   DialOptions,
@@ -19,6 +20,7 @@ import type {
   ListenSpec,
   LooseSocket,
   SharedListener,
+  ShortageListener,
   ThreadedEngine,
 } from '../../ports/engine.js'
 import { endsOfStream, nameless } from '../shared/addresses.js'
@@ -69,6 +71,7 @@ class LinuxEngine implements ThreadedEngine {
   readonly #conns = new IdMap<LinuxConn>()
   readonly #bridges = new Set<Bridge>()
   readonly #dialHost: DialHost = {
+    opened: (fd) => this.#supply.headroom.saw(fd),
     connected: (dial, fd, events, remote) => {
       const conn = this.#conn(fd, { local: remote.kind === 'tcp' ? null : nameless, remote }, true)
       this.#reactor.handOver(fd, conn)
@@ -83,7 +86,14 @@ class LinuxEngine implements ThreadedEngine {
     this.#conns.delete(conn.id)
     this.#kept()
   }
+  readonly #forgetClient = (conn: LinuxConn): void => {
+    this.#clients--
+    this.#forgetConn(conn)
+  }
   readonly #forgetBridge = (bridge: Bridge): void => void this.#bridges.delete(bridge)
+  /** Conns that were accepted, on this thread or another. */
+  #clients = 0
+  #onShortage: ShortageListener | null = null
   #isClosed = false
 
   constructor(seat: LedgerSeat | null) {
@@ -94,7 +104,7 @@ class LinuxEngine implements ThreadedEngine {
     this.#supply = {
       headroom,
       promised: () => this.#promised(),
-      release: () => this.#pipes.closeSpare(),
+      release: () => this.#giveUp(),
     }
   }
 
@@ -131,7 +141,7 @@ class LinuxEngine implements ThreadedEngine {
   receive({ fd, local, remote, unread }: LooseSocket): Conn {
     const socket = asSocketFd(fd)
     this.#reactor.libc.own(socket)
-    const conn = this.#conn(socket, { local, remote }, true)
+    const conn = this.#client(socket, { local, remote })
     if (unread !== null) conn.giveBack(unread)
     if (this.#isClosed) conn.destroy()
     else {
@@ -190,6 +200,20 @@ class LinuxEngine implements ThreadedEngine {
     return conn
   }
 
+  budget({ kept }: DescriptorBudget): void {
+    this.#supply.headroom.keep(kept)
+  }
+
+  onShortage(listener: ShortageListener | null): void {
+    this.#onShortage = listener
+  }
+
+  hasSpare(): boolean {
+    if (this.#isClosed) return false
+    for (const listening of this.#listenings) if (listening.isStarving) return false
+    return this.#supply.headroom.hasSpare(this.#reactor.anyFd, this.#promised())
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     for (const listening of this.#listenings) await listening.close()
@@ -241,8 +265,13 @@ class LinuxEngine implements ThreadedEngine {
 
   /** Clients, of all threads, that have no upstream yet, and no dial that has its descriptor. */
   #promised(): number {
-    this.#promises.tell(Math.max(0, this.#conns.size - 2 * this.#links.size - this.#reactor.dialling))
+    this.#promises.tell(Math.max(0, this.#clients - this.#links.size - this.#reactor.dialling))
     return this.#promises.all
+  }
+
+  #giveUp(): void {
+    this.#pipes.closeSpare()
+    this.#onShortage?.()
   }
 
   /** Something may have been opened that was promised, or is not needed any more. */
@@ -253,7 +282,7 @@ class LinuxEngine implements ThreadedEngine {
   #accepted(fd: SocketFd, at: Address, onAccept: (client: Conn) => void): void {
     const { libc } = this.#reactor
     const remote = at.kind === 'tcp' ? tcpAddressOf(libc.peer) : nameless
-    const conn = this.#conn(fd, { local: isEverywhere(at) ? null : at, remote }, true)
+    const conn = this.#client(fd, { local: isEverywhere(at) ? null : at, remote })
     const watching = this.#reactor.watch(fd, conn, CONN_EVENTS)
     if (watching < 0) {
       conn.destroy()
@@ -267,8 +296,13 @@ class LinuxEngine implements ThreadedEngine {
     }
   }
 
-  #conn(fd: SocketFd, ends: ConnEnds, writable: boolean): LinuxConn {
-    const conn = new LinuxConn(this.#reactor, fd, ends, writable, this.#forgetConn)
+  #client(fd: SocketFd, ends: ConnEnds): LinuxConn {
+    this.#clients++
+    return this.#conn(fd, ends, true, this.#forgetClient)
+  }
+
+  #conn(fd: SocketFd, ends: ConnEnds, writable: boolean, onClosed = this.#forgetConn): LinuxConn {
+    const conn = new LinuxConn(this.#reactor, fd, ends, writable, onClosed)
     this.#conns.set(conn.id, conn)
     return conn
   }

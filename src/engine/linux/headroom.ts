@@ -6,20 +6,16 @@
  * descriptor that was just opened tells that as many are taken as its number says, whoever in the process took them.
  * After that a low number tells only that somebody has left: then it is tried whether as many as are needed can be opened.
  *
- * - line: from this number on a new descriptor is one of the reserve
+ * - line: from this number on a new descriptor is one of the reserve, or kept
+ * - kept: planned for what is opened later (`DescriptorBudget`)
  * - promised: descriptors that accepted clients still need
  * - borrowed: taken from the reserve, since others opened some at the same time; they are given back before anybody
  *   is accepted, or each client that leaves would let the next one take a bit more of it
  */
 
+import { reserveOf } from '../../core/budget/plan.js'
 import { type AnyFd, failed } from './ffi/descriptors.js'
 import type { Libc } from './ffi/libc.js'
-
-/**
- * Kept for what nobody asks here for: dials that other threads begin just now, a recording's next file, whatever Node
- * opens. Of a small limit an eighth.
- */
-const RESERVED = 32
 
 /** More than so many are not opened to find out: the rest is taken to be behind the last one. */
 const MOST_TRIED = 64
@@ -39,17 +35,36 @@ export class Headroom {
   #readAt = Number.NEGATIVE_INFINITY
   /** The highest number seen so far. */
   #highest = 0
+  #kept = 0
 
   constructor(source: Source) {
     this.#source = source
   }
 
+  /** From now on so many are kept beside the reserve. */
+  keep(kept: number): void {
+    this.#kept = kept
+    this.#readAt = Number.NEGATIVE_INFINITY
+  }
+
+  /** This one was just opened, by whoever does not ask whether that was one too many. */
+  saw(newest: AnyFd): void {
+    if (newest > this.#highest) this.#highest = newest
+  }
+
   /** Whether `newest`, just opened, is one of the reserve, or would be if `needed` more were opened. */
   isShort(newest: AnyFd, needed: number): boolean {
     const line = this.#currentLine()
-    if (newest > this.#highest) this.#highest = newest
+    this.saw(newest)
     if (this.#highest + needed < line) return false
     return newest >= line || !this.#canOpen(needed, newest, line)
+  }
+
+  /** Whether one more can be opened, and a client still be accepted and served. */
+  hasSpare(any: AnyFd, promised: number): boolean {
+    const needed = promised + 3
+    const line = this.#currentLine()
+    return this.#highest + needed < line || this.#canOpen(needed, any, line)
   }
 
   /** Whether a client can be accepted and served. `any`: a descriptor to find out with. */
@@ -86,7 +101,7 @@ export class Headroom {
     const { now, libc } = this.#source
     if (now - this.#readAt > LIMIT_HOLDS_MS) {
       const limit = libc.descriptorLimit()
-      this.#line = limit - Math.min(RESERVED, limit >> 3)
+      this.#line = Math.max(0, limit - reserveOf(limit) - this.#kept)
       this.#readAt = now
     }
     return this.#line

@@ -29,7 +29,7 @@ export interface Supply {
   readonly headroom: Headroom
   /** Descriptors that accepted clients still need. */
   promised(): number
-  /** Gives up those that can be done without. */
+  /** Gives up those that can be done without, and asks others to. */
   release(): void
 }
 
@@ -60,6 +60,11 @@ export class LinuxListening implements Listening, Watched, Task {
     this.#supply = supply
     this.#onSocket = onSocket
     this.#onClosed = onClosed
+  }
+
+  /** Clients may wait for descriptors. */
+  get isStarving(): boolean {
+    return this.#state === 'starving'
   }
 
   /** @throws Error with a system code. */
@@ -118,13 +123,14 @@ export class LinuxListening implements Listening, Watched, Task {
   #starve(): void {
     this.#reactor.unwatch(this.#fd)
     this.#state = 'starving'
-    this.#supply.release()
     this.#tryLater()
   }
 
   #tryLater(): void {
     this.#reactor.whenDescriptorsAreFree(this.#retry)
     this.#reactor.timers.set(this.#timer, performance.now() + RETRY_WITHOUT_DESCRIPTOR_MS)
+    // What is given up at once is told at once.
+    this.#supply.release()
   }
 
   #leaveStarving(): void {

@@ -9,7 +9,7 @@
  */
 
 import { viewOf } from '../../core/bytes.js'
-import { type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
+import { type AnyFd, type EpollFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
 import type { LedgerSeat } from './ffi/ledger.js'
 import { Libc, type Watcher } from './ffi/libc.js'
 import { atExit, HaltSwitch } from './halt.js'
@@ -38,7 +38,7 @@ export class Reactor {
   readonly timers = new TimerWheel()
   /** performance.now() of this turn. */
   now = performance.now()
-  /** Sockets that dials have open. */
+  /** Sockets that clients' dials have open. */
   dialling = 0
   readonly #bufferBytes: number
   #buffer: Uint8Array
@@ -93,6 +93,11 @@ export class Reactor {
     const view = viewOf(this.#buffer, 0, length)
     this.#views[slot] = view
     return view
+  }
+
+  /** A descriptor that is open in any case. */
+  get anyFd(): AnyFd {
+    return this.#epoll
   }
 
   /** 0, or a negated errno. */

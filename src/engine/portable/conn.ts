@@ -28,6 +28,7 @@ export class PortableConn implements Conn {
   readonly local: Address
   readonly remote: Address
   readonly #stream: Duplex
+  /** Its descriptor is free. Called at once if it is closed here, and again when its stream says so. */
   readonly #onClosed: (conn: PortableConn) => void
   readonly #tcp: Socket | null
   readonly #unread = new Unread()
@@ -147,13 +148,16 @@ export class PortableConn implements Conn {
   }
 
   destroy(): void {
-    if (this.#leaveOpen()) this.#stream.destroy()
+    if (!this.#leaveOpen()) return
+    this.#stream.destroy()
+    this.#onClosed(this)
   }
 
   reset(): void {
     if (!this.#leaveOpen()) return
     if (this.#tcp === null) this.#stream.destroy()
     else resetTcp(this.#tcp)
+    this.#onClosed(this)
   }
 
   /** From here on `consumer` gets what arrives, once {@link flow} lets it. */

@@ -14,6 +14,8 @@ export interface DialOutcome {
 }
 
 export class PortableDial implements Dial {
+  /** A client waits for it. */
+  readonly isForClient: boolean
   readonly #socket: Socket
   readonly #onOver: (dial: PortableDial) => void
   readonly #timer: NodeJS.Timeout | undefined
@@ -24,7 +26,9 @@ export class PortableDial implements Dial {
     options: DialOptions,
     outcome: DialOutcome,
     onOver: (dial: PortableDial) => void,
+    isForClient: boolean,
   ) {
+    this.isForClient = isForClient
     this.#onOver = onOver
     const socket = new Socket({
       allowHalfOpen: true,

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import type { Address } from '../../core/address.js'
 import type {
   Conn,
+  DescriptorBudget,
   Dial,
   DialDone,
   DialOptions,
@@ -17,6 +18,7 @@ import type {
   LinkOptions,
   Listening,
   ListenSpec,
+  ShortageListener,
 } from '../../ports/engine.js'
 import { type Ends, endsOfStream, endsOfTcp, nameless } from '../shared/addresses.js'
 import { dialError, misuse, warnOfThrow } from '../shared/errors.js'
@@ -24,7 +26,8 @@ import { keepFreedMemory } from './allocator.js'
 import { PortableConn } from './conn.js'
 import { PortableDial } from './dialer.js'
 import { PortableLink } from './link.js'
-import { listen, type PortableListening } from './listener.js'
+import { listen, type PortableListening, type Supply } from './listener.js'
+import { Places } from './places.js'
 
 export const createPortableEngine = (): Engine => {
   keepFreedMemory()
@@ -40,18 +43,42 @@ class PortableEngine implements Engine {
   readonly #links = new Set<PortableLink>()
   readonly #conns = new Set<PortableConn>()
   readonly #forgetListening = (listening: PortableListening): void => void this.#listenings.delete(listening)
-  readonly #forgetDial = (dial: PortableDial): void => void this.#dials.delete(dial)
+  readonly #forgetDial = (dial: PortableDial): void => {
+    this.#dials.delete(dial)
+    if (dial.isForClient) this.#clientDials--
+    this.#freed()
+  }
   readonly #forgetLink = (link: PortableLink): void => void this.#links.delete(link)
-  readonly #forgetConn = (conn: PortableConn): void => void this.#conns.delete(conn)
+  readonly #forgetConn = (conn: PortableConn): void => {
+    if (this.#conns.delete(conn)) this.#freed()
+  }
+  readonly #forgetClient = (conn: PortableConn): void => {
+    if (this.#conns.has(conn)) this.#clients--
+    this.#forgetConn(conn)
+  }
+  /** Conns that were accepted. */
+  #clients = 0
+  #clientDials = 0
+  readonly #supply: Supply = {
+    places: new Places(() => ({
+      conns: this.#conns.size,
+      dials: this.#dials.size,
+      clients: this.#clients,
+      links: this.#links.size,
+      clientDials: this.#clientDials,
+    })),
+    short: () => this.#onShortage?.(),
+  }
+  #onShortage: ShortageListener | null = null
+  #isFreeing = false
   #isClosed = false
 
   async listen(spec: ListenSpec, onAccept: (client: Conn) => void): Promise<Listening> {
     if (this.#isClosed) throw misuse(CLOSED)
     const onSocket = (socket: Socket, at: Address): void => {
-      const conn = this.#adopt(
-        socket,
-        at.kind === 'tcp' ? endsOfTcp(socket) : { local: at, remote: nameless },
-      )
+      const ends = at.kind === 'tcp' ? endsOfTcp(socket) : { local: at, remote: nameless }
+      this.#clients++
+      const conn = this.#adopt(socket, ends, this.#forgetClient)
       try {
         onAccept(conn)
       } catch (thrown) {
@@ -59,7 +86,7 @@ class PortableEngine implements Engine {
         warnOfThrow('onAccept', thrown)
       }
     }
-    const listening = await listen(spec, onSocket, this.#forgetListening)
+    const listening = await listen(spec, this.#supply, onSocket, this.#forgetListening)
     this.#listenings.add(listening)
     if (this.#isClosed) {
       await listening.close()
@@ -68,7 +95,7 @@ class PortableEngine implements Engine {
     return listening
   }
 
-  dial(address: Address, options: DialOptions, done: DialDone): Dial {
+  dial(address: Address, options: DialOptions, done: DialDone, client?: Conn): Dial {
     const tell: DialDone = (error, conn) => {
       try {
         done(error, conn)
@@ -88,8 +115,10 @@ class PortableEngine implements Engine {
         failed: (error) => tell(error, null),
       },
       this.#forgetDial,
+      client !== undefined,
     )
     this.#dials.add(dial)
+    if (dial.isForClient) this.#clientDials++
     if (this.#isClosed) {
       dial.cancel()
       process.nextTick(() => tell(dialError(address, new Error(CLOSED)), null))
@@ -113,6 +142,20 @@ class PortableEngine implements Engine {
     return this.#adopt(stream, endsOfStream(stream))
   }
 
+  budget({ connections }: DescriptorBudget): void {
+    this.#supply.places.setMost(connections)
+    this.#freed()
+  }
+
+  onShortage(listener: ShortageListener | null): void {
+    this.#onShortage = listener
+  }
+
+  hasSpare(): boolean {
+    for (const listening of this.#listenings) if (listening.isStarving) return false
+    return !this.#isClosed && this.#supply.places.hasSpare()
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     for (const listening of this.#listenings) await listening.close()
@@ -123,8 +166,19 @@ class PortableEngine implements Engine {
     await new Promise((resolve) => setImmediate(resolve))
   }
 
-  #adopt(stream: Duplex, ends: Ends): PortableConn {
-    const conn = new PortableConn(stream, ends, this.#forgetConn)
+  /** Not at once: whoever has closed one may be about to close another, or to dial with it. */
+  #freed(): void {
+    if (this.#isFreeing) return
+    for (const { isStarving } of this.#listenings) if (isStarving) this.#isFreeing = true
+    if (!this.#isFreeing) return
+    setImmediate(() => {
+      this.#isFreeing = false
+      for (const listening of this.#listenings) if (listening.isStarving) listening.handOut()
+    })
+  }
+
+  #adopt(stream: Duplex, ends: Ends, onClosed = this.#forgetConn): PortableConn {
+    const conn = new PortableConn(stream, ends, onClosed)
     this.#conns.add(conn)
     if (this.#isClosed) conn.destroy()
     return conn

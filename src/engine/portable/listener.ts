@@ -1,6 +1,6 @@
 /**
- * One listening socket. `node:net` cannot leave a connection in the kernel's backlog, so while paused it accepts and
- * holds: unread, in order, at most `backlog` of them.
+ * One listening socket. `node:net` cannot leave a connection in the kernel's backlog, so while it is paused, or there are no
+ * descriptors to serve with, it accepts and holds: unread, in order, at most `backlog` of them and as many as places.ts allows.
  */
 
 import { createServer, type Server, type Socket } from 'node:net'
@@ -11,14 +11,22 @@ import { fromAddressInfo } from '../shared/addresses.js'
 import { listenError } from '../shared/errors.js'
 import { DEFAULT_BACKLOG, makeRoom } from '../shared/listening.js'
 import { pathFault } from '../shared/unix-path.js'
+import type { Places } from './places.js'
 import { STREAM_HIGH_WATER_MARK, tcpOptions } from './socket-options.js'
 
 const ignore = (): void => {}
+
+/** Where descriptors are to be had, and who is told that there are none. */
+export interface Supply {
+  readonly places: Places
+  short(): void
+}
 
 export class PortableListening implements Listening {
   readonly address: Address
   readonly #server: Server
   readonly #backlog: number
+  readonly #supply: Supply
   readonly #onSocket: (socket: Socket) => void
   readonly #onClosed: (listening: PortableListening) => void
   #state: 'accepting' | 'paused' | 'closed' = 'accepting'
@@ -29,12 +37,14 @@ export class PortableListening implements Listening {
     server: Server,
     address: Address,
     backlog: number,
+    supply: Supply,
     onSocket: (socket: Socket) => void,
     onClosed: (listening: PortableListening) => void,
   ) {
     this.#server = server
     this.address = address
     this.#backlog = backlog
+    this.#supply = supply
     this.#onSocket = onSocket
     this.#onClosed = onClosed
     server.on('connection', (socket) => this.#accepted(socket))
@@ -47,13 +57,26 @@ export class PortableListening implements Listening {
   resume(): void {
     if (this.#state !== 'paused') return
     this.#state = 'accepting'
+    this.handOut()
+  }
+
+  /** Clients wait for descriptors. */
+  get isStarving(): boolean {
+    return this.#state === 'accepting' && this.#held.length > 0
+  }
+
+  /** Descriptors are free, or clients may come in again. */
+  handOut(): void {
     // Whoever is handed a connection may pause and resume again: then the loop further up the stack goes on, so that
     // thousands of refused ones do not exhaust it.
     if (this.#isHandingOut) return
     this.#isHandingOut = true
-    while (this.#isAccepting()) {
+    while (this.isStarving) {
+      if (!this.#supply.places.hasRoomForHeld()) this.#supply.short()
+      if (!this.#supply.places.hasRoomForHeld()) break
       const socket = this.#held.shift()
       if (socket === undefined) break
+      this.#supply.places.held--
       this.#onSocket(socket)
     }
     this.#isHandingOut = false
@@ -64,24 +87,24 @@ export class PortableListening implements Listening {
       this.#state = 'closed'
       // The descriptor is closed in this call; the callback would wait for every connection's end.
       this.#server.close()
+      this.#supply.places.held -= this.#held.length
       for (const socket of this.#held.splice(0)) resetSocket(socket)
       this.#onClosed(this)
     }
     return Promise.resolve()
   }
 
-  #isAccepting(): boolean {
-    return this.#state === 'accepting'
-  }
-
   #accepted(socket: Socket): void {
-    if (this.#state === 'accepting') {
-      this.#onSocket(socket)
-      return
+    const { places } = this.#supply
+    if (this.#state === 'accepting' && this.#held.length === 0) {
+      if (!places.hasRoomForClient()) this.#supply.short()
+      if (places.hasRoomForClient()) return this.#onSocket(socket)
     }
     socket.on('error', ignore)
-    if (this.#state === 'closed' || this.#held.length >= this.#backlog) resetSocket(socket)
-    else this.#held.push(socket)
+    const isFull = this.#held.length >= this.#backlog || !places.hasRoomToHold(this.#state === 'paused')
+    if (this.#state === 'closed' || isFull) return resetSocket(socket)
+    this.#held.push(socket)
+    places.held++
   }
 }
 
@@ -96,13 +119,14 @@ export type OnSocket = (socket: Socket, listeningAt: Address) => void
 /** @throws TidegateError as `Engine.listen`. */
 export const listen = async (
   spec: ListenSpec,
+  supply: Supply,
   onSocket: OnSocket,
   onClosed: (listening: PortableListening) => void,
 ): Promise<PortableListening> => {
   const server = await bind(spec)
   const address = boundAddress(server, spec.address)
   const deliver = (socket: Socket): void => onSocket(socket, address)
-  return new PortableListening(server, address, spec.backlog ?? DEFAULT_BACKLOG, deliver, onClosed)
+  return new PortableListening(server, address, spec.backlog ?? DEFAULT_BACKLOG, supply, deliver, onClosed)
 }
 
 const bind = async (spec: ListenSpec): Promise<Server> => {

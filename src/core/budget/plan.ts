@@ -1,0 +1,117 @@
+/**
+ * What a process's descriptors are for. The plan is made once, from the limit and the config; the engines keep to it.
+ *
+ * - limit: how many descriptors the process may have open (RLIMIT_NOFILE)
+ * - reserved: what is not for connections: the process's own files, the engines, what is opened later or for a moment
+ * - kept: the part of the reserved that is not open yet, so that nobody else may take it
+ * - pools: the connections that pools keep ready, `min` for each endpoint. They are lent: clients come first
+ * - clients: how many fit into the rest. Each takes two descriptors, its own and its upstream's
+ */
+
+/** Node's own at rest are about 20: loop, signals, standard streams, file threads. */
+export const PROCESS_DESCRIPTORS = 24
+
+/** A thread's event loop and its epoll set. */
+export const WORKER_DESCRIPTORS = 6
+
+/** The engine of the main thread: an epoll set, and what libuv opens to watch it. */
+export const ENGINE_DESCRIPTORS = 2
+
+/** The writing thread's loop, the file, its lock, and the file that follows. */
+export const RECORDING_DESCRIPTORS = 9
+
+/** A listener and a few who look in. */
+export const ADMIN_DESCRIPTORS = 8
+
+export const DESCRIPTORS_PER_CLIENT = 2
+
+const MOST_IN_RESERVE = 32
+
+/**
+ * For what nobody plans: a look-up's socket, a module, threads that accept at the very same moment. Of a small limit an
+ * eighth.
+ */
+export const reserveOf = (limit: number): number => Math.min(MOST_IN_RESERVE, limit >> 3)
+
+/** What the reserved are for. */
+export interface Reserved {
+  /** Node, and whatever the program had open before. */
+  readonly process: number
+  readonly engine: number
+  readonly listeners: number
+  readonly recording: number
+  readonly checks: number
+  readonly admin: number
+  readonly reserve: number
+}
+
+export interface BudgetNeeds {
+  readonly limit: number
+  /** What is open before anything of the gateway is; null: not known. */
+  readonly open: number | null
+  readonly workers: number
+  readonly listeners: number
+  readonly isRecording: boolean
+  /** Endpoints that are checked: one connection at a time each. */
+  readonly checks: number
+  /** `min` of each pool, times its endpoints. */
+  readonly pools: number
+}
+
+export interface BudgetPlan {
+  readonly limit: number
+  readonly reserved: Reserved
+  readonly totalReserved: number
+  readonly kept: number
+  readonly pools: number
+  readonly clients: number
+  /** What clients, upstream connections and pools may take together. */
+  readonly connections: number
+}
+
+const reservedFor = ({ limit, open, workers, listeners, isRecording, checks }: BudgetNeeds): Reserved => ({
+  process: Math.max(open ?? 0, PROCESS_DESCRIPTORS),
+  engine: ENGINE_DESCRIPTORS + workers * WORKER_DESCRIPTORS,
+  // Each thread that accepts has a descriptor of its own for the socket.
+  listeners: listeners * (1 + workers),
+  recording: isRecording ? RECORDING_DESCRIPTORS : 0,
+  checks,
+  admin: ADMIN_DESCRIPTORS,
+  reserve: reserveOf(limit),
+})
+
+/** Says of any needs how the limit is divided; whether that is enough, {@link shortageOf} says. */
+export const planBudget = (needs: BudgetNeeds): BudgetPlan => {
+  const { limit, checks, pools } = needs
+  const reserved = reservedFor(needs)
+  const totalReserved = Object.values(reserved).reduce((sum: number, count: number) => sum + count, 0)
+  const connections = Math.max(0, limit - totalReserved)
+  return {
+    limit,
+    reserved,
+    totalReserved,
+    kept: checks + ADMIN_DESCRIPTORS,
+    pools,
+    clients: Math.max(0, Math.floor((connections - pools) / DESCRIPTORS_PER_CLIENT)),
+    connections,
+  }
+}
+
+/** `24 process, 2 engine`: what is not nothing. */
+export const reservedText = (reserved: Reserved): string =>
+  Object.entries(reserved)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ')
+
+/** Why not even one client can be served, with figures, in one line; null if one can. */
+export const shortageOf = ({ limit, reserved, totalReserved, pools }: BudgetPlan): string | null => {
+  const needed = totalReserved + pools + DESCRIPTORS_PER_CLIENT
+  if (needed <= limit) return null
+  const forPools = pools === 0 ? '' : `, ${pools} for pools (pool.min of each endpoint)`
+  const remedy = pools === 0 ? 'raise the limit (ulimit -n)' : 'raise the limit (ulimit -n) or lower pool.min'
+  return (
+    `${limit} descriptors may be open, but at least ${needed} are needed: ${totalReserved} reserved ` +
+    `(${reservedText(reserved)})${forPools}, ${DESCRIPTORS_PER_CLIENT} for a client; ${remedy}`
+  )
+}

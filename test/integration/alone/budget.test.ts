@@ -1,0 +1,151 @@
+import { writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { expectIdling } from '../../support/idling.js'
+import { descriptorsOf } from '../../support/proc.js'
+import { eventually, type Scope, testScope } from '../../support/scope.js'
+import { SETTING } from '../../support/setting.js'
+import { LOOPBACK, startServer } from '../../support/sockets.js'
+import { type Gateway, listening, portIn, startTidegate, tidegate } from '../../support/tidegate.js'
+import { describeWith, toolPath } from '../../support/tools.js'
+
+const DESCRIPTORS = 256
+const CLIENTS = 400
+const SPARE = 20
+const KEPT = 10
+
+const isPortable = SETTING.engine === 'portable'
+
+const LAUNCHER = (): readonly string[] => [toolPath('prlimit'), `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`]
+
+/** Of the reserve. Threads that accept at the very same moment may each take a pair of it for a moment. */
+const MOST_OPEN = DESCRIPTORS - DESCRIPTORS / 8 + (isPortable ? 0 : 2 * (SETTING.workers + 1))
+
+/** An upstream that is used and one that nobody uses, both with connections dialled ahead. */
+const configOf = (scope: Scope, port: number, otherPort: number, min = SPARE): string => {
+  const file = join(scope.tempDir(), 'tidegate.json')
+  const config = {
+    listeners: [
+      { name: 'busy', listen: `${LOOPBACK}:0`, upstream: 'busy' },
+      { name: 'idle', listen: `${LOOPBACK}:0`, upstream: 'idle' },
+    ],
+    upstreams: {
+      busy: {
+        endpoints: [`${LOOPBACK}:${port}`],
+        pool: { mode: 'prewarm', min, max: 1000 },
+      },
+      idle: {
+        endpoints: [`${LOOPBACK}:${otherPort}`],
+        pool: { mode: 'reuse', min: KEPT, max: 1000, stateless: true },
+      },
+    },
+  }
+  writeFileSync(file, JSON.stringify(config))
+  return file
+}
+
+/** Clients that say something, and are served when they hear it back. */
+class Crowd {
+  readonly served: Socket[] = []
+  turnedAway = 0
+  #left = 0
+
+  constructor(scope: Scope, port: number) {
+    const sockets = Array.from({ length: CLIENTS }, () => this.#join(port))
+    scope.defer(() => sockets.forEach((socket) => void socket.destroy()))
+  }
+
+  leave(): void {
+    while (this.#left < this.served.length) this.served[this.#left++]?.end()
+  }
+
+  #join(port: number): Socket {
+    const socket = connect(port, LOOPBACK).on('error', () => {})
+    let isServed = false
+    socket.write('?')
+    socket.on('data', () => {
+      isServed = true
+      this.served.push(socket)
+    })
+    socket.once('close', () => {
+      if (!isServed) this.turnedAway++
+    })
+    return socket
+  }
+}
+
+/** The most descriptors that were seen while the scope lasted. */
+const watchDescriptors = (scope: Scope, { daemon }: Gateway): (() => number) => {
+  let most = 0
+  const timer = setInterval(() => {
+    if (daemon.isRunning()) most = Math.max(most, descriptorsOf(daemon.pid))
+  }, 2)
+  scope.defer(() => clearInterval(timer))
+  return () => most
+}
+
+describeWith(['prlimit'], `a gateway with pools that may open ${DESCRIPTORS} descriptors`, () => {
+  it('gives up idle connections for its clients, never opens more than it has planned, and has them back later', async () => {
+    const ends = testScope()
+    const spoken = new Set<Socket>()
+    const echo = await startServer(ends, (socket) => {
+      socket.on('data', () => spoken.add(socket))
+      socket.pipe(socket)
+    })
+    const other = await startServer(ends, (socket) => void socket.resume().once('end', () => socket.end()))
+    const silent = (): number => [...echo.sockets].filter((socket) => !spoken.has(socket)).length
+    const hasSpares = (): boolean => silent() === SPARE && other.sockets.size === KEPT
+
+    const gateway = startTidegate(ends, ['serve', configOf(ends, echo.port, other.port)], {
+      launcher: LAUNCHER(),
+    })
+    const port = portIn((await listening(gateway, 2)).get('busy') ?? '')
+    const mostOpen = watchDescriptors(ends, gateway)
+    const [plan] = await gateway.lines('the plan', ({ msg }) => msg === 'descriptors planned')
+    expect(plan).toMatchObject({ limit: DESCRIPTORS, pools: SPARE + KEPT })
+    const clients = Number(plan?.clients)
+    await eventually('connections dialled ahead', hasSpares)
+
+    const crowd = new Crowd(ends, port)
+    // What was the pools' is theirs.
+    await eventually('more clients than planned', () => crowd.served.length > clients + KEPT / 2)
+    await eventually('no idle connection to be left', () => silent() === 0 && other.sockets.size === 0)
+    await expectIdling(gateway.daemon.pid, 'while it is full')
+    expect(other.sockets.size + silent()).toBe(0)
+
+    await eventually(
+      'all others to be served, or turned away',
+      () => {
+        crowd.leave()
+        return crowd.served.length + crowd.turnedAway === CLIENTS
+      },
+      40_000,
+    )
+    // The portable engine cannot leave them in the backlog.
+    if (!isPortable) expect(crowd.turnedAway).toBe(0)
+    crowd.leave()
+    await eventually('the connections dialled ahead again', hasSpares)
+    for (const { reason } of await gateway.closed(crowd.served.length)) expect(reason).toBe('client_fin')
+    expect(mostOpen()).toBeLessThanOrEqual(MOST_OPEN)
+    // Otherwise there was no limit to be kept.
+    expect(mostOpen()).toBeGreaterThan(DESCRIPTORS / 2)
+    expect(await gateway.finish()).toBe(0)
+    expect(JSON.stringify(gateway.log)).not.toContain('EMFILE')
+    expect(gateway.log.filter(({ level }) => level !== 'info')).toEqual([])
+    expect(gateway.noise).toEqual([])
+  }, 90_000)
+
+  it('refuses to start, with figures, if not one client fits beside what the pools keep ready', async () => {
+    const ends = testScope()
+    const file = configOf(ends, 1, 2, 200)
+    const shown =
+      /: 256 descriptors may be open, but at least \d+ are needed: \d+ reserved \(24 process, .*32 reserve\), 210 for pools \(pool\.min of each endpoint\), 2 for a client; raise the limit \(ulimit -n\) or lower pool\.min\n$/
+    for (const command of ['serve', 'check']) {
+      const { code, stderr, stdout } = await tidegate([command, file], { launcher: LAUNCHER() })
+      expect({ code, stdout }).toEqual({ code: 2, stdout: Buffer.alloc(0) })
+      expect(stderr).toMatch(shown)
+      expect(stderr.trim().split('\n')).toHaveLength(1)
+    }
+  })
+})
