@@ -47,7 +47,8 @@ const waitUntilReady = async (program: Program): Promise<void> => {
       await program.ended
       throw new Error(program.lastWords())
     }
-    if (Date.now() > deadline) throw new Error(`it was not there within ${START_MS / 1000} s`)
+    if (Date.now() > deadline)
+      throw new Error(`it was not there within ${START_MS / 1000} s: ${program.lastWords()}`)
     await sleep(ASK_EVERY_MS)
   }
 }

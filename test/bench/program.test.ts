@@ -160,23 +160,26 @@ describe.skipIf(process.platform !== 'linux')('npm run bench, the first byte fro
     const out = join(scope.tempDir(), 'results.json')
     const { code, stdout, stderr } = await run(
       process.execPath,
-      [...FIRST_BYTE, '--contenders', 'linux,portable', '--out', out],
+      [...FIRST_BYTE, '--rounds', '3', '--contenders', 'linux,portable', '--out', out],
       { env, timeoutMs: 100_000 },
     )
     const table = stdout.toString()
     expect({ code, stderr, ...leftBehind(directory) }, table).toEqual({ code: 0, stderr: '', ...NOTHING })
 
     const [figure] = (JSON.parse(readFileSync(out, 'utf8')) as Results).figures
+    // The best of the rounds' medians: a busy machine adds to a round, and takes nothing away.
     const roundTripsOf = (id: string): number =>
-      figure!.results.find(({ entrant }) => entrant === id)!.median.roundTrips!
+      Math.min(
+        ...figure!.results.find(({ entrant }) => entrant === id)!.rounds.map((round) => round.roundTrips!),
+      )
     expect(roundTripsOf('direct'), 'the handshake takes the delay, too').toBeGreaterThanOrEqual(2)
     for (const engine of ['linux', 'portable']) {
       expect(roundTripsOf(engine), table).toBeGreaterThanOrEqual(2)
       for (const pool of ['prewarm', 'reuse']) {
         const pooled = roundTripsOf(`${engine}+${pool}`)
         expect(pooled, table).toBeGreaterThanOrEqual(1)
-        // What is saved is one or none. A busy machine adds some milliseconds to either.
-        expect(roundTripsOf(engine) - pooled, `${engine}, ${pool}\n${table}`).toBeGreaterThan(0.75)
+        // Round trips come whole, so what is saved is one or none; the rest is the work of a machine that may be busy.
+        expect(roundTripsOf(engine) - pooled, `${engine}, ${pool}\n${table}`).toBeGreaterThan(0.5)
       }
     }
   }, 120_000)
