@@ -63,10 +63,11 @@ export const runFigure = async (
   const start = async (scope: Scope, { entrant, ready }: Entry): Promise<Target> => {
     const target =
       ready === null || entrant.contender === null
-        ? directTo(upstreamPort)
+        ? directTo(site.network.upstreamHost, upstreamPort)
         : await startContender(scope, site.cores, entrant.contender, ready, {
-            upstreamPort,
+            upstream: `${site.network.upstreamHost}:${upstreamPort}`,
             recordTo: entrant.records ? join(scope.tempDir(), 'recording.pcapng') : null,
+            pool: entrant.pool,
             maxConnections: Math.min(site.idleConnections + SPARE_CONNECTIONS, connectionsWithin(2)),
           })
     if (figure.warmUp && plan.warmUpSeconds > 0) await figure.measure(site, target, plan.warmUpSeconds)

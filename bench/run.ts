@@ -7,6 +7,7 @@ import type { Figure } from './figures/figure.js'
 import { canPin, coresFor } from './machine/cores.js'
 import { connectionsWithin } from './machine/descriptors.js'
 import { machineFacts } from './machine/facts.js'
+import { coresWithin, LOOPBACK_NETWORK, openFarNetwork } from './machine/network.js'
 import type { Scope } from './machine/scope.js'
 import { askVersion, findTool, versionIn } from './machine/tools.js'
 import type { Options } from './options.js'
@@ -96,19 +97,25 @@ export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => 
       return null
     }
     const own = scope.child()
-    const site = {
-      scope: own,
-      cores: coresFor(figure.layout ?? layout),
-      idleConnections,
-      streams: options.streams,
-      tool: (name: string) => findTool(name) ?? name,
-    }
     const plan = {
       rounds: options.rounds,
       seconds: options.seconds,
       warmUpSeconds: options.quick ? 0 : 1,
     }
     try {
+      const network = figure.oneWayMs > 0 ? await openFarNetwork(own, figure.oneWayMs) : LOOPBACK_NETWORK
+      if ('missing' in network) {
+        leftOut.push({ name: title, why: network.missing })
+        return null
+      }
+      const site = {
+        scope: own,
+        cores: coresWithin(network, coresFor(figure.layout ?? layout)),
+        network,
+        idleConnections,
+        streams: options.streams,
+        tool: (name: string) => findTool(name) ?? name,
+      }
       const measured = await runFigure(figure, entries, site, plan, ({ round, entrant }) =>
         progress(`${title}: round ${round}, ${entrant.title}`),
       )

@@ -1,5 +1,5 @@
 /**
- * Who is measured: a TCP proxy on one thread, from one loopback port to another.
+ * Who is measured: a TCP proxy on one thread, from a loopback port to a service.
  *
  * - contender: a proxy program as it is set up here; whether it is there, and how it is started
  * - peer: a contender that is not Tidegate
@@ -7,13 +7,19 @@
 
 import type { Scope } from '../machine/scope.js'
 
+/** Where a client's upstream connection comes from, if it was there before the client (docs/upstreams.md). */
+export type PoolMode = 'prewarm' | 'reuse'
+
 export interface Place {
   readonly port: number
-  readonly upstreamPort: number
+  /** `host:port` of the service. */
+  readonly upstream: string
   /** The contender's own, for its configuration; removed afterwards. */
   readonly directory: string
   /** A file to record to, or null. Asked only of those that can. */
   readonly recordTo: string | null
+  /** Null: it dials for each client. Asked only of those that can. */
+  readonly pool: PoolMode | null
   /** Connections it has to be able to serve at once; descriptors suffice for them. */
   readonly maxConnections: number
 }
@@ -38,6 +44,7 @@ export interface Contender {
   /** One sentence on how it is set up. */
   readonly setUp: string
   readonly canRecord: boolean
+  readonly canPool: boolean
   /** Set up for bulk only: everywhere else it is the same as another contender. */
   readonly bulkOnly: boolean
   /** Descriptors that one process opens for each connection; 0 if each connection is a process. */

@@ -60,6 +60,7 @@ export const go: Contender = {
   title: 'Go io.Copy',
   setUp: 'two goroutines with `io.Copy` for each connection, `GOMAXPROCS=1`',
   canRecord: false,
+  canPool: false,
   bulkOnly: false,
   // Two sockets and, to splice, two pipes.
   descriptorsEach: 6,
@@ -82,8 +83,8 @@ export const go: Contender = {
     return {
       ready: {
         version: versionIn(askVersion(path, 'version')) ?? 'unknown',
-        launch: ({ port, upstreamPort }) => ({
-          command: [program, `${LOOPBACK}:${port}`, `${LOOPBACK}:${upstreamPort}`],
+        launch: ({ port, upstream }) => ({
+          command: [program, `${LOOPBACK}:${port}`, upstream],
           env: { GOMAXPROCS: '1' },
         }),
       },

@@ -6,7 +6,7 @@ import { LOOPBACK } from '../machine/ports.js'
 import { askVersion, findTool, versionIn } from '../machine/tools.js'
 import type { Contender, Place } from './contender.js'
 
-const config = ({ port, upstreamPort, maxConnections }: Place, options: string): string => `
+const config = ({ port, upstream, maxConnections }: Place, options: string): string => `
 global
   nbthread 1
   maxconn ${maxConnections}
@@ -19,7 +19,7 @@ defaults
 ${options}
 listen bench
   bind ${LOOPBACK}:${port} backlog 4096
-  server upstream ${LOOPBACK}:${upstreamPort}
+  server upstream ${upstream}
 `
 
 const variant = (
@@ -28,6 +28,7 @@ const variant = (
 ): Contender => ({
   ...names,
   canRecord: false,
+  canPool: false,
   descriptorsEach: 2,
   find: async () => {
     const path = findTool('haproxy')

@@ -8,13 +8,13 @@ import { askVersion, findTool, versionIn } from '../machine/tools.js'
 import type { Contender, Place } from './contender.js'
 
 // Each relayed connection takes two of its slots.
-const config = (load: string, { directory, maxConnections, port, upstreamPort }: Place): string => `
+const config = (load: string, { directory, maxConnections, port, upstream }: Place): string => `
 ${load}${nginxHead(directory, 2 * maxConnections + 16)}
 stream {
   access_log off;
   server {
     listen ${LOOPBACK}:${port} backlog=4096;
-    proxy_pass ${LOOPBACK}:${upstreamPort};
+    proxy_pass ${upstream};
     proxy_buffer_size 64k;
     proxy_timeout 10m;
   }
@@ -26,6 +26,7 @@ export const nginx: Contender = {
   title: 'nginx stream',
   setUp: '`stream`, one worker, `proxy_buffer_size 64k`',
   canRecord: false,
+  canPool: false,
   bulkOnly: false,
   descriptorsEach: 2,
   find: async () => {

@@ -9,6 +9,7 @@ export const socat: Contender = {
   title: 'socat',
   setUp: '`fork,reuseaddr`: a process for each connection',
   canRecord: false,
+  canPool: false,
   bulkOnly: false,
   descriptorsEach: 0,
   find: async () => {
@@ -17,11 +18,11 @@ export const socat: Contender = {
     return {
       ready: {
         version: versionIn(askVersion(path, '-V')) ?? 'unknown',
-        launch: ({ port, upstreamPort }) => ({
+        launch: ({ port, upstream }) => ({
           command: [
             path,
             `TCP4-LISTEN:${port},bind=${LOOPBACK},fork,reuseaddr,backlog=4096`,
-            `TCP4:${LOOPBACK}:${upstreamPort}`,
+            `TCP4:${upstream}`,
           ],
         }),
       },

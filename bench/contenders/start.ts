@@ -2,7 +2,7 @@
 
 import type { Cores } from '../machine/cores.js'
 import { connectionsWithin } from '../machine/descriptors.js'
-import { freePort, waitUntilListening } from '../machine/ports.js'
+import { freePort, LOOPBACK, waitUntilListening } from '../machine/ports.js'
 import { groupCpuSeconds, groupResidentKiB } from '../machine/proc.js'
 import { type Program, startProgram } from '../machine/programs.js'
 import type { Scope } from '../machine/scope.js'
@@ -11,6 +11,7 @@ import type { Contender, Place, Ready } from './contender.js'
 
 /** What a load is put on: a contender, or the backend itself. */
 export interface Target {
+  readonly host: string
   readonly port: number
   /** CPU time used so far by the program and all it forked, in seconds; 0 for the backend itself. */
   cpuSeconds(): Promise<number>
@@ -21,7 +22,8 @@ export interface Target {
 }
 
 /** The backend itself, to see what a load costs with nobody in between. */
-export const directTo = (port: number): Target => ({
+export const directTo = (host: string, port: number): Target => ({
+  host,
   port,
   cpuSeconds: async () => 0,
   residentKiB: () => 0,
@@ -49,6 +51,7 @@ export const startContender = async (
   await waitUntilListening(program, port)
   const cpuSeconds = askWhileAlive(program, groupCpuSeconds)
   return {
+    host: LOOPBACK,
     port,
     // A recorder may still be writing what was relayed; that is part of its price.
     cpuSeconds: wanted.recordTo === null ? async () => cpuSeconds() : () => settled(cpuSeconds, WRITING_MS),

@@ -1,9 +1,9 @@
 /** Tidegate as users run it, one thread, from a build; logs as little as the peers do. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LOOPBACK } from '../machine/ports.js'
-import type { Contender, Launch, Place } from './contender.js'
+import type { Contender, Launch, Place, PoolMode } from './contender.js'
 
 /** Settings in the environment are for somebody's own gateways. */
 const withoutOwnSettings = (): Record<string, undefined> =>
@@ -22,6 +22,26 @@ const versionBeside = (dist: string): string => {
   }
 }
 
+/** Enough spare connections for clients that come faster than one is dialled; those that come back need no others. */
+const POOLS: Readonly<Record<PoolMode, object>> = {
+  prewarm: { mode: 'prewarm', min: 4 },
+  reuse: { mode: 'reuse', stateless: true },
+}
+
+/** The same as `relay` has on its command line, which knows no pools. @returns its path */
+const writeConfig = ({ port, upstream, directory }: Place, engine: Build['engine'], pool: object): string => {
+  const file = join(directory, 'gateway.json')
+  const config = {
+    listeners: [{ listen: `${LOOPBACK}:${port}`, upstream: 'service' }],
+    upstreams: { service: { endpoints: [upstream], pool } },
+    engine,
+    workers: 0,
+    log: { level: 'warn' },
+  }
+  writeFileSync(file, JSON.stringify(config))
+  return file
+}
+
 export interface Build {
   readonly id: string
   readonly title: string
@@ -32,16 +52,19 @@ export interface Build {
 
 export const tidegate = ({ id, title, engine, dist }: Build): Contender => {
   const cli = join(dist, 'cli/main.js')
-  const launch = ({ port, upstreamPort, recordTo }: Place): Launch => ({
+  const relay = ({ port, upstream, recordTo }: Place): readonly string[] => [
+    ...(recordTo === null ? ['relay'] : ['record', '--out', recordTo]),
+    `${LOOPBACK}:${port}`,
+    upstream,
+    `--engine=${engine}`,
+    '--workers=0',
+    '--log-level=warn',
+  ]
+  const launch = (place: Place): Launch => ({
     command: [
       process.execPath,
       cli,
-      ...(recordTo === null ? ['relay'] : ['record', '--out', recordTo]),
-      `${LOOPBACK}:${port}`,
-      `${LOOPBACK}:${upstreamPort}`,
-      `--engine=${engine}`,
-      '--workers=0',
-      '--log-level=warn',
+      ...(place.pool === null ? relay(place) : ['serve', writeConfig(place, engine, POOLS[place.pool])]),
     ],
     env: withoutOwnSettings(),
   })
@@ -50,6 +73,7 @@ export const tidegate = ({ id, title, engine, dist }: Build): Contender => {
     title,
     setUp: `\`tidegate relay --engine ${engine} --workers 0 --log-level warn\``,
     canRecord: true,
+    canPool: true,
     bulkOnly: false,
     descriptorsEach: 2,
     find: async () =>

@@ -2,6 +2,7 @@
 
 import { download, upload } from './bulk.js'
 import type { Figure } from './figure.js'
+import { firstByte } from './first-byte.js'
 import { idle } from './idle.js'
 import { latency } from './latency.js'
 import { recordBulk, recordRequests } from './recording.js'
@@ -13,6 +14,7 @@ export const FIGURES: readonly Figure[] = [
   keepAlive,
   newConnections,
   latency,
+  firstByte,
   idle,
   recordBulk,
   recordRequests,

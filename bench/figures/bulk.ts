@@ -21,6 +21,7 @@ const bulk = (names: Pick<Figure, 'id' | 'mostRounds' | 'title'>, downstream: bo
   fresh: false,
   warmUp: true,
   layout: null,
+  oneWayMs: 0,
   entrants: everybody,
   startBackend: startIperf3,
   measure: async (site, target, seconds) => {

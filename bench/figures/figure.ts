@@ -8,7 +8,7 @@
  */
 
 import { BASELINE } from '../contenders/all.js'
-import type { Contender } from '../contenders/contender.js'
+import type { Contender, PoolMode } from '../contenders/contender.js'
 import type { Target } from '../contenders/start.js'
 import type { Site } from '../loads/bench-site.js'
 import type { Layout } from '../machine/cores.js'
@@ -28,6 +28,8 @@ export interface Entrant {
   /** Null: the backend itself, with nobody in between. */
   readonly contender: Contender | null
   readonly records: boolean
+  /** Null: it dials for each client. */
+  readonly pool: PoolMode | null
   /** The entrant whose figures its own are divided by. */
   readonly baseline: string
 }
@@ -48,6 +50,8 @@ export interface Figure {
   readonly warmUp: boolean
   /** Where everything runs, whatever the run asks for; null: no matter. */
   readonly layout: Layout | null
+  /** How far the service is from the contenders, in milliseconds; above 0 it takes a network of its own. */
+  readonly oneWayMs: number
   /** More rounds than this tell nothing new, or are too long for what they tell. */
   readonly mostRounds: number
   entrants(contenders: readonly Contender[]): readonly Entrant[]
@@ -69,6 +73,7 @@ export const everybody = (contenders: readonly Contender[]): readonly Entrant[] 
     title: contender.title,
     contender,
     records: false,
+    pool: null,
     baseline,
   }))
 }
@@ -76,3 +81,13 @@ export const everybody = (contenders: readonly Contender[]): readonly Entrant[] 
 /** Everybody who is not the same as another here. */
 export const allButBulkOnly = (contenders: readonly Contender[]): readonly Entrant[] =>
   everybody(contenders.filter(({ bulkOnly }) => !bulkOnly))
+
+/** The backend itself, with nobody in between. */
+export const direct = (baseline: string): Entrant => ({
+  id: 'direct',
+  title: 'no proxy',
+  contender: null,
+  records: false,
+  pool: null,
+  baseline,
+})

@@ -21,6 +21,7 @@ export const idle: Figure = {
   fresh: true,
   warmUp: false,
   layout: null,
+  oneWayMs: 0,
   mostRounds: 3,
   entrants: allButBulkOnly,
   startBackend: startEcho,

@@ -1,16 +1,7 @@
 /** One small message at a time over one connection: what a proxy adds to a round trip. */
 
 import { runPingPong, startEcho } from '../loads/echo.js'
-import { allButBulkOnly, type Entrant, type Figure } from './figure.js'
-
-/** The backend itself, with nobody in between. */
-const direct = (baseline: string): Entrant => ({
-  id: 'direct',
-  title: 'no proxy',
-  contender: null,
-  records: false,
-  baseline,
-})
+import { allButBulkOnly, direct, type Figure } from './figure.js'
 
 export const latency: Figure = {
   id: 'latency',
@@ -26,6 +17,7 @@ export const latency: Figure = {
   warmUp: true,
   // One waits for the other anyway. On cores of their own, most of the time would be that of waking an idle core.
   layout: 'together',
+  oneWayMs: 0,
   mostRounds: Number.POSITIVE_INFINITY,
   entrants: (contenders) => {
     const proxies = allButBulkOnly(contenders)

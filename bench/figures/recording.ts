@@ -12,8 +12,15 @@ const pairs = (contenders: readonly Contender[]): readonly Entrant[] =>
     .flatMap((contender) => {
       const { id, title } = contender
       return [
-        { id, title, contender, records: false, baseline: id },
-        { id: `${id}+record`, title: `${title}, recording`, contender, records: true, baseline: id },
+        { id, title, contender, records: false, pool: null, baseline: id },
+        {
+          id: `${id}+record`,
+          title: `${title}, recording`,
+          contender,
+          records: true,
+          pool: null,
+          baseline: id,
+        },
       ]
     })
 

@@ -26,6 +26,7 @@ const requests = (names: Pick<Figure, 'how' | 'id' | 'title'>, close: boolean): 
   fresh: false,
   warmUp: true,
   layout: null,
+  oneWayMs: 0,
   mostRounds: Number.POSITIVE_INFINITY,
   entrants: allButBulkOnly,
   startBackend: startHttpService,

@@ -11,7 +11,7 @@ import { findTool } from './tools.js'
 
 export type Layout = 'apart' | 'free' | 'together'
 
-type Command = readonly [string, ...string[]]
+export type Command = readonly [string, ...string[]]
 
 export interface Cores {
   /** The command, made to run where contenders run. */

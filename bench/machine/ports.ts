@@ -25,7 +25,7 @@ const START_MS = 20_000
 /** Resolves once `program` listens on `port`. Rejects with its last words if it ends or takes too long. */
 export const waitUntilListening = async (program: Program, port: number): Promise<void> => {
   const deadline = Date.now() + START_MS
-  while (!isListening(port)) {
+  while (!isListening(program.pid, port)) {
     if (!program.isRunning()) {
       await program.ended
       throw new Error(`it ended before it listened: ${program.lastWords()}`)

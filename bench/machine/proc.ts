@@ -82,9 +82,9 @@ export const isListed = (table: string, port: number): boolean => {
   })
 }
 
-/** Whether somebody listens on this port. Asks the kernel: to connect would already be traffic. */
-export const isListening = (port: number): boolean =>
-  ['net/tcp', 'net/tcp6'].some((table) => isListed(readProc(table) ?? '', port))
+/** Whether somebody listens on this port, in the network that process `pid` is in. Asks the kernel: to connect would already be traffic. */
+export const isListening = (pid: number, port: number): boolean =>
+  ['tcp', 'tcp6'].some((table) => isListed(readProc(`${pid}/net/${table}`) ?? '', port))
 
 /** How many descriptors a process may have open: the soft limit, which programs started from here inherit. */
 export const parseDescriptorLimit = (limits: string): number => {

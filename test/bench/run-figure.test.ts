@@ -4,13 +4,21 @@ import type { Contender, Launch, Ready } from '../../bench/contenders/contender.
 import type { Figure } from '../../bench/figures/figure.js'
 import type { Site } from '../../bench/loads/bench-site.js'
 import { coresFor } from '../../bench/machine/cores.js'
+import { LOOPBACK_NETWORK } from '../../bench/machine/network.js'
 import { openScope } from '../../bench/machine/scope.js'
 import { type Entry, runFigure } from '../../bench/run-figure.js'
 
 const site = (): Site => {
   const scope = openScope()
   onTestFinished(scope.end)
-  return { scope, cores: coresFor('free'), idleConnections: 1, streams: 1, tool: (name) => name }
+  return {
+    scope,
+    cores: coresFor('free'),
+    network: LOOPBACK_NETWORK,
+    idleConnections: 1,
+    streams: 1,
+    tool: (name) => name,
+  }
 }
 
 /** A program that listens, as `node -e` runs it. */
@@ -22,7 +30,7 @@ const entry = (id: string, code: string): Entry => {
   })
   const contender = { id, title: id, descriptorsEach: 2 } as Contender
   const ready: Ready = { version: '1', launch }
-  return { entrant: { id, title: id, contender, records: false, baseline: id }, ready }
+  return { entrant: { id, title: id, contender, records: false, pool: null, baseline: id }, ready }
 }
 
 const figure = (changes: Partial<Figure>): Figure => ({
@@ -35,6 +43,7 @@ const figure = (changes: Partial<Figure>): Figure => ({
   fresh: false,
   warmUp: false,
   layout: null,
+  oneWayMs: 0,
   mostRounds: 100,
   entrants: () => [],
   startBackend: async () => 1,

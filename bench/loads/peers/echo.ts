@@ -1,9 +1,11 @@
-/** Usage: node echo.js PORT. Sends back whatever it gets, on loopback, until it is ended. */
+/** Usage: node echo.js HOST PORT. Sends back whatever it gets until it is ended. */
 
 import { createServer } from 'node:net'
+
+const [host, port] = process.argv.slice(2) as [string, string]
 
 createServer({ noDelay: true }, (socket) => {
   socket.on('data', (chunk) => socket.write(chunk))
   // A client that resets is gone, nothing more.
   socket.on('error', () => socket.destroy())
-}).listen({ port: Number(process.argv[2]), host: '127.0.0.1', backlog: 4096 })
+}).listen({ port: Number(port), host, backlog: 4096 })

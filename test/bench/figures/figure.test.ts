@@ -29,6 +29,16 @@ describe('who takes part in a figure', () => {
     expect(entrants('latency')).toEqual([])
   })
 
+  it('is for the first byte also each pool of those that have pools', () => {
+    expect(baselines(entrants('first-byte', 'haproxy', 'linux', 'haproxy-splice'))).toEqual([
+      'direct/haproxy',
+      'linux/haproxy',
+      'linux+prewarm/haproxy',
+      'linux+reuse/haproxy',
+      'haproxy/haproxy',
+    ])
+  })
+
   it('is one that only differs in bulk nowhere else', () => {
     expect(entrants('bulk', 'haproxy-splice', 'haproxy')).toHaveLength(2)
     expect(entrants('keep-alive', 'haproxy-splice', 'haproxy')).toHaveLength(1)
