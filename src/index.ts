@@ -29,6 +29,9 @@ export type {
   InspectContext,
 } from './control/hooks.js'
 export type { RecordingCounters } from './control/recording/recording.js'
+export type { EndpointStatus, UpstreamStatus } from './control/upstreams/managed-upstream.js'
+export type { Lookup } from './control/upstreams/resolver.js'
+export type { MemberCounts } from './control/upstreams/upstream-board.js'
 export {
   type Address,
   formatAddress,

@@ -115,6 +115,49 @@ describe('a worker that fails', () => {
     expect(await within(10_000, 'the process to end', gateway.exited)).toBe(0)
   }, 120_000)
 
+  it('gives its upstream connections’ places to those who wait for one, and its own place in the queue back', async () => {
+    const scope = testScope()
+    const echo = await startServer(scope, (socket) => socket.pipe(socket))
+    const gateway = startGatewayProcess(scope, {
+      engine: 'linux',
+      workers: 2,
+      listeners: [{ name: 'test', listen: `${LOOPBACK}:0`, upstream: 'it' }],
+      upstreams: { it: { endpoints: [`${LOOPBACK}:${echo.port}`], maxConnections: 4, queueTimeout: 0 } },
+    })
+    const started = await gateway.started
+    if (started.type !== 'listening') throw new Error(started.message)
+    const figures = async () => {
+      const { counters, upstreams } = await gateway.look()
+      const [endpoint] = upstreams.it?.endpoints ?? []
+      return {
+        open: counters.test?.active ?? 0,
+        active: endpoint?.active,
+        waiting: upstreams.it?.waiting,
+      }
+    }
+    for (const plane of [1, 2, 1]) {
+      // Until both workers have some that are served or wait: which one accepts is the kernel's choice.
+      const sockets = await Promise.all(Array.from({ length: 16 }, () => dial(scope, started.port)))
+      for (const socket of sockets) socket.on('end', () => socket.destroy())
+      await eventually('all are there', async () => {
+        const { open, active, waiting } = await figures()
+        return open === 16 && active === 4 && waiting === 12
+      })
+      const came = comebacks(gateway, plane)
+      gateway.fail(plane)
+      await eventually('the next worker', () => comebacks(gateway, plane) > came)
+      await eventually('the places are taken by those who are left', async () => {
+        const { open, active, waiting } = await figures()
+        return active === Math.min(4, open) && waiting === Math.max(0, open - 4)
+      })
+      for (const socket of sockets) socket.destroy()
+      await eventually('nothing is left', async () => {
+        const { open, active, waiting } = await figures()
+        return open === 0 && active === 0 && waiting === 0
+      })
+    }
+  }, 60_000)
+
   it('does not reset those that wait in the kernel for a worker', async () => {
     const scope = testScope()
     const { gateway, port } = await start(scope, 1)

@@ -21,7 +21,8 @@ try {
     if (type === 'fail') channel.postMessage(rest)
     if (type === 'look') {
       const connections = gateway.connections().map(({ id, client }) => ({ id, port: client.port }))
-      tell({ type: 'look', counters: gateway.counters().listeners, connections })
+      const { listeners, upstreams } = gateway.counters()
+      tell({ type: 'look', counters: listeners, upstreams, connections })
     }
     if (type === 'close') {
       await gateway.close()

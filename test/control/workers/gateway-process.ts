@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { GatewayConfigInput } from '../../../src/config/config.js'
+import type { UpstreamStatus } from '../../../src/control/upstreams/managed-upstream.js'
 import type { ConnectionCounters } from '../../../src/core/session/record.js'
 import { eventually, type Scope, within } from '../../support/scope.js'
 
@@ -27,6 +28,7 @@ interface LogTold {
 interface LookTold {
   readonly type: 'look'
   readonly counters: Readonly<Record<string, ConnectionCounters>>
+  readonly upstreams: Readonly<Record<string, UpstreamStatus>>
   readonly connections: readonly { readonly id: number; readonly port: number }[]
 }
 
