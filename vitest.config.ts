@@ -26,6 +26,7 @@ const chosen = (): readonly Setting[] | null => {
 const IN_EVERY_SETTING = [
   'test/integration/**/*.test.ts',
   'test/control/gateway.test.ts',
+  'test/control/pool.test.ts',
   'test/control/proxy-protocol.test.ts',
 ]
 /** They measure processor time and have deadlines of a second, so they run after the others, one at a time. */
