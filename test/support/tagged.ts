@@ -13,7 +13,7 @@ import { connect, type Socket } from 'node:net'
 import { type Scope, within } from './scope.js'
 import { LOOPBACK, startServer, type TestServer } from './sockets.js'
 
-type Random = () => number
+export type Random = () => number
 
 export const TAGGED_RESET = { send: 'RESET {nonce}\n', expect: 'RESET {nonce}\n' }
 
@@ -84,13 +84,13 @@ const sendIn = async (socket: Socket, text: string, parts: number): Promise<void
  * `behind`: right behind its requests. `within`: in the middle of one. `during`: in the middle of the replies. `torn`: after the
  * replies, with the beginning of another request sent.
  */
-const MOMENTS = ['before', 'behind', 'within', 'during', 'after', 'torn'] as const
-type Moment = (typeof MOMENTS)[number]
+export const MOMENTS = ['before', 'behind', 'within', 'during', 'after', 'torn'] as const
+export type Moment = (typeof MOMENTS)[number]
 const LEAVES_BY_REPLY: ReadonlySet<Moment> = new Set(['during', 'after', 'torn'])
 
 /** `end` reads on until the other side ends, too. */
-const WAYS = ['end', 'close', 'reset'] as const
-type Way = (typeof WAYS)[number]
+export const WAYS = ['end', 'close', 'reset'] as const
+export type Way = (typeof WAYS)[number]
 
 export interface TaggedPlan {
   readonly tag: string
@@ -98,12 +98,18 @@ export interface TaggedPlan {
   readonly way: Way
   readonly requests: string
   readonly replies: string
+  /** The beginning of a request. */
+  readonly torn: string
+  /** What is to be compared with the replies of all that came; null: it began with what is not for this client. */
+  readonly rest?: (received: string) => string | null
 }
+
+const sameText = (received: string): string => received
 
 /** Those that keep what `stateless` asks of them. */
 export const WELL_BEHAVED: readonly Moment[] = ['before', 'behind', 'after']
 
-const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!
+export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!
 
 export const taggedPlan = (
   id: number,
@@ -120,7 +126,8 @@ export const taggedPlan = (
     requests += `GET ${tag} ${n} ${bytes}\n`
     replies += replyTo(tag, n, isNamed ? tag : '-', bytes)
   }
-  return { tag, moment: pick(random, moments), way: pick(random, ways), requests, replies }
+  const torn = `GET ${tag} 9`
+  return { tag, moment: pick(random, moments), way: pick(random, ways), requests, replies, torn }
 }
 
 export interface TaggedOutcome {
@@ -139,7 +146,7 @@ const leave = (socket: Socket, way: Way): void => {
 
 /** Plays one client to its end. Rejects when that does not come. */
 export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000): Promise<TaggedOutcome> => {
-  const { moment, way, requests, replies } = plan
+  const { moment, way, requests, replies, torn, rest = sameText } = plan
   const socket = connect({ port, host: LOOPBACK, allowHalfOpen: true, noDelay: true })
   let received = ''
   let errno: string | null = null
@@ -149,8 +156,8 @@ export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000):
     })
     socket.on('close', () =>
       resolve({
-        isOwn: replies.startsWith(received),
-        isWhole: received === replies,
+        isOwn: replies.startsWith(rest(received) ?? '\0'),
+        isWhole: rest(received) === replies,
         received,
         errno,
       }),
@@ -158,7 +165,7 @@ export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000):
     socket.on('end', () => socket.end())
     socket.on('data', (chunk) => {
       received += chunk.toString('latin1')
-      const isDue = moment === 'during' || received.length >= replies.length
+      const isDue = moment === 'during' || (rest(received)?.length ?? 0) >= replies.length
       if (LEAVES_BY_REPLY.has(moment) && isDue && !socket.writableEnded) leave(socket, way)
     })
     socket.on('connect', () => {
@@ -167,7 +174,7 @@ export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000):
         const at = 1 + Math.floor(requests.length / 2)
         socket.write(requests.slice(0, at), () => leave(socket, way))
       } else if (moment === 'behind') socket.write(requests, () => leave(socket, way))
-      else if (moment === 'torn') socket.write(`${requests}GET ${plan.tag} 9`)
+      else if (moment === 'torn') socket.write(requests + torn)
       else socket.write(requests)
     })
   })
