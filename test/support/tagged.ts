@@ -24,6 +24,8 @@ export interface TaggedService {
   readonly server: TestServer
   /** Connections that came. */
   readonly accepted: number
+  /** How often one was reset. */
+  readonly resets: number
   /** What was no request. */
   readonly malformed: readonly string[]
 }
@@ -31,6 +33,7 @@ export interface TaggedService {
 /** `pieces`: in how many a reply is sent at most, with a turn of the loop in between. */
 export const startTagged = async (scope: Scope, random: Random, pieces = 1): Promise<TaggedService> => {
   let accepted = 0
+  let resets = 0
   const malformed: string[] = []
   const server = await startServer(scope, (socket) => {
     accepted++
@@ -41,6 +44,7 @@ export const startTagged = async (scope: Scope, random: Random, pieces = 1): Pro
       const [verb, tag = '', n, bytes] = line.split(' ')
       if (/^RESET [0-9a-f]{16}$/.test(line)) {
         name = '-'
+        resets++
         return `${line}\n`
       }
       if (/^NAME t\d+;$/.test(line)) {
@@ -67,6 +71,9 @@ export const startTagged = async (scope: Scope, random: Random, pieces = 1): Pro
     server,
     get accepted() {
       return accepted
+    },
+    get resets() {
+      return resets
     },
     malformed,
   }
