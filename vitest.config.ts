@@ -26,6 +26,7 @@ const chosen = (): readonly Setting[] | null => {
 const IN_EVERY_SETTING = [
   'test/integration/**/*.test.ts',
   'test/control/gateway.test.ts',
+  'test/control/pool.test.ts',
   'test/control/proxy-protocol.test.ts',
   'test/control/upstreams/gateway/**/*.test.ts',
 ]

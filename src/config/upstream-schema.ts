@@ -131,7 +131,7 @@ const pool = (form: Form) =>
         fallback: `\`${defaults.DEFAULT_POOL_MAX}\`, but at least \`min\` and at most \`maxConnections\``,
       }),
     idleTimeout: duration(form, defaults.DEFAULT_POOL_IDLE_TIMEOUT_MS, {
-      description: 'Closes a connection that was idle for this long (those of `min` are replaced). 0: never.',
+      description: 'Closes idle connections beyond `min` that were not needed for this long. 0: never.',
     }),
     maxAge: duration(form, defaults.DEFAULT_MAX_AGE_MS, {
       description: 'Closes a connection, once it is idle, this long after it was dialled. 0: never.',
