@@ -44,28 +44,29 @@ export class Places {
 
   /** For one that was accepted just now, and its upstream. */
   hasRoomForClient(): boolean {
-    return this.#left() >= DESCRIPTORS_PER_CLIENT
+    return this.left >= DESCRIPTORS_PER_CLIENT
   }
 
   /** For one of those that are held. */
   hasRoomForHeld(): boolean {
     const hasPlaceOfItsOwn = this.held <= this.#budget.waiting
-    return this.#left() >= DESCRIPTORS_PER_CLIENT - (hasPlaceOfItsOwn ? 0 : 1)
+    return this.left >= DESCRIPTORS_PER_CLIENT - (hasPlaceOfItsOwn ? 0 : 1)
   }
 
   /** `isPaused`: its listener's own doing. */
   hasRoomToHold(isPaused: boolean): boolean {
     const { connections, waiting } = this.#budget
     if (this.held < waiting) return true
-    return isPaused && this.held < connections * HELD_WHEN_PAUSED && this.#left() >= 1
+    return isPaused && this.held < connections * HELD_WHEN_PAUSED && this.left >= 1
   }
 
   /** For one that nobody waits for, beside a client that may come. */
   hasSpare(): boolean {
-    return this.#left() > DESCRIPTORS_PER_CLIENT
+    return this.left > DESCRIPTORS_PER_CLIENT
   }
 
-  #left(): number {
+  /** Neither taken nor promised; below 0 when the budget has become smaller. */
+  get left(): number {
     const { connections, waiting } = this.#budget
     const { conns, dials, clients, links, clientDials } = this.#openNow()
     const promised = Math.max(0, clients - links - clientDials)
