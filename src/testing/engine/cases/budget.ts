@@ -41,7 +41,7 @@ export const budgetCases: readonly CaseTemplate[] = [
       for (const client of clients) {
         client.socket.write('served?')
         const conn = await gateway.accepted()
-        assert.equal(String(await conn.read(100, 5000)), 'served?')
+        assert.equal(Buffer.from(await conn.read(100, 5000)).toString(), 'served?')
         conn.destroy()
       }
     },
