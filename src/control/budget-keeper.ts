@@ -3,23 +3,23 @@
 import type { GatewayConfig } from '../config/config.js'
 import type { BudgetPlan } from '../core/budget/plan.js'
 import type { Logger } from '../ports/logger.js'
-import { type DescriptorFigures, overbooked, planFor } from './descriptors.js'
+import { type DescriptorFigures, type EngineNeeds, overbooked, planFor } from './descriptors.js'
 
 export class BudgetKeeper {
   readonly #figures: DescriptorFigures | null
-  readonly #workers: number
+  readonly #engine: EngineNeeds
   readonly #logger: Logger
 
   /** `figures`: from before anything was opened; null: not known, and nothing is planned. */
-  constructor(figures: DescriptorFigures | null, workers: number, logger: Logger) {
+  constructor(figures: DescriptorFigures | null, engine: EngineNeeds, logger: Logger) {
     this.#figures = figures
-    this.#workers = workers
+    this.#engine = engine
     this.#logger = logger
   }
 
   /** Null: nothing is known of this system. @throws ConfigError with figures: not one client could be served. */
   plan(config: GatewayConfig): BudgetPlan | null {
-    return this.#figures === null ? null : planFor(config, this.#figures, this.#workers, 'config')
+    return this.#figures === null ? null : planFor(config, this.#figures, this.#engine, 'config')
   }
 
   tell(config: GatewayConfig, plan: BudgetPlan | null): void {

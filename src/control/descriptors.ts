@@ -67,11 +67,17 @@ export const readDescriptors = (): DescriptorFigures | null => {
   return limit === null ? null : { limit, open: openDescriptors() }
 }
 
-/** `workers`: those that there will be. @throws ConfigError with figures: not one client could be served. */
+/** What the plan has to know of the engine. */
+export interface EngineNeeds {
+  readonly workers: number
+  readonly acceptsAll: boolean
+}
+
+/** `engine`: the one that there will be. @throws ConfigError with figures: not one client could be served. */
 export const planFor = (
   config: GatewayConfig,
   { limit, open }: DescriptorFigures,
-  workers: number,
+  engine: EngineNeeds,
   source: string,
 ): BudgetPlan => {
   const upstreams = Object.values(config.upstreams)
@@ -80,7 +86,7 @@ export const planFor = (
   const plan = planBudget({
     limit,
     open,
-    workers,
+    ...engine,
     listeners: config.listeners.length,
     isRecording: config.record !== null,
     checks: sum(({ check }) => (check === null ? 0 : 1)),

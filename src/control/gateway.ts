@@ -263,11 +263,12 @@ export const startGateway = async (
   const { logger = SILENT } = options
   const figures = readDescriptors()
   const choice = chooseEngine(config.engine, config.workers)
-  const budget = new BudgetKeeper(figures, workersOf(choice), logger)
+  const workers = workersOf(choice)
+  const budget = new BudgetKeeper(figures, { workers, acceptsAll: choice.engine.acceptsAll }, logger)
   const opening = async (): Promise<OpenedRecording | null> => {
     // Before a file is touched.
     budget.plan(config)
-    return openRecording(config, 1 + workersOf(choice), logger)
+    return openRecording(config, 1 + workers, logger)
   }
   const opened = await opening().catch(async (thrown: unknown) => {
     await choice.engine.close()

@@ -20,6 +20,8 @@ import type { TidegateError } from '../errors.js'
 export interface Engine {
   /** `portable`, `linux`, … as it appears in logs. */
   readonly name: string
+  /** It cannot leave clients in the kernel's backlog: a listener that is paused holds them, accepted. */
+  readonly acceptsAll: boolean
   /**
    * Starts accepting. `onAccept` owns each conn it is given.
    * @throws TidegateError (rejects) `address_in_use`, `permission_denied`, `name_not_found`, `listen_failed`.
@@ -55,6 +57,8 @@ export interface Engine {
 export interface DescriptorBudget {
   /** For clients, their upstreams and pools, on all threads together: for an engine that counts its own. */
   readonly connections: number
+  /** Beside those, for clients that wait accepted: for an engine that cannot leave them in the kernel's backlog. */
+  readonly waiting: number
   /** Planned for what is opened later, beside a reserve: for an engine that sees what the process has open. */
   readonly kept: number
 }

@@ -122,13 +122,15 @@ const budgetText = (config: GatewayConfig, plan: BudgetPlan | null): string => {
   )
 }
 
-const mayBeThreaded = (engine: EngineName): boolean => engine !== 'portable' && process.platform === 'linux'
+/** As far as can be told without trying. */
+const isPortable = (engine: EngineName): boolean => engine === 'portable' || process.platform !== 'linux'
 
 const planHere = (config: GatewayConfig, source: string): BudgetPlan | null => {
   const figures = readDescriptors()
-  const workers = mayBeThreaded(config.engine) ? config.workers : 0
+  const acceptsAll = isPortable(config.engine)
+  const engine = { acceptsAll, workers: acceptsAll ? 0 : config.workers }
   // What this command has open says nothing of the gateway.
-  return figures === null ? null : planFor(config, { ...figures, open: null }, workers, source)
+  return figures === null ? null : planFor(config, { ...figures, open: null }, engine, source)
 }
 
 const summarise = async (

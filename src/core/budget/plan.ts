@@ -25,6 +25,12 @@ export const ADMIN_DESCRIPTORS = 8
 
 export const DESCRIPTORS_PER_CLIENT = 2
 
+/** Most clients that wait accepted: a burst; beyond that, a refusal tells the client sooner. */
+const MOST_WAITING = 64
+
+/** Of what is left, a sixteenth: each two that wait take what would serve another. */
+const WAITING_SHIFT = 4
+
 const MOST_IN_RESERVE = 32
 
 /**
@@ -42,6 +48,8 @@ export interface Reserved {
   readonly recording: number
   readonly checks: number
   readonly admin: number
+  /** Clients that wait accepted, where an engine cannot leave them in the kernel's backlog. */
+  readonly waiting: number
   readonly reserve: number
 }
 
@@ -50,6 +58,8 @@ export interface BudgetNeeds {
   /** What is open before anything of the gateway is; null: not known. */
   readonly open: number | null
   readonly workers: number
+  /** The engine accepts whoever comes. */
+  readonly acceptsAll: boolean
   readonly listeners: number
   readonly isRecording: boolean
   /** Endpoints that are checked: one connection at a time each. */
@@ -62,6 +72,7 @@ export interface BudgetPlan {
   readonly limit: number
   readonly reserved: Reserved
   readonly totalReserved: number
+  readonly waiting: number
   readonly kept: number
   readonly pools: number
   readonly clients: number
@@ -69,7 +80,12 @@ export interface BudgetPlan {
   readonly connections: number
 }
 
-const reservedFor = ({ limit, open, workers, listeners, isRecording, checks }: BudgetNeeds): Reserved => ({
+const total = (reserved: Readonly<Record<string, number>>): number =>
+  Object.values(reserved).reduce((sum, count) => sum + count, 0)
+
+const waitingOf = (left: number): number => Math.min(MOST_WAITING, Math.max(0, left) >> WAITING_SHIFT)
+
+const fixedFor = ({ limit, open, workers, listeners, isRecording, checks }: BudgetNeeds) => ({
   process: Math.max(open ?? 0, PROCESS_DESCRIPTORS),
   engine: ENGINE_DESCRIPTORS + workers * WORKER_DESCRIPTORS,
   // Each thread that accepts has a descriptor of its own for the socket.
@@ -83,13 +99,16 @@ const reservedFor = ({ limit, open, workers, listeners, isRecording, checks }: B
 /** Says of any needs how the limit is divided; whether that is enough, {@link shortageOf} says. */
 export const planBudget = (needs: BudgetNeeds): BudgetPlan => {
   const { limit, checks, pools } = needs
-  const reserved = reservedFor(needs)
-  const totalReserved = Object.values(reserved).reduce((sum: number, count: number) => sum + count, 0)
+  const { reserve, ...fixed } = fixedFor(needs)
+  const left = limit - total(fixed) - reserve - pools
+  const reserved = { ...fixed, waiting: needs.acceptsAll ? waitingOf(left) : 0, reserve }
+  const totalReserved = total(reserved)
   const connections = Math.max(0, limit - totalReserved)
   return {
     limit,
     reserved,
     totalReserved,
+    waiting: reserved.waiting,
     kept: checks + ADMIN_DESCRIPTORS,
     pools,
     clients: Math.max(0, Math.floor((connections - pools) / DESCRIPTORS_PER_CLIENT)),

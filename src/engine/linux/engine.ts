@@ -60,6 +60,7 @@ const isEverywhere = (at: Address): boolean =>
 
 class LinuxEngine implements ThreadedEngine {
   readonly name = 'linux'
+  readonly acceptsAll = false
   readonly #reactor: Reactor
   readonly #pipes: PipePool
   readonly #supply: Supply

@@ -38,6 +38,7 @@ const CLOSED = 'the engine is closed'
 
 class PortableEngine implements Engine {
   readonly name = 'portable'
+  readonly acceptsAll = true
   readonly #listenings = new Set<PortableListening>()
   readonly #dials = new Set<PortableDial>()
   readonly #links = new Set<PortableLink>()
@@ -142,8 +143,8 @@ class PortableEngine implements Engine {
     return this.#adopt(stream, endsOfStream(stream))
   }
 
-  budget({ connections }: DescriptorBudget): void {
-    this.#supply.places.setMost(connections)
+  budget(budget: DescriptorBudget): void {
+    this.#supply.places.keepTo(budget)
     this.#freed()
   }
 

@@ -72,8 +72,7 @@ export class PortableListening implements Listening {
     if (this.#isHandingOut) return
     this.#isHandingOut = true
     while (this.isStarving) {
-      if (!this.#supply.places.hasRoomForHeld()) this.#supply.short()
-      if (!this.#supply.places.hasRoomForHeld()) break
+      if (!this.#makeRoom(() => this.#supply.places.hasRoomForHeld())) break
       const socket = this.#held.shift()
       if (socket === undefined) break
       this.#supply.places.held--
@@ -94,11 +93,20 @@ export class PortableListening implements Listening {
     return Promise.resolve()
   }
 
+  /** Asks for idle connections as long as that helps. */
+  #makeRoom(isEnough: () => boolean): boolean {
+    const { places } = this.#supply
+    for (let before = Number.NaN; !isEnough() && places.left !== before; ) {
+      before = places.left
+      this.#supply.short()
+    }
+    return isEnough()
+  }
+
   #accepted(socket: Socket): void {
     const { places } = this.#supply
     if (this.#state === 'accepting' && this.#held.length === 0) {
-      if (!places.hasRoomForClient()) this.#supply.short()
-      if (places.hasRoomForClient()) return this.#onSocket(socket)
+      if (this.#makeRoom(() => places.hasRoomForClient())) return this.#onSocket(socket)
     }
     socket.on('error', ignore)
     const isFull = this.#held.length >= this.#backlog || !places.hasRoomToHold(this.#state === 'paused')

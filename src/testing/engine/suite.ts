@@ -7,6 +7,7 @@
 import type { Engine } from '../../ports/engine.js'
 import { bindCase, type ComplianceCase } from './case.js'
 import { adoptCases } from './cases/adopt.js'
+import { budgetCases } from './cases/budget.js'
 import { connCases } from './cases/conn.js'
 import { dialCases } from './cases/dial.js'
 import { endingCases } from './cases/endings.js'
@@ -37,6 +38,7 @@ export const engineCompliance = (createEngine: () => Engine): readonly Complianc
     observerCases,
     endingCases,
     adoptCases,
+    budgetCases,
     enduranceCases,
   ]
     .flat()

@@ -131,6 +131,38 @@ describe('headroom', () => {
     expect(most).toBeLessThan(100)
   })
 
+  it('keeps what is planned for later beside the reserve, from one moment to the next', () => {
+    const { headroom } = processWith({ limit: 1024, taken: 0 })
+    expect(headroom.isShort(asListenFd(991), 0)).toBe(false)
+    headroom.keep(100)
+    expect(headroom.isShort(asListenFd(891), 0)).toBe(false)
+    expect(headroom.isShort(asListenFd(892), 0)).toBe(true)
+    headroom.keep(5000)
+    expect(headroom.isShort(asListenFd(0), 0)).toBe(true)
+  })
+
+  it('has one to spare only if a client can still be accepted and served', () => {
+    for (const { taken, spare } of [
+      { taken: 221, spare: true },
+      { taken: 222, spare: false },
+    ]) {
+      const { headroom, process } = processWith({ limit: 256, taken })
+      headroom.saw(asListenFd(taken - 1))
+      expect(headroom.hasSpare(LISTENER, 0)).toBe(spare)
+      expect(headroom.hasSpare(LISTENER, 1)).toBe(false)
+      expect(process.open.size).toBe(taken)
+    }
+  })
+
+  it('opens nothing to find out whether there is one to spare while few are taken', () => {
+    const { headroom, process } = processWith({ limit: 1024, taken: 300 })
+    process.libc.duplicate = () => {
+      throw new Error('opened')
+    }
+    headroom.saw(asListenFd(299))
+    expect(headroom.hasSpare(LISTENER, 300)).toBe(true)
+  })
+
   it('notices within a tenth of a second that the limit was changed', () => {
     const { headroom, process } = processWith({ limit: 1024, taken: 101 })
     expect(headroom.isShort(asListenFd(100), 0)).toBe(false)
