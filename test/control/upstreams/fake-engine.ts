@@ -78,6 +78,13 @@ export class FakeEngine implements Engine {
   readonly link = unused
   readonly adopt = unused
   readonly close = unused
+  readonly acceptsAll = false
+  readonly budget = unused
+  readonly onShortage = unused
+
+  hasSpare(): boolean {
+    return true
+  }
 
   dial(address: Address, _options: object, done: DialDone): Dial {
     const dial = new FakeDial(address, done)

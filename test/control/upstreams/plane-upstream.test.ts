@@ -309,7 +309,7 @@ describe('the health of an endpoint', () => {
       const scene = new Scene({ ...FIRST, check, onDown })
       const cut: string[] = []
       const link = (client: Client, name: string): void =>
-        client.use?.onDown({
+        client.use?.linked({
           cut: (reason, error) => {
             cut.push(`${name} ${reason} ${error.message}`)
             client.leave('endpoint_down', 0)
