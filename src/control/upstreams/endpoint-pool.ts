@@ -34,14 +34,20 @@ interface Owner {
   worked(): void
 }
 
+/** Who may have a connection, and by which proof. */
+const rulesOf = ({ mode, reset, stateless }: PoolConfig): string => JSON.stringify([mode, reset, stateless])
+
 export class EndpointPool {
   readonly #owner: Owner
   readonly #host: EndpointHost
   readonly #pool: IdlePool<Conn>
+  readonly #rules: string
+  #isClosed = false
 
   constructor(owner: Owner, host: EndpointHost) {
     this.#owner = owner
     this.#host = host
+    this.#rules = rulesOf(this.#config)
     this.#pool = new IdlePool(this.#options(), this.#shell(owner.member.address))
   }
 
@@ -93,6 +99,11 @@ export class EndpointPool {
     this.evictIdle(this.#pool.idle)
   }
 
+  /** The settings want connections kept in another way than it does. */
+  get hasOtherRules(): boolean {
+    return rulesOf(this.#config) !== this.#rules
+  }
+
   settingsChanged(): void {
     this.#pool.setOptions(this.#options())
     const { board, settings, share } = this.#host
@@ -105,6 +116,7 @@ export class EndpointPool {
 
   /** Closes what is idle, and the rest when it is given back. */
   close(): void {
+    this.#isClosed = true
     void this.#pool.drain()
   }
 
@@ -114,6 +126,7 @@ export class EndpointPool {
 
   #wants({ uses }: PoolMember<Conn>): boolean {
     const { maxUses } = this.#options()
+    if (this.#isClosed) return false
     return this.#pool.idle < this.#host.share(this.#config.max) && (maxUses === 0 || uses < maxUses)
   }
 

@@ -193,8 +193,9 @@ export class PlaneEndpoint implements Candidate {
   /** The settings are others; the member has the same address. */
   become(member: Member): void {
     this.member = member
+    // What is idle was kept by other rules.
+    if (this.#pool?.hasOtherRules === true) this.retire()
     if (this.#pool === null) this.#openPool()
-    else if (this.#host.settings.pool.mode === 'off') this.retire()
     else this.#pool.settingsChanged()
   }
 
