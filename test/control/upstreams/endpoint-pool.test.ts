@@ -67,6 +67,7 @@ const setup = (pool: Partial<PoolConfig> = {}, maxConnections = 0) => {
   } as UpstreamSettings
   const host = {
     engine: {
+      hasSpare: () => true,
       dial: (_: Address, __: unknown, done: DialDone) => {
         dials.add(done)
         return { cancel: () => dials.delete(done) }
