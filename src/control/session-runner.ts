@@ -2,7 +2,7 @@
 
 import type { Address } from '../core/address.js'
 import type { CloseReason } from '../core/close-reason.js'
-import type { Direction, PerDirection } from '../core/direction.js'
+import type { PerDirection } from '../core/direction.js'
 import type { Admission } from '../core/session/admission.js'
 import {
   BARE_FIN_GRACE_MS,
@@ -18,6 +18,7 @@ import { messageOf, TidegateError } from '../errors.js'
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
 import type { Conn, DialOptions, Engine, Link, LinkEnd, LinkObserver, LinkOptions } from '../ports/engine.js'
 import { hookFailed } from './hooks.js'
+import { SeeOff } from './see-off.js'
 import { ListCourse } from './upstreams/list-course.js'
 import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
 import { type Course, Reach, type ReachHost, type UpstreamUse } from './upstreams/reach.js'
@@ -65,7 +66,7 @@ export class SessionRunner implements ReachHost {
   #use: UpstreamUse | null = null
   /** The client has left, and the upstream's connection goes back to where it came from. */
   #isTakingBack = false
-  #seeOffTimer: NodeJS.Timeout | null = null
+  #seeOff: SeeOff | null = null
   #upstreamAddress: Address | null = null
   #link: Link | null = null
   /** Asked for by an observer that is told of the link while it is being made. */
@@ -299,11 +300,10 @@ export class SessionRunner implements ReachHost {
       return this.#apply({ type: 'link_ended', reason: 'error' })
     }
     const { transform, onData } = watch
-    const quietMs = this.#use?.reuseAfterMs ?? null
     const observer: LinkObserver = {
       transform,
       onData,
-      onEndOfStream: quietMs === null ? watch.onEndOfStream : this.#watchForLeave(watch, quietMs),
+      onEndOfStream: this.#watchEnds(watch),
       onEnd: (end) => this.#linkEnded(end),
     }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
@@ -311,28 +311,16 @@ export class SessionRunner implements ReachHost {
     if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
   }
 
-  /**
-   * A client that ends while no answer is outstanding has left, unless the upstream goes on talking: its FIN stays here, and the
-   * upstream's connection goes back. One that ends right behind a request waits for the answer: that is a half-close,
-   * and is relayed as one.
-   */
-  #watchForLeave(watch: LinkWatch, quietMs: number): (direction: Direction) => void {
+  /** Who is told of the ends: nobody else than `watch` says, unless the upstream's connection can be taken back. */
+  #watchEnds(watch: LinkWatch): LinkWatch['onEndOfStream'] {
+    const quietMs = this.#use?.reuseAfterMs ?? null
+    if (quietMs === null) return watch.onEndOfStream
+    const seeOff = new SeeOff(quietMs, (link) => this.#takeBack(link))
+    this.#seeOff = seeOff
     return (direction) => {
       watch.onEndOfStream?.(direction)
-      const link = this.#link
-      if (direction !== 'upstream' || link === null || !link.isAnswered()) return
-      link.keepEnd()
-      if (quietMs === 0) this.#takeBack(link)
-      else this.#seeOff(link, quietMs)
+      if (direction === 'upstream' && this.#link !== null) seeOff.clientEnded(this.#link)
     }
-  }
-
-  #seeOff(link: Link, quietMs: number): void {
-    const heard = link.totals.downstream
-    this.#seeOffTimer = setTimeout(() => {
-      if (link.isAnswered() && link.totals.downstream === heard) this.#takeBack(link)
-      else this.#seeOff(link, quietMs)
-    }, quietMs)
   }
 
   #takeBack(link: Link): void {
@@ -363,7 +351,7 @@ export class SessionRunner implements ReachHost {
   #finish(reason: CloseReason): void {
     this.#clearTimer('route')
     this.#clearTimer('abandon')
-    if (this.#seeOffTimer !== null) clearTimeout(this.#seeOffTimer)
+    this.#seeOff?.stop()
     this.#unwanted?.abort()
     this.#use?.ended(reason, this.#totals.downstream)
     this.#use = null

@@ -19,6 +19,7 @@ import type { UpstreamNews, UpstreamSettings } from '../upstreams/settings.js'
 import { ALL, NONE, partOf } from '../upstreams/share.js'
 import type { UpstreamBoard } from '../upstreams/upstream-board.js'
 import { type FleetListener, FleetListeners } from './fleet-listeners.js'
+import { FleetUpstreams } from './fleet-upstreams.js'
 import { type KeeperListener, WorkerKeeper } from './keeper.js'
 import { liveConnection, lostRecord, startFailed } from './live-records.js'
 import { isLive, processNow, readLive } from './live-slots.js'
@@ -59,11 +60,7 @@ export class WorkerFleet implements Plane, KeeperListener {
   readonly #books: SharedBooks
   readonly #keepers: readonly WorkerKeeper[]
   readonly #listeners: FleetListeners
-  readonly #upstreams: PlaneUpstreams
-  readonly #upstreamSettings = new Map<
-    string,
-    { settings: UpstreamSettings; readonly board: UpstreamBoard }
-  >()
+  readonly #upstreams: FleetUpstreams
   readonly #onTurned: UpstreamNews['turned']
   #budget: DescriptorBudget | null = null
   /** Takes back what has to happen if the process ends while there are workers. */
@@ -82,24 +79,25 @@ export class WorkerFleet implements Plane, KeeperListener {
     this.#routes = new RouteDesk(desk)
     this.#books = new SharedBooks(MAIN, ids, (name) => this.#makeKnown(name))
     this.#onTurned = onTurned
-    this.#upstreams = new PlaneUpstreams({
+    const upstreams = new PlaneUpstreams({
       engine,
       plane: MAIN,
       share: (count) => partOf(count, desk.servesHere ? ALL : NONE),
       now: processNow,
       random: Math.random,
       news: {
-        room: (name) => this.serveUpstream(name),
-        wanted: (name) => this.#yieldTo(MAIN, name),
+        room: (name) => this.#upstreams.serve(name),
+        wanted: (name) => this.#upstreams.yieldTo(MAIN, name),
         turned: onTurned,
       },
     })
+    this.#upstreams = new FleetUpstreams(upstreams, () => this.#threads())
     this.#main = new DataPlane({
       engine,
       control: this.#routes,
       books: this.#books,
-      upstreams: this.#upstreams,
-      shortage: (missing) => this.#evictElsewhere(MAIN, missing),
+      upstreams,
+      shortage: (missing) => this.#upstreams.evictElsewhere(MAIN, missing),
     })
     this.#keepers = Array.from({ length: workers }, (_, index) => {
       const plane = index + 1
@@ -200,10 +198,7 @@ export class WorkerFleet implements Plane, KeeperListener {
   }
 
   setUpstream(settings: UpstreamSettings, board: UpstreamBoard): void {
-    const { name } = settings
-    this.#upstreamSettings.set(name, { settings, board })
-    this.#main.setUpstream(settings, board)
-    this.#tellAll({ type: 'upstream', settings, board: board.buffer })
+    this.#upstreams.set(settings, board)
   }
 
   setBudget(budget: DescriptorBudget): void {
@@ -213,14 +208,16 @@ export class WorkerFleet implements Plane, KeeperListener {
   }
 
   cutMember(upstream: string, slot: number, why: string): void {
-    this.#main.cutMember(upstream, slot, why)
-    this.#tellAll({ type: 'cut_member', upstream, slot, why })
+    this.#upstreams.cut(upstream, slot, why)
+  }
+
+  serveUpstream(upstream: string): void {
+    this.#upstreams.serve(upstream)
   }
 
   async started(thread: WorkerThread): Promise<void> {
     if (this.#budget !== null) thread.post({ type: 'budget', budget: this.#budget })
-    for (const { settings, board } of this.#upstreamSettings.values())
-      thread.post({ type: 'upstream', settings, board: board.buffer })
+    this.#upstreams.introduce(thread)
     const open = this.#listeners.all.flatMap((listener) =>
       listener.open === null ? [] : [this.#opening(listener, listener.open.settings, listener.open.socket)],
     )
@@ -238,11 +235,11 @@ export class WorkerFleet implements Plane, KeeperListener {
       case 'room':
         return this.#makeKnown(news.name)
       case 'upstream_room':
-        return this.serveUpstream(news.upstream)
+        return this.#upstreams.serve(news.upstream)
       case 'wanted':
-        return this.#yieldTo(thread.plane, news.upstream)
+        return this.#upstreams.yieldTo(thread.plane, news.upstream)
       case 'short':
-        return this.#evictElsewhere(thread.plane, news.missing)
+        return this.#upstreams.evictElsewhere(thread.plane, news.missing)
       case 'turned':
         return this.#onTurned(news.upstream, news.slot, news.turn)
       case 'records':
@@ -263,10 +260,7 @@ export class WorkerFleet implements Plane, KeeperListener {
       board.forget(thread.plane)
       this.#makeKnown(name)
     }
-    for (const [name, { board }] of this.#upstreamSettings) {
-      board.forget(thread.plane)
-      this.serveUpstream(name)
-    }
+    this.#upstreams.forget(thread.plane)
   }
 
   /** A connection that came over is this thread's from now on, and so is its place. */
@@ -285,26 +279,6 @@ export class WorkerFleet implements Plane, KeeperListener {
     const planes = this.#listeners.get(name)?.board.clearRoom() ?? []
     for (const thread of this.#threads())
       if (planes.includes(thread.plane)) thread.post({ type: 'regulate', name })
-  }
-
-  /** Tells the planes whose clients wait for a connection that there may be room. */
-  serveUpstream(upstream: string): void {
-    const planes = this.#upstreamSettings.get(upstream)?.board.clearRoom() ?? []
-    if (planes.includes(MAIN)) this.#upstreams.get(upstream)?.serve()
-    for (const thread of this.#threads())
-      if (planes.includes(thread.plane)) thread.post({ type: 'serve', upstream })
-  }
-
-  /** The other planes keep no idle connections while clients of `plane` wait. */
-  #yieldTo(plane: number, upstream: string): void {
-    if (plane !== MAIN) this.#upstreams.get(upstream)?.evictIdle(1)
-    for (const thread of this.#threads()) if (thread.plane !== plane) thread.post({ type: 'yield', upstream })
-  }
-
-  /** `plane` has too few descriptors, and no idle connections left to close. */
-  #evictElsewhere(plane: number, count: number): void {
-    if (plane !== MAIN) this.#upstreams.evictIdle(count)
-    for (const thread of this.#threads()) if (thread.plane !== plane) thread.post({ type: 'evict', count })
   }
 
   async #empty(): Promise<void> {
