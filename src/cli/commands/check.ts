@@ -1,12 +1,14 @@
 import { Command } from 'commander'
 import { formatBytes, formatTemplate } from '../../config/byte-text.js'
 import type {
+  EndpointConfig,
   EngineName,
   GatewayConfig,
   ListenerConfig,
   TimeoutsConfig,
   UpstreamConfig,
 } from '../../config/config.js'
+import { DEFAULT_BALANCE, DEFAULT_WEIGHT } from '../../config/defaults.js'
 import { loadConfig } from '../../config/load.js'
 import { ConfigError } from '../../config/problems.js'
 import { formatDuration, formatSize } from '../../config/units.js'
@@ -64,14 +66,18 @@ const COLUMNS: readonly Column[] = [
   { title: 'RECORDED' },
 ]
 
-const upstreamText = ({ upstream }: ListenerConfig, { upstreams }: GatewayConfig): string => {
-  const endpoints =
-    upstream === null
-      ? undefined
-      : upstreams[upstream]?.endpoints.map(({ address }) => formatAddress(address))
-  if (upstream === null || endpoints === undefined) return '-'
-  const only = endpoints.length === 1 ? endpoints[0] : undefined
-  return only === upstream ? only : `${upstream} (${endpoints.join(', ')})`
+const endpointText = ({ address, weight, backup }: EndpointConfig): string =>
+  [formatAddress(address), weight === DEFAULT_WEIGHT ? '' : `weight ${weight}`, backup ? 'backup' : '']
+    .filter((part) => part !== '')
+    .join(' ')
+
+const upstreamText = ({ upstream: name }: ListenerConfig, { upstreams }: GatewayConfig): string => {
+  const upstream = name === null ? undefined : upstreams[name]
+  if (name === null || upstream === undefined) return '-'
+  const endpoints = upstream.endpoints.map(endpointText).join(', ')
+  if (endpoints === name) return name
+  const isChosen = upstream.endpoints.length > 1 && upstream.balance !== DEFAULT_BALANCE
+  return `${name} (${endpoints}${isChosen ? `; ${upstream.balance}` : ''})`
 }
 
 const proxyText = ({ proxyProtocol, proxyFrom }: ListenerConfig): readonly string[] => {

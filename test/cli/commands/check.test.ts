@@ -72,6 +72,23 @@ drainTimeout: 5s
     expect(stdout).toContain('  also through proxies 10.0.0.5 10.1.0.0/16  ')
   })
 
+  it('says how clients are spread, where that is not the default', async () => {
+    const spread = join(folder, 'spread.yaml')
+    await writeFile(
+      spread,
+      `listeners: [{ listen: ':1', upstream: plain }, { listen: ':2', upstream: special }, { listen: ':3', upstream: single }]
+upstreams:
+  plain: { endpoints: ['a:1', 'b:2'] }
+  special: { endpoints: [{ address: 'a:1', weight: 3 }, 'b:2', { address: 'c:3', weight: 2, backup: true }], balance: least_conn }
+  single: { endpoints: ['a:1'], balance: first }
+`,
+    )
+    const { stdout } = await run(spread)
+    expect(stdout).toContain('  plain (a:1, b:2)  ')
+    expect(stdout).toContain('  special (a:1 weight 3, b:2, c:3 weight 2 backup; least_conn)  ')
+    expect(stdout).toContain('  single (a:1)  ')
+  })
+
   it('says what a good config would run', async () => {
     const { stdout, stderr, exitCode } = await run(good)
     const [header, cache, socket, , record] = stdout.split('\n')

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { UpstreamBoard } from '../../../src/control/upstreams/upstream-board.js'
+import { eligible } from '../../../src/core/health/availability.js'
 import { eventually } from '../../support/scope.js'
 import { type Client, FakeConn, Scene, settingsOf, settled } from './fake-engine.js'
 
@@ -393,7 +394,11 @@ describe('whatever happens in whatever order', () => {
             if (each.do === 'end') pick(linked(), nth)?.leave('upstream_fin', 1)
             if (each.do === 'reset') pick(linked(), nth)?.leave('upstream_reset', 0)
             if (each.do === 'settle') await settled()
-            if (each.do === 'time') scene.now += each.ms
+            if (each.do === 'time') {
+              scene.now += each.ms
+              // As its timer would.
+              upstream.serve()
+            }
             if (each.do === 'down' || each.do === 'up') {
               board.setDown(nth % 3, each.do === 'down')
               if (each.do === 'down') upstream.cut(nth % 3, 'test')
@@ -413,12 +418,15 @@ describe('whatever happens in whatever order', () => {
           const open = [0, 1, 2].reduce((sum, slot) => sum + board.open(slot), 0)
           expect(open).toBe(engine.open.length + linked().length)
           expect(board.waiting).toBe(reaching().length - engine.open.length)
-          // One that waits has nowhere to go.
-          if (board.waiting > 0) {
-            const probe = scene.client()
-            expect(probe.told[0]).toMatch(/queue/)
-            probe.reach.cancel()
-          }
+          // Whoever is the first of those that wait has nowhere to go.
+          const canGo = ({ reach }: Client): boolean =>
+            eligible(
+              upstream.settings.members.filter(({ slot }) => !reach.tried.includes(slot)),
+              ({ slot }) => board.state(slot, scene.now),
+            ).some(({ slot }) => board.open(slot) < max)
+          const waiting = reaching().filter(({ told }) => told.at(-1) === 'queued')
+          expect(waiting).toHaveLength(board.waiting)
+          expect(waiting.length === 0 || !waiting.every(canGo)).toBe(true)
           for (const client of clients) {
             client.reach.cancel()
             client.leave()

@@ -1,5 +1,6 @@
 /** Endpoints that are names, with a lookup of the caller's own. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { eventually, type Scope, testScope } from '../../../support/scope.js'
 import { freePort } from '../../../support/sockets.js'
@@ -38,7 +39,10 @@ describe('an endpoint that is a name', () => {
     await eventually('it is gone', () => endpoint(lost).state === 'gone')
     expect((await line('the upstream has other endpoints')).fields).toMatchObject({ gone: [lost], came: [] })
     expect(endpoint(lost).active).toBe(1)
-    expect(Object.keys(tally(await clients(ROUND))).sort()).toEqual(left)
+    const used = async (): Promise<readonly string[]> => Object.keys(tally(await clients(ROUND))).sort()
+    // Threads hear of it a moment later.
+    await eventually('the others alone are used', async () => isDeepStrictEqual(await used(), left))
+    expect(await used()).toEqual(left)
     const answer = new Promise((resolve) => first?.socket.once('data', (bytes) => resolve(String(bytes))))
     first?.socket.write('still here')
     expect(await answer).toBe('still here')
@@ -47,7 +51,7 @@ describe('an endpoint that is a name', () => {
     dns.answer = HOSTS
     await eventually('it is back', () => status().endpoints.length === 3)
     expect(endpoint(lost).counts.connected).toBeGreaterThan(0)
-    expect(Object.keys(tally(await clients(ROUND))).sort()).toEqual([...HOSTS])
+    await eventually('all of them are used', async () => isDeepStrictEqual(await used(), [...HOSTS]))
   })
 
   it('goes on with its last addresses while it cannot be looked up, also over a reload', async () => {
@@ -84,6 +88,9 @@ describe('an endpoint that is a name', () => {
     expect((await record(0)).error?.message).toContain('web.test')
     dns.answer = HOSTS
     await eventually('it is found', () => status().endpoints.length === 3)
-    expect(HOSTS).toContain((await client()).reached)
+    await eventually('a client is served', async () => {
+      const { reached } = await client()
+      return HOSTS.some((host) => host === reached)
+    })
   })
 })
