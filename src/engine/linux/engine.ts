@@ -136,7 +136,9 @@ class LinuxEngine implements ThreadedEngine {
   }
 
   release(conn: Conn): LooseSocket | null {
-    return this.#own(conn).release()
+    const socket = this.#own(conn).release()
+    if (socket !== null) this.#promises.sent()
+    return socket
   }
 
   receive({ fd, local, remote, unread }: LooseSocket): Conn {
@@ -150,6 +152,7 @@ class LinuxEngine implements ThreadedEngine {
       if (watching < 0) conn.broke(systemError('epoll_ctl', watching))
       this.#promised()
     }
+    this.#promises.arrived()
     return conn
   }
 

@@ -1,6 +1,7 @@
 /**
  * What the accepted clients of all engines that share a ledger still need: a descriptor each, until their upstream has
- * one. While a route is looked for, that can be as many as there are clients, on several threads at once.
+ * one. While a route is looked for, that can be as many as there are clients, on several threads at once. A client on its way
+ * from thread to thread is nobody's, and needs one none the less.
  */
 
 import type { DescriptorLedger, LedgerSeat } from './ffi/ledger.js'
@@ -12,12 +13,14 @@ const partOf = (owner: number): number => 1 + owner
 
 export class Promises {
   readonly #words: Int32Array
+  readonly #isAlone: boolean
   readonly #at: number
   #own = 0
 
   /** Without a seat, of this engine alone. */
   constructor(seat: LedgerSeat | null) {
     this.#words = seat?.ledger.promised ?? new Int32Array(1 + partOf(0))
+    this.#isAlone = seat === null
     this.#at = partOf(seat?.owner ?? 0)
   }
 
@@ -28,6 +31,16 @@ export class Promises {
 
   get all(): number {
     return Atomics.load(this.#words, SUM)
+  }
+
+  /** A client has left for another thread. */
+  sent(): void {
+    if (!this.#isAlone) Atomics.add(this.#words, SUM, 1)
+  }
+
+  /** A client that another thread has sent is among this engine's own now. */
+  arrived(): void {
+    if (!this.#isAlone) Atomics.sub(this.#words, SUM, 1)
   }
 
   tell(own: number): void {

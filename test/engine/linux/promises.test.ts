@@ -23,9 +23,25 @@ describe('what clients still need', () => {
     expect(one.all).toBe(7)
   })
 
+  it('is needed by those on their way from thread to thread, too, as long as that takes', () => {
+    const ledger = createDescriptorLedger()
+    const [from, to] = [new Promises({ ledger, owner: 1 }), new Promises({ ledger, owner: 0 })]
+    from.tell(3)
+    from.tell(2)
+    from.sent()
+    expect(to.all).toBe(3)
+    forgetPromises(ledger, 1)
+    expect(to.all).toBe(1)
+    to.tell(1)
+    to.arrived()
+    expect(to.all).toBe(1)
+  })
+
   it('is its own matter where an engine has no seat', () => {
     const [one, other] = [new Promises(null), new Promises(null)]
     one.tell(5)
+    one.sent()
+    other.arrived()
     expect([one.all, other.all]).toEqual([5, 0])
   })
 })

@@ -1,19 +1,26 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
 import { expectIdling } from '../../support/idling.js'
 import { descriptorsOf } from '../../support/proc.js'
-import { eventually, type Scope, testScope } from '../../support/scope.js'
+import { type Daemon, startDaemon } from '../../support/processes.js'
+import { eventually, type Scope, testScope, within } from '../../support/scope.js'
 import { SETTING } from '../../support/setting.js'
 import { LOOPBACK, startServer } from '../../support/sockets.js'
-import { type Gateway, listening, portIn, startTidegate, tidegate } from '../../support/tidegate.js'
+import { listening, portIn, startTidegate, tidegate } from '../../support/tidegate.js'
 import { describeWith, toolPath } from '../../support/tools.js'
 
 const DESCRIPTORS = 256
 const CLIENTS = 400
 const SPARE = 20
 const KEPT = 10
+/** With so many there is room for some 40 clients. */
+const MANY = 100
+
+const PROGRAM = join(import.meta.dirname, '../../support/programs/embedding.mjs')
 
 const isPortable = SETTING.engine === 'portable'
 
@@ -23,24 +30,25 @@ const LAUNCHER = (): readonly string[] => [toolPath('prlimit'), `--nofile=${DESC
 const MOST_OPEN = DESCRIPTORS - DESCRIPTORS / 8 + (isPortable ? 0 : 2 * (SETTING.workers + 1))
 
 /** An upstream that is used and one that nobody uses, both with connections dialled ahead. */
-const configOf = (scope: Scope, port: number, otherPort: number, min = SPARE): string => {
-  const file = join(scope.tempDir(), 'tidegate.json')
-  const config = {
-    listeners: [
-      { name: 'busy', listen: `${LOOPBACK}:0`, upstream: 'busy' },
-      { name: 'idle', listen: `${LOOPBACK}:0`, upstream: 'idle' },
-    ],
-    upstreams: {
-      busy: {
-        endpoints: [`${LOOPBACK}:${port}`],
-        pool: { mode: 'prewarm', min, max: 1000 },
-      },
-      idle: {
-        endpoints: [`${LOOPBACK}:${otherPort}`],
-        pool: { mode: 'reuse', min: KEPT, max: 1000, stateless: true },
-      },
+const configOf = (port: number, otherPort: number, [min, otherMin] = [SPARE, KEPT]): object => ({
+  listeners: [
+    { name: 'busy', listen: `${LOOPBACK}:0`, upstream: 'busy' },
+    { name: 'idle', listen: `${LOOPBACK}:0`, upstream: 'idle' },
+  ],
+  upstreams: {
+    busy: {
+      endpoints: [`${LOOPBACK}:${port}`],
+      pool: { mode: 'prewarm', min, max: 1000 },
     },
-  }
+    idle: {
+      endpoints: [`${LOOPBACK}:${otherPort}`],
+      pool: { mode: 'reuse', min: otherMin, max: 1000, stateless: true },
+    },
+  },
+})
+
+const fileOf = (scope: Scope, config: object): string => {
+  const file = join(scope.tempDir(), 'tidegate.json')
   writeFileSync(file, JSON.stringify(config))
   return file
 }
@@ -76,7 +84,7 @@ class Crowd {
 }
 
 /** The most descriptors that were seen while the scope lasted. */
-const watchDescriptors = (scope: Scope, { daemon }: Gateway): (() => number) => {
+const watchDescriptors = (scope: Scope, daemon: Daemon): (() => number) => {
   let most = 0
   const timer = setInterval(() => {
     if (daemon.isRunning()) most = Math.max(most, descriptorsOf(daemon.pid))
@@ -97,11 +105,11 @@ describeWith(['prlimit'], `a gateway with pools that may open ${DESCRIPTORS} des
     const silent = (): number => [...echo.sockets].filter((socket) => !spoken.has(socket)).length
     const hasSpares = (): boolean => silent() === SPARE && other.sockets.size === KEPT
 
-    const gateway = startTidegate(ends, ['serve', configOf(ends, echo.port, other.port)], {
+    const gateway = startTidegate(ends, ['serve', fileOf(ends, configOf(echo.port, other.port))], {
       launcher: LAUNCHER(),
     })
     const port = portIn((await listening(gateway, 2)).get('busy') ?? '')
-    const mostOpen = watchDescriptors(ends, gateway)
+    const mostOpen = watchDescriptors(ends, gateway.daemon)
     const [plan] = await gateway.lines('the plan', ({ msg }) => msg === 'descriptors planned')
     expect(plan).toMatchObject({ limit: DESCRIPTORS, pools: SPARE + KEPT })
     const clients = Number(plan?.clients)
@@ -136,9 +144,42 @@ describeWith(['prlimit'], `a gateway with pools that may open ${DESCRIPTORS} des
     expect(gateway.noise).toEqual([])
   }, 90_000)
 
+  it('gives up those of the thread that serves, whichever thread accepts', async () => {
+    const ends = testScope()
+    const echo = await startServer(ends, (socket) => socket.pipe(socket))
+    const other = await startServer(ends, (socket) => void socket.resume().once('end', () => socket.end()))
+    const config = { ...SETTING, ...configOf(echo.port, other.port, [1, MANY]) }
+    const [launcher = '', ...args] = LAUNCHER()
+    const program = [process.execPath, PROGRAM, JSON.stringify(config), 'watch bytes']
+    const daemon = startDaemon(ends, launcher, [...args, ...program], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const { stdin, stdout } = daemon.child
+    if (stdin === null || stdout === null) throw new Error('not piped')
+    const [port] = await within(20_000, 'the port', once(createInterface({ input: stdout }), 'line'))
+    await eventually('connections dialled ahead', () => other.sockets.size === MANY)
+    const mostOpen = watchDescriptors(ends, daemon)
+
+    const crowd = new Crowd(ends, Number(port))
+    await eventually('as many as there is room for without them', () => crowd.served.length >= 60)
+    await eventually('no idle connection to be left', () => other.sockets.size === 0)
+    await eventually(
+      'all others to be served, or turned away',
+      () => {
+        crowd.leave()
+        return crowd.served.length + crowd.turnedAway === CLIENTS
+      },
+      40_000,
+    )
+    if (!isPortable) expect(crowd.turnedAway).toBe(0)
+    crowd.leave()
+    await eventually('the connections dialled ahead again', () => other.sockets.size === MANY)
+    expect(mostOpen()).toBeLessThanOrEqual(MOST_OPEN)
+    stdin.end()
+    await within(5000, 'the program to end', daemon.exited)
+  }, 90_000)
+
   it('refuses to start, with figures, if not one client fits beside what the pools keep ready', async () => {
     const ends = testScope()
-    const file = configOf(ends, 1, 2, 200)
+    const file = fileOf(ends, configOf(1, 2, [200, KEPT]))
     const shown =
       /: 256 descriptors may be open, but at least \d+ are needed: \d+ reserved \(24 process, .*32 reserve\), 210 for pools \(pool\.min of each endpoint\), 2 for a client; raise the limit \(ulimit -n\) or lower pool\.min\n$/
     for (const command of ['serve', 'check']) {

@@ -1,5 +1,5 @@
 // A program that has a gateway inside. Its arguments: the gateway's config as JSON, and what it does: 'exit in HOOK' calls
-// process.exit(7) in that hook; 'find routes slowly' does so; 'wait' does what the lines on its standard input say: 'throw', or 'spawn', which prints the
+// process.exit(7) in that hook; 'find routes slowly' does so; 'watch bytes', too, so that its main thread serves; 'wait' does what the lines on its standard input say: 'throw', or 'spawn', which prints the
 // descriptors that a child process has. Prints the port once it listens.
 import { execFile } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -10,6 +10,7 @@ const exit = () => process.exit(7)
 const ROUTE_MS = 300
 const hooks = {
   'find routes slowly': { connectTarget: () => new Promise((found) => setTimeout(found, ROUTE_MS)) },
+  'watch bytes': { observers: [{ onData: () => {} }] },
   'exit in connectTarget': { connectTarget: exit },
   'exit in onOpen': { observers: [{ onOpen: exit }] },
   'exit in onClose': { observers: [{ onClose: exit }] },
