@@ -99,7 +99,7 @@ class LinuxEngine implements ThreadedEngine {
 
   constructor(seat: LedgerSeat | null) {
     this.#reactor = new Reactor(READ_BYTES, seat)
-    const headroom = new Headroom(this.#reactor)
+    const headroom = new Headroom(this.#reactor, seat?.ledger.highest)
     this.#pipes = new PipePool(this.#reactor.libc, headroom)
     this.#promises = new Promises(seat)
     this.#supply = {

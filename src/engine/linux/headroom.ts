@@ -2,8 +2,8 @@
  * Whether there is a descriptor left for one more. Every accepted client needs a second one, for its upstream: one that
  * could be accepted but not served is better off in the kernel's backlog.
  *
- * Nothing is counted. The kernel gives the lowest number that is free, so while no number near the line has been seen, a
- * descriptor that was just opened tells that as many are taken as its number says, whoever in the process took them.
+ * Nothing is counted. The kernel gives the lowest number that is free, so while no number near the line has been seen, on any
+ * thread, no more are taken than the highest says, whoever in the process took them.
  * After that a low number tells only that somebody has left: then it is tried whether as many as are needed can be opened.
  *
  * - line: from this number on a new descriptor is one of the reserve, or kept
@@ -17,8 +17,11 @@ import { reserveOf } from '../../core/budget/plan.js'
 import { type AnyFd, failed } from './ffi/descriptors.js'
 import type { Libc } from './ffi/libc.js'
 
-/** More than so many are not opened to find out: the rest is taken to be behind the last one. */
-const MOST_TRIED = 64
+/**
+ * More than so many are not tried, one after the other, to find out (0.2 ms). The rest is taken to be behind the highest number seen: in between,
+ * others may have any of them.
+ */
+const MOST_TRIED = 256
 
 /** The limit can be changed from outside at any time (prlimit(1)). */
 const LIMIT_HOLDS_MS = 100
@@ -33,12 +36,14 @@ export class Headroom {
   readonly #source: Source
   #line = 0
   #readAt = Number.NEGATIVE_INFINITY
-  /** The highest number seen so far. */
-  #highest = 0
+  /** The highest number seen so far, by all threads: one that has seen only low ones fills holes between those of others. */
+  readonly #seen: Int32Array
   #kept = 0
 
-  constructor(source: Source) {
+  /** `seen`: one word of memory that all threads share. Default: there is only this one. */
+  constructor(source: Source, seen: Int32Array = new Int32Array(1)) {
     this.#source = source
+    this.#seen = seen
   }
 
   /** From now on so many are kept beside the reserve. */
@@ -49,7 +54,8 @@ export class Headroom {
 
   /** This one was just opened, by whoever does not ask whether that was one too many. */
   saw(newest: AnyFd): void {
-    if (newest > this.#highest) this.#highest = newest
+    for (let before = this.#highest; newest > before; before = this.#highest)
+      if (Atomics.compareExchange(this.#seen, 0, before, newest) === before) break
   }
 
   /** Whether `newest`, just opened, is one of the reserve, or would be if `needed` more were opened. */
@@ -76,18 +82,22 @@ export class Headroom {
   #canOpen(needed: number, any: AnyFd, line: number): boolean {
     const { libc } = this.#source
     const wanted = needed + (this.#highest < line ? 0 : this.#borrowed(any, line))
-    const tried: AnyFd[] = []
-    let last = -1
-    while (last < line && tried.length < Math.min(wanted, MOST_TRIED)) {
-      const fd = libc.duplicate(any)
+    const most = Math.min(wanted, MOST_TRIED)
+    let [tried, last] = [0, -1]
+    for (; last < line && tried < most; tried++) {
+      // Behind the one before, which is closed again: others dial meanwhile, with what was promised to them.
+      const fd = libc.duplicate(any, last + 1)
       if (failed(fd)) break
-      tried.push(fd)
+      libc.close(fd)
+      this.saw(fd)
       last = fd
     }
-    for (const fd of tried) libc.close(fd)
-    if (last > this.#highest) this.#highest = last
-    const isCutShort = tried.length < Math.min(wanted, MOST_TRIED)
-    return !isCutShort && last + (wanted - tried.length) < line
+    const rest = wanted - tried
+    return tried === most && (rest === 0 ? last : this.#highest + rest) < line
+  }
+
+  get #highest(): number {
+    return Atomics.load(this.#seen, 0)
   }
 
   #borrowed(any: AnyFd, line: number): number {

@@ -22,6 +22,8 @@ export interface DescriptorLedger {
   readonly engines: Int32Array<SharedArrayBuffer>
   /** Descriptors that accepted clients still need: of all engines together, and from 1 on by owner (`promises.ts`). */
   readonly promised: Int32Array<SharedArrayBuffer>
+  /** One word: the highest descriptor that any of them has seen (`headroom.ts`). */
+  readonly highest: Int32Array<SharedArrayBuffer>
 }
 
 export interface LedgerSeat {
@@ -54,6 +56,7 @@ export const createDescriptorLedger = (): DescriptorLedger => ({
   marks: new Uint16Array(new SharedArrayBuffer(MOST_DESCRIPTORS * Uint16Array.BYTES_PER_ELEMENT)),
   engines: new Int32Array(new SharedArrayBuffer(MOST_OWNERS * ENGINE_WORDS * Int32Array.BYTES_PER_ELEMENT)),
   promised: new Int32Array(new SharedArrayBuffer((1 + MOST_OWNERS) * Int32Array.BYTES_PER_ELEMENT)),
+  highest: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
 })
 
 /** For who keeps no account. */
