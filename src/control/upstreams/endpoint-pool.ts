@@ -116,8 +116,8 @@ export class EndpointPool {
 
   /** Closes what is idle, and the rest when it is given back. */
   close(): void {
-    this.#isClosed = true
     void this.#pool.drain()
+    this.#isClosed = true
   }
 
   get #config(): PoolConfig {
@@ -146,7 +146,10 @@ export class EndpointPool {
   #shell(address: Address): IdlePoolShell<Conn> {
     const { engine, board, plane } = this.#host
     const { slot } = this.#owner.member
-    const tellIdle = (): void => board.setIdle(plane, slot, this.#pool.idle)
+    const tellIdle = (): void => {
+      // From then on the figure is that of the pool that came in its place.
+      if (!this.#isClosed) board.setIdle(plane, slot, this.#pool.idle)
+    }
     return {
       name: `the pool of ${formatAddress(address)}`,
       clock: nodeClock,

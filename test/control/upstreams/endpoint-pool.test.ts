@@ -250,6 +250,18 @@ describe('a pool of connections that are reused', () => {
     expect([idle(), open()]).toEqual([0, 0])
   })
 
+  it('says nothing of idle connections any more when it is closed: another one may be in its place', async () => {
+    const { endpoint, adopted, back, board, open } = setup()
+    const [idle, used] = [adopted(), adopted()]
+    await back(idle)
+    expect(board.idle(SLOT)).toBe(1)
+    endpoint.close()
+    expect(board.idle(SLOT)).toBe(0)
+    board.setIdle(PLANE, SLOT, 7)
+    await back(used)
+    expect([board.idle(SLOT), open()]).toEqual([7, 0])
+  })
+
   it('closes idle ones beyond a lower max, or a lower maxConnections', async () => {
     const { adopted, back, change, idle, open } = setup()
     for (const use of [adopted(), adopted(), adopted(), adopted()]) await back(use)
