@@ -17,7 +17,7 @@ import type { Member as PoolMember } from '../../core/pool/member.js'
 import { nodeClock } from '../../pools/node-clock.js'
 import type { Conn, UpstreamLeft } from '../../ports/engine.js'
 import type { EndpointHost } from './endpoint.js'
-import { isProvenClean } from './reset-exchange.js'
+import { whyUnclean } from './reset-exchange.js'
 
 /** A connection of a pool, in use. */
 export interface Pooled {
@@ -34,6 +34,8 @@ interface Owner {
   worked(): void
 }
 
+const TELL_EVERY_MS = 60_000
+
 /** Who may have a connection, and by which proof. */
 const rulesOf = ({ mode, reset, stateless }: PoolConfig): string => JSON.stringify([mode, reset, stateless])
 
@@ -43,6 +45,9 @@ export class EndpointPool {
   readonly #pool: IdlePool<Conn>
   readonly #rules: string
   #isClosed = false
+  /** When it was last told that one was not proven clean, and how many were since. */
+  #toldAt = Number.NEGATIVE_INFINITY
+  #untold = 0
 
   constructor(owner: Owner, host: EndpointHost) {
     this.#owner = owner
@@ -78,8 +83,8 @@ export class EndpointPool {
   takeBack(member: PoolMember<Conn>, left: UpstreamLeft): void {
     if (left !== 'clean') return this.#unclean(member)
     if (!this.#wants(member)) return this.#pool.discard(member)
-    void this.#isProven(member.conn).then((isClean) => {
-      if (!isClean) this.#unclean(member)
+    void this.#whyUnclean(member.conn).then((why) => {
+      if (why !== null) this.#unproven(member, why)
       else if (this.#wants(member)) this.#pool.giveBack(member)
       else this.#pool.discard(member)
     })
@@ -89,6 +94,20 @@ export class EndpointPool {
     this.#host.board.count(this.#owner.member.slot, 'unclean')
     member.conn.destroy()
     this.#pool.discard(member)
+  }
+
+  /** A wrong recipe fails each time: one line a minute says so. */
+  #unproven(member: PoolMember<Conn>, why: string): void {
+    this.#unclean(member)
+    this.#untold++
+    const now = this.#host.now()
+    // A connection that its pool closed, or is closing, proves nothing.
+    if (this.#isClosed || now - this.#toldAt < TELL_EVERY_MS) return
+    const times = this.#untold === 1 ? '' : ` (${this.#untold} times)`
+    const message = `a connection was not proven clean, and closed${times}: ${why}`
+    this.#host.news.turned(this.#host.settings.name, this.#owner.member.slot, { to: 'unclean', message })
+    this.#toldAt = now
+    this.#untold = 0
   }
 
   evictIdle(count: number): number {
@@ -200,8 +219,10 @@ export class EndpointPool {
     }
   }
 
-  async #isProven(conn: Conn): Promise<boolean> {
+  async #whyUnclean(conn: Conn): Promise<string | null> {
     const { reset } = this.#config
-    return reset === null ? (await conn.confirm()) === 'clean' : isProvenClean(conn, reset)
+    if (reset !== null) return whyUnclean(conn, reset)
+    const left = await conn.confirm()
+    return left === 'clean' ? null : `it is ${left.replace('_', '-')}`
   }
 }

@@ -5,14 +5,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { UpstreamConfig } from '../../config/config.js'
 import { type Address, formatAddress } from '../../core/address.js'
-import type { Transition } from '../../core/health/transitions.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
 import { HealthCheck } from './health-check.js'
 import { MemberTable } from './members.js'
 import { FIRST_LOOKUP_MS, isName, type Lookup, Resolver } from './resolver.js'
-import type { Member, UpstreamPlanes, UpstreamSettings } from './settings.js'
+import type { Member, Turn, UpstreamPlanes, UpstreamSettings } from './settings.js'
 import { MAX_MEMBERS, type MemberCounts, type UpstreamBoard } from './upstream-board.js'
 
 export interface ManagedUpstreamOptions {
@@ -101,7 +100,7 @@ export class ManagedUpstream {
   }
 
   /** A plane has found out. */
-  turned(slot: number, turn: Transition): void {
+  turned(slot: number, turn: Turn): void {
     const member = this.#members.find((each) => each.slot === slot)
     if (member !== undefined) this.#log(member, turn)
   }
@@ -233,9 +232,9 @@ export class ManagedUpstream {
     )
   }
 
-  #log({ address }: Member, { to, message }: Transition): void {
+  #log({ address }: Member, { to, message }: Turn): void {
     const fields = { upstream: this.#config.name, endpoint: formatAddress(address), state: to }
-    if (to === 'ejected' || to === 'down') this.#options.logger.warn(fields, message)
+    if (to === 'ejected' || to === 'down' || to === 'unclean') this.#options.logger.warn(fields, message)
     else this.#options.logger.info(fields, message)
   }
 }

@@ -44,6 +44,9 @@ export interface UpstreamSettings {
   readonly dial: DialOptions
 }
 
+/** What the log says of a member. `unclean`: connections that were taken back are closed, since the proof fails. */
+export type Turn = Transition | { readonly to: 'unclean'; readonly message: string }
+
 /** What a plane has to tell the others, or the main thread, of an upstream. */
 export interface UpstreamNews {
   /** A place is free that clients of other planes wait for. */
@@ -51,7 +54,7 @@ export interface UpstreamNews {
   /** Clients wait here for a place, while other planes keep idle connections. */
   wanted(upstream: string): void
   /** This plane's own dials or clients have shown it. */
-  turned(upstream: string, slot: number, turn: Transition): void
+  turned(upstream: string, slot: number, turn: Turn): void
 }
 
 /** The planes. */

@@ -2,12 +2,11 @@
 
 import type { GatewayConfig } from '../../config/config.js'
 import { DEFAULT_KEEP_ALIVE_MS } from '../../config/defaults.js'
-import type { Transition } from '../../core/health/transitions.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { ManagedUpstream, type UpstreamStatus } from './managed-upstream.js'
 import type { Lookup } from './resolver.js'
-import type { UpstreamPlanes } from './settings.js'
+import type { Turn, UpstreamPlanes } from './settings.js'
 import { UpstreamBoard } from './upstream-board.js'
 
 export interface UpstreamSetOptions {
@@ -56,7 +55,7 @@ export class UpstreamSet {
     for (const [name, upstream] of this.#byName) if (!names.has(name)) upstream.drop()
   }
 
-  turned(name: string, slot: number, turn: Transition): void {
+  turned(name: string, slot: number, turn: Turn): void {
     this.#byName.get(name)?.turned(slot, turn)
   }
 

@@ -25,13 +25,12 @@
 
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
-import type { Transition } from '../../core/health/transitions.js'
 import type { ConnectionIdentity } from '../../core/session/record.js'
 import type { DescriptorLedger } from '../../engine/linux/ffi/ledger.js'
 import type { DescriptorBudget, LooseSocket, SharedListener } from '../../ports/engine.js'
 import type { ListenerSettings } from '../plane.js'
 import type { RecordingSeat } from '../recording/seat.js'
-import type { UpstreamSettings } from '../upstreams/settings.js'
+import type { Turn, UpstreamSettings } from '../upstreams/settings.js'
 import type { Share } from '../upstreams/share.js'
 import type { PlainError } from './plain-error.js'
 import type { RecordBatch } from './record-batch.js'
@@ -126,4 +125,4 @@ export type FromWorker =
   | { readonly type: 'upstream_room'; readonly upstream: string }
   | { readonly type: 'wanted'; readonly upstream: string }
   | { readonly type: 'short'; readonly missing: number }
-  | { readonly type: 'turned'; readonly upstream: string; readonly slot: number; readonly turn: Transition }
+  | { readonly type: 'turned'; readonly upstream: string; readonly slot: number; readonly turn: Turn }

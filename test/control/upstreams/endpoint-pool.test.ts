@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { PoolConfig } from '../../../src/config/config.js'
 import type { EndpointHost } from '../../../src/control/upstreams/endpoint.js'
 import { EndpointPool, type Pooled } from '../../../src/control/upstreams/endpoint-pool.js'
-import type { UpstreamSettings } from '../../../src/control/upstreams/settings.js'
+import type { Turn, UpstreamSettings } from '../../../src/control/upstreams/settings.js'
 import { UpstreamBoard } from '../../../src/control/upstreams/upstream-board.js'
 import type { Address } from '../../../src/core/address.js'
 import { TidegateError } from '../../../src/errors.js'
@@ -59,6 +59,8 @@ const setup = (pool: Partial<PoolConfig> = {}, maxConnections = 0) => {
   const board = new UpstreamBoard(1)
   const dials = new Set<DialDone>()
   const said: string[] = []
+  const told: string[] = []
+  const clock = { now: 1_000_000 }
   const settings = {
     name: 'pooled',
     maxConnections,
@@ -77,6 +79,8 @@ const setup = (pool: Partial<PoolConfig> = {}, maxConnections = 0) => {
     plane: PLANE,
     settings,
     share: (count: number) => count,
+    now: () => clock.now,
+    news: { turned: (_: string, __: number, turn: Turn) => void told.push(turn.message) },
     roomMade: () => void said.push('room'),
   }
   const owner = {
@@ -111,6 +115,8 @@ const setup = (pool: Partial<PoolConfig> = {}, maxConnections = 0) => {
     board,
     dials,
     said,
+    told,
+    clock,
     change,
     finishDial,
     adopted,
@@ -197,6 +203,24 @@ describe('a pool of connections that are reused', () => {
       expect(later.state).toBe('failed')
     },
   )
+
+  it('tells once a minute that connections are not proven clean, why, and how many', async () => {
+    const { adopted, back, told, clock, counts } = setup()
+    const fail = async (times: number): Promise<void> => {
+      for (let n = 0; n < times; n++) {
+        const conn = new FakeConn()
+        const pooled = adopted(conn)
+        conn.state = 'unread'
+        await back(pooled)
+      }
+    }
+    await fail(3)
+    expect(told).toEqual(['a connection was not proven clean, and closed: it is unread'])
+    clock.now += 60_000
+    await fail(1)
+    expect(told.slice(1)).toEqual(['a connection was not proven clean, and closed (3 times): it is unread'])
+    expect(counts().unclean).toBe(4)
+  })
 
   it('counts bytes that come to an idle one as unclean, and its death as nothing', async () => {
     const { endpoint, adopted, back, open, counts } = setup()

@@ -2,8 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ResetConfig } from '../../../src/config/config.js'
-import { isProvenClean } from '../../../src/control/upstreams/reset-exchange.js'
-import type { UpstreamLeft } from '../../../src/ports/engine.js'
+import { whyUnclean } from '../../../src/control/upstreams/reset-exchange.js'
+import type { Conn, UpstreamLeft } from '../../../src/ports/engine.js'
 import { PeerConn } from '../peer-conn.js'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -13,6 +13,9 @@ const RESET: ResetConfig = {
   expect: [bytes('+'), bytes('\n')],
   timeoutMs: 1000,
 }
+
+const isProvenClean = async (conn: Conn, reset: ResetConfig): Promise<boolean> =>
+  (await whyUnclean(conn, reset)) === null
 
 /** An upstream that answers what it is asked with the pieces that `answer` makes of the nonce. */
 class Asked extends PeerConn {
