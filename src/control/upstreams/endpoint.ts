@@ -181,6 +181,8 @@ export class PlaneEndpoint implements Candidate {
     if (board.hasNoFailures(slot)) return
     const before = board.passive(slot)
     if (!board.clearFailures(slot)) return
+    // It was left out, whatever room it had.
+    this.#host.roomMade()
     const turn = passiveTransition(before, afterSuccess(before), this.#host.now(), '')
     if (turn !== null) news.turned(settings.name, slot, turn)
   }

@@ -208,6 +208,25 @@ describe('clients of endpoints that are full', () => {
     await eventually('it is dialled for', () => waiting.told.at(-1) === A)
   })
 
+  it('are served by a member that was left out, when a dial that was under way shows that it works', async () => {
+    const scene = new Scene({
+      endpoints: THREE.slice(0, 2),
+      maxConnections: 2,
+      queueTimeout: 0,
+      passiveHealth: { backoff: '1h', maxBackoff: '1h' },
+    })
+    const [onA] = [scene.client(), scene.client(), scene.client()].map((_, nth) => scene.engine.dials[nth])
+    const [, , again] = scene.engine.dials
+    expect([onA?.host, again?.host]).toEqual([A, A])
+    again?.fails()
+    const waiting = scene.client()
+    expect(waiting.told).toEqual(['queued'])
+    await settled()
+    onA?.connects()
+    await settled()
+    expect(waiting.told.at(-1)).toBe(A)
+  })
+
   it('take turns with those of other planes: whoever has none left says that there is room', async () => {
     const board = new UpstreamBoard(2)
     const [here, there] = [new Scene(LIMITED, { board, plane: 0 }), new Scene(LIMITED, { board, plane: 1 })]
@@ -437,7 +456,7 @@ describe('whatever happens in whatever order', () => {
           upstream.retire()
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 200 },
     )
   }, 60_000)
 })
