@@ -65,9 +65,11 @@ class Attempt<C extends Duplex> {
     }
   }
 
-  finish(error: unknown, channel: Channel<C> | null): void {
-    if (!this.#end()) return
+  /** False when it was given up just before: nobody takes the channel. */
+  finish(error: unknown, channel: Channel<C> | null): boolean {
+    if (!this.#end()) return false
     this.#done(error === null ? null : anyDialError(this.#source.address, error), channel)
+    return true
   }
 
   cancel(): void {
@@ -86,8 +88,10 @@ export const freeSupply = <C extends Duplex>(source: Source<C>): Supply<C> => ({
   dial(done) {
     const attempt = new Attempt(source, done)
     attempt.connect(attempt.stop.signal).then(
-      (channel) => attempt.finish(null, channel),
-      (error) => attempt.finish(error, null),
+      (channel) => {
+        if (!attempt.finish(null, channel)) channel.destroy()
+      },
+      (error) => void attempt.finish(error, null),
     )
     return () => attempt.cancel()
   },
@@ -142,7 +146,7 @@ export const slotSupply = <C extends Duplex>(
       resource.get({ signal: attempt.stop.signal, onlyIfFree: isAhead }).then(
         ({ value }) => {
           value.resource = resource
-          attempt.finish(null, value)
+          if (!attempt.finish(null, value)) void resource.release().catch(() => {})
         },
         (error) => {
           queued.delete(attempt)

@@ -169,6 +169,10 @@ export class EndpointPool {
       // From then on the figure is that of the pool that came in its place.
       if (!this.#isClosed) board.setIdle(plane, slot, this.#pool.idle)
     }
+    const givePlace = (): void => {
+      board.givePlace(plane, slot)
+      this.#host.roomMade()
+    }
     return {
       name: `the pool of ${formatAddress(address)}`,
       clock: nodeClock,
@@ -183,7 +187,7 @@ export class EndpointPool {
           if (conn === null) {
             board.count(slot, 'failed')
             if (error !== null) this.#owner.failed(error, false)
-            board.givePlace(plane, slot)
+            givePlace()
           } else {
             board.count(slot, 'connected')
             if (!board.hasNoFailures(slot) && !board.lastWasRefusal(slot)) this.#owner.worked()
@@ -192,7 +196,7 @@ export class EndpointPool {
         })
         return () => {
           dial.cancel()
-          board.givePlace(plane, slot)
+          givePlace()
         }
       },
       // What a server says first is for its first client.
@@ -213,8 +217,7 @@ export class EndpointPool {
         tellIdle()
         conn.watch(null)
         conn.destroy()
-        board.givePlace(plane, slot)
-        this.#host.roomMade()
+        givePlace()
       },
     }
   }

@@ -72,7 +72,8 @@ export class EndpointUse implements DialPlace, UpstreamUse {
 
   ended(reason: CloseReason, downstreamBytes: number): void {
     this.#leave()
-    if (isRefusal(reason, downstreamBytes)) this.#endpoint.refused()
+    // One that had served others may just have been closed for its age.
+    if (this.isFresh && isRefusal(reason, downstreamBytes)) this.#endpoint.refused()
     else if (this.#isTrial && isService(reason)) this.#endpoint.worked()
     this.#giveUp()
   }

@@ -114,8 +114,9 @@ export class PlaneUpstream implements EndpointHost, Course {
   /** There may be room: a place was given back elsewhere. */
   serve(): void {
     for (const reach of this.#waiting.keys()) {
-      if (!reach.go()) break
-      this.forget(reach)
+      if (reach.go()) this.forget(reach)
+      // One that has tried some in vain waits for others than those behind it: it does not hold them up.
+      else if (reach.tried.length === 0) break
     }
     if (this.#waiting.size === 0) this.#leaveRoom()
     else {
@@ -173,6 +174,8 @@ export class PlaneUpstream implements EndpointHost, Course {
     if (this.#waiting.has(reach)) return WAIT
     const { name, maxQueue, queueTimeoutMs } = this.#settings
     if (!this.board.beginWaiting(this.plane, maxQueue)) {
+      // Too late for this one.
+      this.#askForIdle()
       const message =
         maxQueue === 0
           ? `all endpoints of '${name}' are full, and no client may wait (maxQueue 0)`

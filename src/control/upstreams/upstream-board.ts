@@ -234,7 +234,10 @@ export class UpstreamBoard {
     const at = this.#at(slot)
     Atomics.store(this.#words, at + EJECTIONS, ejections)
     Atomics.or(this.#words, at + STATE, EJECTED)
-    return true
+    if (Atomics.load(this.#counts, slot * COUNTS + UNTIL) === is) return true
+    // It has worked meanwhile, and whoever saw that could not know of this.
+    this.clearFailures(slot)
+    return false
   }
 
   /** It works. True when it had been ejected. */

@@ -18,8 +18,8 @@ import { type AnyFd, failed } from './ffi/descriptors.js'
 import type { Libc } from './ffi/libc.js'
 
 /**
- * More than so many are not tried, one after the other, to find out (0.2 ms). The rest is taken to be behind the highest number seen: in between,
- * others may have any of them.
+ * More than so many are not tried, one after the other, to find out (0.2 ms). The rest is taken to be behind the last one: where the limit is that
+ * high, the highest number ever seen tells nothing of how many are taken now.
  */
 const MOST_TRIED = 256
 
@@ -93,7 +93,7 @@ export class Headroom {
       last = fd
     }
     const rest = wanted - tried
-    return tried === most && (rest === 0 ? last : this.#highest + rest) < line
+    return tried === most && last + rest < line
   }
 
   get #highest(): number {

@@ -43,7 +43,11 @@ class PortableEngine implements Engine {
   readonly #dials = new Set<PortableDial>()
   readonly #links = new Set<PortableLink>()
   readonly #conns = new Set<PortableConn>()
-  readonly #forgetListening = (listening: PortableListening): void => void this.#listenings.delete(listening)
+  readonly #forgetListening = (listening: PortableListening): void => {
+    this.#listenings.delete(listening)
+    // What it held is free for what others hold.
+    this.#freed()
+  }
   readonly #forgetDial = (dial: PortableDial): void => {
     this.#dials.delete(dial)
     if (dial.isForClient) this.#clientDials--

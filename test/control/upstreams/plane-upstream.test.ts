@@ -158,6 +158,35 @@ describe('clients of endpoints that are full', () => {
     expect(scene.board.waiting).toBe(0)
   })
 
+  it('do not hold up those behind them who could go where they have been in vain', async () => {
+    const scene = new Scene({
+      endpoints: [`${A}:80`, `${B}:80`],
+      balance: 'first',
+      maxConnections: 1,
+      queueTimeout: 0,
+      passiveHealth: { failures: 0 },
+    })
+    const inA = scene.served()
+    const inB = scene.served()
+    inA.leave()
+    // It has tried A in vain, and B is full.
+    const unlucky = scene.client()
+    scene.engine.last.fails()
+    expect(unlucky.told).toEqual([A, 'queued'])
+    const next = scene.client()
+    await settled()
+    scene.engine.last.connects()
+    expect(next.told.at(-1)).toBe('reached')
+    expect(unlucky.told.at(-1)).toBe('queued')
+    next.leave()
+    inB.leave()
+    await settled()
+    scene.engine.last.connects()
+    expect(unlucky.told.at(-1)).toBe('reached')
+    unlucky.leave()
+    expect([figures(scene, 0), figures(scene, 1)]).toEqual([NOTHING, NOTHING])
+  })
+
   it('do not wait for what could not be reached before, nor when everything is down', async () => {
     const scene = new Scene({
       endpoints: [`${A}:80`, `${B}:80`],
