@@ -174,6 +174,17 @@ describe('prewarm', () => {
   })
 })
 
+/** What an upstream may do that is asked to reset its connection. */
+const WRONG_ANSWERS: [string, (socket: Socket, line: string) => void][] = [
+  ['says something else', (socket) => socket.write('what?\n')],
+  ['says too much', (socket, line) => socket.write(`${line}\n!`)],
+  ['says less, and ends', (socket, line) => socket.end(line.slice(0, 9))],
+  ['answers with the nonce of before', (socket) => socket.write('RESET 0123456789abcdef\n')],
+  ['says nothing', () => {}],
+  ['ends', (socket) => socket.end()],
+  ['resets', (socket) => socket.resetAndDestroy()],
+]
+
 describe('reuse', () => {
   it.each([
     ['stateless', STATELESS],
@@ -278,36 +289,32 @@ describe('reuse', () => {
     expect(endpoint().counts.reused).toBeGreaterThan(50)
   })
 
-  it.each<[string, (socket: Socket, line: string) => void]>([
-    ['says something else', (socket) => socket.write('what?\n')],
-    ['says too much', (socket, line) => socket.write(`${line}\n!`)],
-    ['says less, and ends', (socket, line) => socket.end(line.slice(0, 9))],
-    ['answers with the nonce of before', (socket) => socket.write('RESET 0123456789abcdef\n')],
-    ['says nothing', () => {}],
-    ['ends', (socket) => socket.end()],
-    ['resets', (socket) => socket.resetAndDestroy()],
-  ])('closes a connection whose upstream, asked to reset it, %s', async (_, onReset) => {
-    const scope = testScope()
-    let accepted = 0
-    const server = await startServer(scope, (socket) => {
-      accepted++
-      socket.on('data', (chunk) => {
-        const line = chunk.toString().trim()
-        if (line.startsWith('RESET')) onReset(socket, line)
-        else socket.write(`${line} indeed\n`)
+  // It is the engine that matters here, and workers take their time to start.
+  it.each(SETTING.workers === 0 ? WRONG_ANSWERS : WRONG_ANSWERS.slice(0, 2))(
+    'closes a connection whose upstream, asked to reset it, %s',
+    async (_, onReset) => {
+      const scope = testScope()
+      let accepted = 0
+      const server = await startServer(scope, (socket) => {
+        accepted++
+        socket.on('data', (chunk) => {
+          const line = chunk.toString().trim()
+          if (line.startsWith('RESET')) onReset(socket, line)
+          else socket.write(`${line} indeed\n`)
+        })
+        socket.on('end', () => socket.end())
       })
-      socket.on('end', () => socket.end())
-    })
-    const pool: PoolInput = { ...RESET, reset: { ...TAGGED_RESET, timeout: '200ms' } }
-    const { port, endpoint } = await start(scope, server.port, pool, { passiveHealth: { failures: 0 } })
-    for (let n = 1; n <= 3; n++) {
-      expect(await visit(scope, port)).toBe('hello indeed\n')
-      await eventually('it is closed', () => endpoint().counts.unclean === n)
-      await eventually('the server is rid of it', () => server.sockets.size === 0)
-    }
-    expect(accepted).toBe(3)
-    expect(endpoint()).toMatchObject({ idle: 0, active: 0, counts: { reused: 0, unclean: 3 } })
-  })
+      const pool: PoolInput = { ...RESET, reset: { ...TAGGED_RESET, timeout: '200ms' } }
+      const { port, endpoint } = await start(scope, server.port, pool, { passiveHealth: { failures: 0 } })
+      for (let n = 1; n <= 3; n++) {
+        expect(await visit(scope, port)).toBe('hello indeed\n')
+        await eventually('it is closed', () => endpoint().counts.unclean === n)
+        await eventually('the server is rid of it', () => server.sockets.size === 0)
+      }
+      expect(accepted).toBe(3)
+      expect(endpoint()).toMatchObject({ idle: 0, active: 0, counts: { reused: 0, unclean: 3 } })
+    },
+  )
 
   it('counts a reset exchange that the upstream never reads as unclean, and gives its place back', async () => {
     const scope = testScope()
