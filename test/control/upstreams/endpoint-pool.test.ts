@@ -156,7 +156,7 @@ describe('a pool of spare connections', () => {
   it('gives the place of a dial that fails back, once it has told', () => {
     const { finishDial, said, open, counts } = setup({ mode: 'prewarm', min: 1, stateless: false })
     finishDial(null)
-    expect([open(), counts().failed, said]).toEqual([0, 1, ['failed']])
+    expect([open(), counts().failed, said]).toEqual([0, 1, ['failed', 'room']])
   })
 
   it('dials nothing ahead while clients wait for a place, or when there is none', () => {
