@@ -1,12 +1,12 @@
-// A vitest reporter that counts what passed and failed in each project. Tells each failure when its file has ended, and a
-// table at the end; keeps "PASSED FAILED" of what has ended so far in the file that COUNTS_FILE names. So a run that is
+// A vitest reporter that counts what passed and failed in each project. Tells each failure, and each test that
+// passed only when it was tried again, when its file has ended, and a table at the end; keeps "PASSED FAILED" of what has ended so far in the file that COUNTS_FILE names. So a run that is
 // cut off says what failed, too.
 import { writeFileSync } from 'node:fs'
 
 const COLUMNS = ['passed', 'failed', 'skipped']
 
-const tell = (module, what, errors = []) => {
-  process.stdout.write(`FAILED ${module.project.name} ${module.relativeModuleId}: ${what}\n`)
+const tell = (module, what, errors = [], verdict = 'FAILED') => {
+  process.stdout.write(`${verdict} ${module.project.name} ${module.relativeModuleId}: ${what}\n`)
   for (const { stack, message } of errors) process.stdout.write(`  ${stack ?? message}\n`)
 }
 
@@ -19,6 +19,7 @@ export default class Counts {
       const { state } = test.result()
       if (state in counts) counts[state]++
       if (state === 'failed') tell(module, test.fullName, test.result().errors)
+      else if (test.diagnostic()?.flaky) tell(module, test.fullName, test.result().errors, 'TRIED TWICE')
     }
     // A file that could not even be loaded, or whose hooks failed, has no test that says so.
     if (module.state() === 'failed' && ![...module.children.allTests('failed')].length) {
