@@ -16,6 +16,7 @@
 
 import type { Availability } from '../../core/health/availability.js'
 import type { PassiveState } from '../../core/health/passive.js'
+import { takeBelow } from '../take-below.js'
 
 /** An upstream's addresses, all that its names have together; more are left out, with a line in the log. */
 export const MAX_MEMBERS = 256
@@ -281,14 +282,5 @@ export class UpstreamBoard {
 
   #planeAt(slot: number, plane: number): number {
     return this.#at(slot) + MEMBER_WORDS + plane * PLANE_WORDS
-  }
-}
-
-/** Adds one unless it is `max` already. */
-const takeBelow = (words: Int32Array<SharedArrayBuffer>, at: number, max: number): boolean => {
-  for (;;) {
-    const taken = Atomics.load(words, at)
-    if (taken >= max) return false
-    if (Atomics.compareExchange(words, at, taken, taken + 1) === taken) return true
   }
 }

@@ -17,6 +17,7 @@ import { CLOSE_REASONS, type CloseReason } from '../../core/close-reason.js'
 import type { PerDirection } from '../../core/direction.js'
 import type { ConnectionCounters } from '../../core/session/record.js'
 import type { ListenerBooks } from '../books.js'
+import { takeBelow } from '../take-below.js'
 
 const REASONS = Object.keys(CLOSE_REASONS) as readonly CloseReason[]
 const REASON_AT = Object.fromEntries(REASONS.map((reason, index) => [reason, index])) as Readonly<
@@ -83,7 +84,7 @@ export class ListenerBoard {
 
   take(plane: number, max: number): boolean {
     if (max === 0) Atomics.add(this.#words, TAKEN, 1)
-    else if (!this.#takeBelow(max)) return false
+    else if (!takeBelow(this.#words, TAKEN, max)) return false
     Atomics.add(this.#words, this.#at(plane, PLANE_TAKEN), 1)
     return true
   }
@@ -162,14 +163,6 @@ export class ListenerBoard {
     for (let plane = 0; plane < this.#planes; plane++)
       sum += Number(Atomics.load(this.#counts, plane * COUNTS + column))
     return sum
-  }
-
-  #takeBelow(max: number): boolean {
-    for (;;) {
-      const taken = Atomics.load(this.#words, TAKEN)
-      if (taken >= max) return false
-      if (Atomics.compareExchange(this.#words, TAKEN, taken, taken + 1) === taken) return true
-    }
   }
 
   #hasRoom(pauseAt: number, holds: boolean): boolean {
