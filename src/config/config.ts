@@ -124,6 +124,60 @@ export interface PoolConfig {
   readonly quietMs: number
 }
 
+/** What starts a service. */
+export type WakeDriverConfig =
+  /** A process, by the words of its command. */
+  | { readonly kind: 'exec'; readonly argv: readonly string[] }
+  | {
+      readonly kind: 'command'
+      readonly start: readonly string[]
+      readonly stop: readonly string[]
+      /** Ends with 0 while the service is up. */
+      readonly isUp: readonly string[]
+      /** How often it is asked while the service is up; at least 1. */
+      readonly intervalMs: number
+    }
+  /** An activator that the program gives. */
+  | { readonly kind: 'custom' }
+
+/** When a service that was started is ready. `driver`: when whatever starts it says so. */
+export type WakeReadyConfig =
+  | { readonly by: 'connect' | 'notify' | 'driver' }
+  | { readonly by: 'output'; readonly pattern: string }
+  | { readonly by: 'command'; readonly argv: readonly string[] }
+
+export interface WakeConfig {
+  /** `inetd`: one process per client. `listener`: the process gets the listening socket. */
+  readonly mode: 'service' | 'inetd' | 'listener'
+  readonly driver: WakeDriverConfig
+  /** Null: our own. */
+  readonly workdir: string | null
+  /** Beside our own environment. */
+  readonly env: Readonly<Record<string, string>>
+  readonly user: string | number | null
+  readonly group: string | number | null
+  /** 0: it is never stopped for being idle. */
+  readonly idleMs: number
+  readonly idleBy: 'connections' | 'bytes'
+  readonly minUptimeMs: number
+  /** At least 1. */
+  readonly startMs: number
+  /** The longest pause between two looks whether it is ready; at least 1. */
+  readonly readyMs: number
+  readonly ready: WakeReadyConfig
+  /** At least 1. */
+  readonly stopTimeoutMs: number
+  readonly stopSignal: StopSignal
+  /** What wakes it. */
+  readonly on: 'connect' | 'data'
+  /** First bytes that wake it; empty: any. Not empty only with `data`. */
+  readonly match: readonly Uint8Array[]
+  /** CIDR rules, valid: who wakes it; empty: everybody. */
+  readonly from: readonly string[]
+}
+
+type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2'
+
 export interface UpstreamConfig {
   /** Its key: the name given, or the address's text where a listener names an address itself. */
   readonly name: string
@@ -146,6 +200,8 @@ export interface UpstreamConfig {
   readonly pool: PoolConfig
   /** Not null only with pool mode `off`. */
   readonly sendProxyProtocol: 'v1' | 'v2' | null
+  /** Null: the service is there anyway. In the modes without endpoints, the one endpoint stands for the command. */
+  readonly wake: WakeConfig | null
 }
 
 interface RecordConfig {

@@ -108,6 +108,21 @@ export const DEFAULT_QUIET_MS = 50
 /** What every socket buffer takes in one write, and one page holds for each connection under way. */
 export const MAX_EXCHANGE_BYTES = 4 * KIB
 
+/** Longer than the pauses of somebody who works with it, short enough to give memory back. */
+export const DEFAULT_WAKE_IDLE_MS = 30 * SECOND
+/** What a database needs to recover, or a JVM to start; most are there in less than a second. */
+export const DEFAULT_WAKE_START_MS = 30 * SECOND
+/** A service that takes long is found ready at most this much later. */
+export const DEFAULT_WAKE_READY_MS = 500
+/** As Docker's own, so that a database has the time to write what it has. */
+export const DEFAULT_WAKE_STOP_MS = 10 * SECOND
+/** That a container is gone shows by the next client's dial as well. */
+export const DEFAULT_WAKE_INTERVAL_MS = 5 * SECOND
+/** Each is a process. */
+export const MIN_WAKE_INTERVAL_MS = 100
+/** A process per client: what a small machine bears, and inetd's own order of magnitude. */
+export const DEFAULT_INETD_MAX_CONNECTIONS = 100
+
 /** Probes are off, as the kernel has them: the idle timeout already ends what is silent. */
 export const DEFAULT_KEEP_ALIVE_MS = 0
 

@@ -19,6 +19,8 @@ import { keyOf, upstreamsOf } from './upstreams.js'
 export interface ParseOptions {
   /** A listener may leave `upstream` out, since the caller chooses it per connection. Default false. */
   readonly upstreamOptional?: boolean
+  /** Upstreams whose service the caller starts itself (`wake` without `exec` and `command`). Default: none. */
+  readonly activators?: ReadonlySet<string>
   /** `text`: a duration or size needs its unit. `object` (default): a plain number is milliseconds or bytes. */
   readonly form?: Form
   /** Where relative paths (`record.file`, `unix:` addresses) start. Default: they are left relative, to the working directory. */
@@ -33,6 +35,8 @@ const BUILT_IN_TIMEOUTS: TimeoutsConfig = {
   idleMs: DEFAULT_IDLE_TIMEOUT_MS,
   halfCloseMs: DEFAULT_HALF_CLOSE_TIMEOUT_MS,
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 const inherit = (own: CheckedTimeouts | undefined, from: TimeoutsConfig): TimeoutsConfig => ({
   connectMs: own?.connect ?? from.connectMs,
@@ -124,14 +128,14 @@ const schemaFor = (form: Form, folder: string | undefined, read: PlacedReaders):
 export const parseConfig = (
   input: unknown,
   source = 'config',
-  { upstreamOptional = false, form = 'object', folder }: ParseOptions = {},
+  { upstreamOptional = false, activators = NO_NAMES, form = 'object', folder }: ParseOptions = {},
 ): GatewayConfig => {
   const read = readersFrom(folder)
   const checked = schemaFor(form, folder, read).safeParse(input, { error: expectation })
   const problems = [
     ...(checked.success ? [] : problemsOf(checked.error, input)),
     ...referenceProblems(input, { upstreamOptional, read }),
-    ...upstreamProblems(input, read),
+    ...upstreamProblems(input, { read, activators }),
   ].sort(byPath)
   if (!checked.success || problems.length > 0) throw new ConfigError(source, problems)
   return freeze(configOf(checked.data, read))

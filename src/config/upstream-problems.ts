@@ -18,6 +18,7 @@ import { DEFAULT_BACKOFF_MS, DEFAULT_CHECK_INTERVAL_MS } from './defaults.js'
 import type { PlacedReaders } from './paths.js'
 import { type ConfigProblem, type PathSegment, problemAt } from './problems.js'
 import { formatDuration } from './units.js'
+import { type WakeContext, wakeProblems } from './wake-problems.js'
 
 type Path = readonly PathSegment[]
 
@@ -186,7 +187,12 @@ const proxyProblems = ({ sendProxyProtocol, pool }: Fields, path: Path): readonl
   ]
 }
 
-const problemsWithin = (upstream: Fields, path: Path, read: PlacedReaders): readonly ConfigProblem[] => {
+const problemsWithin = (
+  name: string,
+  upstream: Fields,
+  path: Path,
+  { read, activators }: UpstreamContext,
+): readonly ConfigProblem[] => {
   const pool = fieldsOf(upstream.pool)
   const poolPath = [...path, 'pool']
   return [
@@ -199,10 +205,15 @@ const problemsWithin = (upstream: Fields, path: Path, read: PlacedReaders): read
     ...proofProblems(pool, poolPath),
     ...nonceProblems(pool.reset, poolPath),
     ...proxyProblems(upstream, path),
+    ...wakeProblems(name, upstream, path, { activators }),
   ]
 }
 
-export const upstreamProblems = (input: unknown, read: PlacedReaders): readonly ConfigProblem[] =>
+export interface UpstreamContext extends WakeContext {
+  readonly read: PlacedReaders
+}
+
+export const upstreamProblems = (input: unknown, context: UpstreamContext): readonly ConfigProblem[] =>
   Object.entries(fieldsOf(fieldsOf(input).upstreams)).flatMap(([name, upstream]) =>
-    isFields(upstream) ? problemsWithin(upstream, ['upstreams', name], read) : [],
+    isFields(upstream) ? problemsWithin(name, upstream, ['upstreams', name], context) : [],
   )

@@ -5,7 +5,9 @@ import { BALANCE_POLICIES } from '../core/balance/policy.js'
 import { BYTES_EXAMPLES, parseBytes, parseTemplate } from './byte-text.js'
 import * as defaults from './defaults.js'
 import { type address, durationLeaf, type Form, flag, section, textLeaf } from './leaves.js'
+import { type PlacedReaders, readersFrom } from './paths.js'
 import { formatDuration } from './units.js'
+import { wake } from './wake-schema.js'
 
 type AddressLeaf = ReturnType<typeof address>
 
@@ -154,7 +156,7 @@ const pool = (form: Form) =>
   })
 
 /** All but the endpoints: what an upstream that is only an address has by default. */
-const settings = (form: Form) => ({
+const settings = (form: Form, read: PlacedReaders) => ({
   balance: z.enum(BALANCE_POLICIES).prefault(defaults.DEFAULT_BALANCE).meta({
     description:
       'Which endpoint the next client gets. `first`: in the order written, the next only when the one before cannot be reached. `round_robin`: in turns. `least_conn`: the least loaded. `random`: the less loaded of two. `source_hash`: always the same for a client IP.',
@@ -190,24 +192,29 @@ const settings = (form: Form) => ({
     description: 'Begins each connection with a PROXY header that names the client to the upstream.',
     fallback: 'none is sent',
   }),
+  wake: wake(form, read).optional().meta({
+    description: 'Starts the service when a client comes, and stops it when it is idle. See docs/wake.md.',
+    fallback: 'the service is there anyway',
+  }),
 })
 
-export const upstream = (form: Form, at: AddressLeaf) =>
+export const upstream = (form: Form, at: AddressLeaf, read: PlacedReaders) =>
   z.union(
     [
       at,
       section({
-        endpoints: z.array(endpoint(at)).min(1).readonly().meta({
+        endpoints: z.array(endpoint(at)).min(1).readonly().optional().meta({
           description: 'Where the service is: addresses, or mappings with an `address`.',
           typeName: 'list of endpoints',
+          fallback: 'required, but with `wake` in the modes `inetd` and `listener`',
         }),
-        ...settings(form),
+        ...settings(form, read),
       }).meta({ description: 'Where there is only one endpoint, `NAME: 127.0.0.1:6379` says the same.' }),
     ],
     'expected an address, or { endpoints: [address, …] }',
   )
 
-const built = section(settings('text')).parse({})
+const built = section(settings('text', readersFrom(undefined))).parse({})
 
 export type CheckedSettings = typeof built
 

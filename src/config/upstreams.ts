@@ -13,9 +13,10 @@ import type { PlacedReaders } from './paths.js'
 import { isAddressText } from './references.js'
 import type { CheckedInput } from './schema.js'
 import { type CheckedSettings, DEFAULT_SETTINGS } from './upstream-schema.js'
+import { wakeOf } from './wake.js'
 
 type CheckedUpstream = CheckedInput['upstreams'][string]
-type CheckedEndpoint = Exclude<CheckedUpstream, Address>['endpoints'][number]
+type CheckedEndpoint = NonNullable<Exclude<CheckedUpstream, Address>['endpoints']>[number]
 
 const endpointOf = (endpoint: CheckedEndpoint): EndpointConfig =>
   'address' in endpoint ? endpoint : { address: endpoint, weight: defaults.DEFAULT_WEIGHT, backup: false }
@@ -77,7 +78,20 @@ const settingsOf = (checked: CheckedSettings): Omit<UpstreamConfig, 'name' | 'en
   onDown: checked.onDown,
   pool: poolOf(checked.pool, checked.maxConnections),
   sendProxyProtocol: checked.sendProxyProtocol ?? null,
+  wake: checked.wake === undefined ? null : wakeOf(checked.wake),
 })
+
+/** Where there is only a command, it is its own endpoint: what logs and recordings call the other side. */
+const commandEndpoints = ({ wake }: CheckedSettings): readonly EndpointConfig[] => {
+  const path = wake?.exec?.[0]
+  return path === undefined ? [] : [endpointOf({ kind: 'unix', path })]
+}
+
+/** A process per client is never unlimited. */
+const limited = (settings: CheckedSettings): CheckedSettings =>
+  settings.wake?.mode === 'inetd' && settings.maxConnections === 0
+    ? { ...settings, maxConnections: defaults.DEFAULT_INETD_MAX_CONNECTIONS }
+    : settings
 
 /** The key of what a listener names: an upstream's name, or an address in its one spelling. */
 export const keyOf = (upstream: string, read: PlacedReaders): string =>
@@ -93,8 +107,8 @@ export const upstreamsOf = (checked: CheckedInput, read: PlacedReaders): Record<
     if (first !== undefined) upstreams[name] = { name, endpoints: [first, ...rest], ...settingsOf(settings) }
   }
   for (const [name, upstream] of Object.entries(checked.upstreams)) {
-    if ('endpoints' in upstream) add(name, upstream.endpoints.map(endpointOf), upstream)
-    else add(name, [endpointOf(upstream)], DEFAULT_SETTINGS)
+    if ('kind' in upstream) add(name, [endpointOf(upstream)], DEFAULT_SETTINGS)
+    else add(name, upstream.endpoints?.map(endpointOf) ?? commandEndpoints(upstream), limited(upstream))
   }
   for (const { upstream } of checked.listeners)
     if (upstream !== undefined && isAddressText(upstream))
