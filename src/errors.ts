@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'read_timeout'
   | 'usage'
   | 'value_invalid'
+  | 'wake_failed'
   | 'worker_failed'
   | 'write_failed'
 

@@ -37,7 +37,7 @@ const namedOption =
     return named(isVariables ? `${flag} (${variable})` : flag, check)(text)
   }
 
-const namedList =
+export const namedList =
   (flag: string, check: Check) =>
   (text: string, before: readonly string[] | undefined): readonly string[] => [
     ...(before ?? []),
@@ -49,10 +49,10 @@ const flagOf = (flags: string): string => /--[\w-]+/.exec(flags)?.[0] ?? flags
 const environmentOf = (flags: string): string =>
   `TIDEGATE_${flagOf(flags).slice(2).replaceAll('-', '_').toUpperCase()}`
 
-const option = (flags: string, description: string): Option =>
+export const option = (flags: string, description: string): Option =>
   new Option(flags, description).env(environmentOf(flags))
 
-const checked = (flags: string, description: string, check: Check): Option =>
+export const checked = (flags: string, description: string, check: Check): Option =>
   option(flags, description).argParser(namedOption(flagOf(flags), check))
 
 const workerCount: Check = (text) => {
@@ -246,7 +246,7 @@ export const addRecordOptions = (command: Command): Command =>
       ),
     )
 
-const present = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } => {
+export const present = <T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } => {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }

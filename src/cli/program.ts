@@ -11,6 +11,7 @@ import { recordCommand } from './commands/record.js'
 import { relayCommand } from './commands/relay.js'
 import { serveCommand } from './commands/serve.js'
 import { verifyCommand } from './commands/verify.js'
+import { wakeCommand } from './commands/wake.js'
 import { EXIT, type ExitCode, exitCodeOf, failureText } from './failure.js'
 
 const HELP = `
@@ -36,13 +37,14 @@ const commandOf = (argv: readonly string[], names: readonly string[]): string =>
 
 const createProgram = (): Command => {
   const program = new Command('tidegate')
-    .description('A programmable TCP gateway: relay any TCP service, record it, read the recording.')
+    .description('A programmable TCP gateway: relay any TCP service, wake it, record it, read the recording.')
     .version(VERSION, '-V, --version')
     .addHelpText('after', HELP)
     .showSuggestionAfterError(true)
   const commands = [
     relayCommand(),
     recordCommand(),
+    wakeCommand(),
     serveCommand(),
     checkCommand(),
     inspectCommand(),

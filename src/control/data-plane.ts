@@ -22,6 +22,7 @@ import { SessionRunner, type SessionStart } from './session-runner.js'
 import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
 import type { UpstreamSettings } from './upstreams/settings.js'
 import type { UpstreamBoard } from './upstreams/upstream-board.js'
+import type { ServiceTurn } from './wake/settings.js'
 
 /** Who is told of the sessions of a plane among others. */
 export interface PlaneWatcher {
@@ -167,6 +168,10 @@ export class DataPlane implements Plane {
 
   serveUpstream(upstream: string): void {
     this.#upstreams.get(upstream)?.serve()
+  }
+
+  serviceTurned(upstream: string, turn: ServiceTurn): void {
+    this.#upstreams.service(upstream)?.turned(turn)
   }
 
   setBudget(budget: DescriptorBudget): void {

@@ -6,7 +6,7 @@
 import { rm } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { GatewayConfig, GatewayConfigInput } from '../config/config.js'
-import { parseConfig } from '../config/parse.js'
+import { type ParseOptions, parseConfig } from '../config/parse.js'
 import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import { TidegateError } from '../errors.js'
@@ -28,6 +28,7 @@ import { systemLookupAll } from './upstreams/resolver.js'
 import type { UpstreamNews } from './upstreams/settings.js'
 import { ALL, partOf } from './upstreams/share.js'
 import { UpstreamSet } from './upstreams/upstream-set.js'
+import type { ServiceStatus } from './wake/service-figures.js'
 import { WorkerFleet } from './workers/fleet.js'
 import { processNow } from './workers/live-slots.js'
 
@@ -46,11 +47,25 @@ export interface GatewayCounters {
   readonly recording: RecordingCounters | null
 }
 
+/** A service that is started on demand. */
+export interface GatewayService {
+  status(): ServiceStatus
+  /** Starts it as a client would that connects; it is stopped again when it is idle. */
+  start(): void
+  /** Forgets that starts have failed: the next client starts it. */
+  reset(): void
+}
+
 export interface Gateway {
   readonly listeners: readonly GatewayListener[]
   /** The connections that are open now, oldest first. */
   connections(): readonly LiveConnection[]
   counters(): GatewayCounters
+  /**
+   * The service of an upstream that is started on demand (`wake`).
+   * @throws TidegateError `not_found`: there is no upstream of that name, or its service is not started on demand.
+   */
+  service(upstream: string): GatewayService
   /** Ends one connection at once, with reason `killed`. False when there is no such connection. */
   kill(id: number): boolean
   /**
@@ -83,9 +98,10 @@ const planeOf = (
   desk: ControlDesk,
   site: RecordingSite | null,
   logger: Logger,
-  onTurned: UpstreamNews['turned'],
+  { turned, wake }: Pick<UpstreamNews, 'turned' | 'wake'>,
 ): Plane => {
-  if (choice.kind === 'threaded') return new WorkerFleet({ ...choice, desk, site, logger, onTurned })
+  if (choice.kind === 'threaded')
+    return new WorkerFleet({ ...choice, desk, site, logger, onTurned: turned, onWake: wake })
   const { engine } = choice
   const upstreams = new PlaneUpstreams({
     engine,
@@ -94,10 +110,16 @@ const planeOf = (
     now: processNow,
     random: Math.random,
     // There is nobody else.
-    news: { room: () => {}, wanted: () => {}, turned: onTurned },
+    news: { room: () => {}, wanted: () => {}, turned, wake },
   })
   return new DataPlane({ engine, control: desk, upstreams })
 }
+
+/** What a config may leave to the program. */
+const parsingOf = ({ connectTarget, activators = {} }: GatewayOptions): ParseOptions => ({
+  upstreamOptional: connectTarget !== undefined,
+  activators: new Set(Object.keys(activators)),
+})
 
 class RunningGateway implements ManagedGateway {
   readonly #plane: Plane
@@ -106,7 +128,7 @@ class RunningGateway implements ManagedGateway {
   readonly #recording: OpenedRecording | null
   readonly #budget: BudgetKeeper
   readonly #logger: Logger
-  readonly #upstreamOptional: boolean
+  readonly #parsing: ParseOptions
   #config: GatewayConfig
   #applying: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
@@ -118,7 +140,7 @@ class RunningGateway implements ManagedGateway {
     recording: OpenedRecording | null,
     budget: BudgetKeeper,
   ) {
-    const { connectTarget, inspect, observers = [], logger = SILENT } = options
+    const { connectTarget, inspect, observers = [], logger = SILENT, activators = {} } = options
     const desk = new ControlDesk({
       connectTarget,
       inspect,
@@ -130,16 +152,18 @@ class RunningGateway implements ManagedGateway {
     this.#recording = recording
     this.#budget = budget
     this.#logger = logger
-    this.#upstreamOptional = connectTarget !== undefined
-    this.#plane = planeOf(choice, desk, recording?.site ?? null, logger, (name, slot, turn) =>
-      this.#upstreams.turned(name, slot, turn),
-    )
+    this.#parsing = parsingOf(options)
+    this.#plane = planeOf(choice, desk, recording?.site ?? null, logger, {
+      turned: (name, slot, turn) => this.#upstreams.turned(name, slot, turn),
+      wake: (name) => this.#upstreams.wanted(name),
+    })
     this.#upstreams = new UpstreamSet(this.#plane, {
       planeCount: workersOf(choice) + 1,
       engine: choice.engine,
       logger,
       lookup: options.lookup ?? systemLookupAll,
       now: processNow,
+      activators,
     })
     this.#listeners = new ListenerSet(this.#plane, desk, logger)
   }
@@ -173,12 +197,16 @@ class RunningGateway implements ManagedGateway {
     }
   }
 
+  service(upstream: string): GatewayService {
+    return this.#upstreams.service(upstream)
+  }
+
   kill(id: number): boolean {
     return this.#plane.kill(id)
   }
 
   async reload(input: GatewayConfigInput): Promise<void> {
-    await this.apply(parseConfig(input, 'config', { upstreamOptional: this.#upstreamOptional }))
+    await this.apply(parseConfig(input, 'config', this.#parsing))
   }
 
   apply(config: GatewayConfig): Promise<void> {
@@ -220,8 +248,9 @@ class RunningGateway implements ManagedGateway {
 
   async #close(drainTimeoutMs: number): Promise<void> {
     await this.#applying
-    await this.#plane.drain(drainTimeoutMs)
-    this.#upstreams.close()
+    const deadline = performance.now() + drainTimeoutMs
+    await this.#plane.drain(Math.max(0, drainTimeoutMs - this.#upstreams.stopReserveMs(drainTimeoutMs)))
+    await this.#upstreams.close(Math.max(0, deadline - performance.now()))
     this.#listeners.clear()
     // The planes' parts in the recording side by side; the file when all of them are written.
     await Promise.all([this.#recording?.here.close(), this.#plane.close()])
@@ -250,8 +279,8 @@ export const createGateway = async (
   config: GatewayConfigInput,
   options: GatewayOptions = {},
 ): Promise<Gateway> => {
-  const parsed = parseConfig(config, 'config', { upstreamOptional: options.connectTarget !== undefined })
-  return startGateway(parsed, options)
+  checkOptions(options)
+  return startGateway(parseConfig(config, 'config', parsingOf(options)), options)
 }
 
 /** As {@link createGateway}, for a config that is parsed already. */

@@ -14,6 +14,7 @@ import type { Direction } from '../core/direction.js'
 import type { ConnectionIdentity, ConnectionRecord } from '../core/session/record.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
+import type { Activator } from '../ports/activator.js'
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import type { Lookup } from './upstreams/resolver.js'
@@ -67,6 +68,8 @@ export interface GatewayOptions {
   readonly logger?: Logger
   /** Looks up the names of upstreams' endpoints. Default: the system's own way. */
   readonly lookup?: Lookup
+  /** Start and stop the services of upstreams whose `wake` says neither `exec` nor `command`, by the upstream's name. */
+  readonly activators?: Readonly<Record<string, Activator>>
 }
 
 const OPTION_NAMES = [
@@ -75,10 +78,18 @@ const OPTION_NAMES = [
   'observers',
   'logger',
   'lookup',
+  'activators',
 ] as const satisfies (keyof GatewayOptions)[]
 
 const invalid = (name: string, expected: string): TidegateError =>
   new TidegateError('value_invalid', `${name}: expected ${expected}`, { fault: 'usage', where: name })
+
+const checkActivators = (activators: unknown): void => {
+  const expected = 'a mapping of upstream names to activators: { label, start(events) }'
+  if (typeof activators !== 'object' || activators === null) throw invalid('activators', expected)
+  for (const [name, activator] of Object.entries(activators))
+    if (typeof activator?.start !== 'function') throw invalid(`activators.${name}`, expected)
+}
 
 /** For callers without types. @throws TidegateError `value_invalid`, before anything has been opened. */
 export const checkOptions = (options: GatewayOptions): void => {
@@ -87,7 +98,8 @@ export const checkOptions = (options: GatewayOptions): void => {
       throw invalid(name, `one of ${OPTION_NAMES.join(', ')}: there is no such option`)
   for (const name of ['connectTarget', 'inspect', 'lookup'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(name, 'a function')
-  const { observers } = options
+  const { observers, activators } = options
+  if (activators !== undefined) checkActivators(activators)
   if (observers === undefined) return
   if (!Array.isArray(observers)) throw invalid('observers', 'a list of observers')
   for (const observer of observers)

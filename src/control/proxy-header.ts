@@ -16,6 +16,7 @@ import { parseProxyHeader } from '../core/codec/proxy-protocol/parse.js'
 import { TidegateError } from '../errors.js'
 import type { Conn } from '../ports/engine.js'
 import type { ProxySettings } from './plane.js'
+import { joined, readSome } from './read-some.js'
 
 export type HeaderOutcome =
   | { readonly kind: 'client'; readonly address: Address }
@@ -23,34 +24,8 @@ export type HeaderOutcome =
   /** It was closed here meanwhile. */
   | { readonly kind: 'gone' }
 
-/** What the next bytes are, or why there are none. */
-type Read = Uint8Array | 'end' | 'timeout' | 'reset' | 'gone'
-
 const GONE: HeaderOutcome = { kind: 'gone' }
 const RESET: HeaderOutcome = { kind: 'refused', reason: 'client_reset' }
-
-/** @throws (rejects) what no conn should meet here: a defect. */
-const readSome = async (peer: Conn, maxBytes: number, timeoutMs: number): Promise<Read> => {
-  if (timeoutMs <= 0) return 'timeout'
-  try {
-    const bytes = await peer.read(maxBytes, timeoutMs)
-    return bytes.length === 0 ? 'end' : bytes
-  } catch (thrown) {
-    const code = thrown instanceof TidegateError ? thrown.code : null
-    if (code === 'read_timeout') return 'timeout'
-    if (code === 'connection_reset') return 'reset'
-    if (code === 'aborted') return 'gone'
-    throw thrown
-  }
-}
-
-const joined = (before: Uint8Array, after: Uint8Array): Uint8Array => {
-  if (before.length === 0) return after
-  const all = new Uint8Array(before.length + after.length)
-  all.set(before)
-  all.set(after, before.length)
-  return all
-}
 
 const refused = (peer: Conn, what: string): HeaderOutcome => {
   const where = formatAddress(peer.remote)

@@ -76,6 +76,8 @@ export class SessionRunner implements ReachHost {
   #attempts = 0
   #routedMs: number | null = null
   #dialledMs: number | null = null
+  #wakingSince: number | null = null
+  #wokeMs: number | null = null
   /** Made when a route asks for its signal: few do, and each costs more than the rest of a session. */
   #unwanted: AbortController | null = null
   #routeTimer: NodeJS.Timeout | null = null
@@ -131,7 +133,8 @@ export class SessionRunner implements ReachHost {
 
   /** Whom it is connected to, or is being connected to; null also while it waits for whoever has room first. */
   get upstream(): Address | null {
-    return this.#state.at === 'queued' ? null : this.#upstreamAddress
+    const { at } = this.#state
+    return at === 'queued' || at === 'waking' ? null : this.#upstreamAddress
   }
 
   /** Live figures. */
@@ -261,13 +264,26 @@ export class SessionRunner implements ReachHost {
     this.#apply({ type: 'queued' })
   }
 
+  waking(): void {
+    this.#wakingSince ??= this.#age()
+    this.#apply({ type: 'waking' })
+  }
+
   dialling(address: Address): void {
+    this.#awake()
     this.#attempts++
     this.#upstreamAddress = address
     this.#apply({ type: 'dialing' })
   }
 
+  #awake(): void {
+    if (this.#wakingSince === null) return
+    this.#wokeMs = (this.#wokeMs ?? 0) + this.#age() - this.#wakingSince
+    this.#wakingSince = null
+  }
+
   reached(address: Address, conn: Conn, use: UpstreamUse | null): void {
+    this.#awake()
     this.#reach = null
     this.#upstreamAddress = address
     this.#upstream = conn
@@ -338,7 +354,16 @@ export class SessionRunner implements ReachHost {
     this.#error = end.error ?? this.#error
     const isBack = end.reason === null && this.#isTakingBack
     if (isBack) this.#client.destroy()
-    this.#apply({ type: 'link_ended', reason: end.reason ?? (isBack ? 'client_fin' : 'error') })
+    const reason = end.reason ?? (isBack ? 'client_fin' : 'error')
+    const explained = this.#use?.explain?.(reason) ?? null
+    if (explained === null) return this.#apply({ type: 'link_ended', reason })
+    // What it had of its endpoint is free now.
+    this.#use?.ended(reason, end.totals.downstream)
+    this.#use = null
+    void explained.then((ending) => {
+      this.#error ??= ending.error
+      this.#apply({ type: 'link_ended', reason: ending.reason })
+    })
   }
 
   #clearTimer(which: 'route' | 'abandon'): void {
@@ -364,7 +389,7 @@ export class SessionRunner implements ReachHost {
       reason,
       error: this.#error,
       startedAt: this.#start.startedAt,
-      times: { routed: this.#routedMs, dialled: this.#dialledMs, total: this.#age() },
+      times: { routed: this.#routedMs, woke: this.#wokeMs, dialled: this.#dialledMs, total: this.#age() },
       bytes: this.#bytes(),
       attempts: this.#attempts,
     })

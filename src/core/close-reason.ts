@@ -15,6 +15,7 @@ export const CLOSE_REASONS = {
   queue_timeout: 'the client waited too long for its turn',
   queue_full: 'too many clients were waiting already',
   wake_failed: 'the service could not be started',
+  service_exited: 'the service has ended, unasked, while the connection was open',
   denied: 'a guard or an inspect hook refused it',
   proxy_protocol: 'it had to begin with a PROXY protocol header, and did not send a valid one in time',
   limit: 'the listener was at its maximum of connections',

@@ -42,7 +42,7 @@ describe('the JSON Schema', () => {
 
   it('says of every key for the reference page what counts when it is left out', () => {
     const mappings = mappingsOf(annotatedJsonSchema())
-    expect(mappings).toHaveLength(12)
+    expect(mappings).toHaveLength(16)
     for (const { properties, required = [] } of mappings)
       for (const [key, field] of Object.entries(properties))
         expect(required.includes(key) || 'default' in field || 'fallback' in field, key).toBe(true)

@@ -75,6 +75,7 @@ describe('a config that says the least', () => {
             quietMs: 50,
           },
           sendProxyProtocol: null,
+          wake: null,
         },
       },
       record: null,
@@ -341,7 +342,7 @@ describe('a config with mistakes', () => {
       { upstreams: { a: [':1'] } },
       'upstreams.a: found a list; expected an address, or { endpoints: [address, …] }',
     ],
-    [{ upstreams: { a: {} } }, 'upstreams.a.endpoints: missing; expected a list'],
+    [{ upstreams: { a: {} } }, 'upstreams.a.endpoints: missing; expected a list of addresses, e.g. [127.0.0.1:6379]'],
     [
       { upstreams: { a: { endpoints: [] } } },
       'upstreams.a.endpoints: found an empty list; expected at least one',
@@ -352,7 +353,7 @@ describe('a config with mistakes', () => {
     ],
     [
       { upstreams: { a: { endpoints: [':1'], endpoint: ':2' } } },
-      "upstreams.a: unknown key 'endpoint'; did you mean 'endpoints'? (expected endpoints, balance, maxConnections, queueTimeout, maxQueue, resolveInterval, passiveHealth, check, onDown, pool or sendProxyProtocol)",
+      "upstreams.a: unknown key 'endpoint'; did you mean 'endpoints'? (expected endpoints, balance, maxConnections, queueTimeout, maxQueue, resolveInterval, passiveHealth, check, onDown, pool, sendProxyProtocol or wake)",
     ],
     [
       { upstreams: { 'a:1': ':1' } },

@@ -6,8 +6,14 @@ import { isDeepStrictEqual } from 'node:util'
 import type { UpstreamConfig } from '../../config/config.js'
 import { type Address, formatAddress } from '../../core/address.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
+import type { Activator } from '../../ports/activator.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
+import { activatorOf } from '../wake/activators.js'
+import { ServiceGate } from '../wake/service-gate.js'
+import type { ServiceStatus } from '../wake/service-figures.js'
+import { isWoken, type WakeSettings } from '../wake/settings.js'
+import { Supervisor } from '../wake/supervisor.js'
 import { HealthCheck } from './health-check.js'
 import { MemberTable } from './members.js'
 import { FIRST_LOOKUP_MS, isName, type Lookup, Resolver } from './resolver.js'
@@ -21,6 +27,8 @@ export interface ManagedUpstreamOptions {
   readonly logger: Logger
   readonly lookup: Lookup
   readonly now: () => number
+  /** The program's own, by the upstream's name. */
+  readonly activators: Readonly<Record<string, Activator>>
 }
 
 /** One address of an upstream, as it is now. */
@@ -47,6 +55,8 @@ export interface UpstreamStatus {
   readonly waiting: number
   /** Names that could not be looked up the last time; what they stood for before is used. */
   readonly unresolved: readonly string[]
+  /** Null: it is not started on demand. */
+  readonly service: ServiceStatus | null
 }
 
 export class ManagedUpstream {
@@ -57,6 +67,8 @@ export class ManagedUpstream {
   #resolver: Resolver
   #members: readonly Member[] = []
   #isPublished = false
+  readonly #gate: ServiceGate
+  #service: Supervisor | null = null
   readonly #checks = new Map<number, { readonly key: string; readonly check: HealthCheck }>()
 
   constructor(config: UpstreamConfig, dial: DialOptions, options: ManagedUpstreamOptions) {
@@ -64,7 +76,14 @@ export class ManagedUpstream {
     this.#dial = dial
     this.#options = options
     this.#table = new MemberTable(options.board)
+    this.#gate = new ServiceGate(options.board.planes)
     this.#resolver = this.#newResolver()
+    this.#setService(config)
+  }
+
+  /** Null: it is not started on demand. */
+  get service(): Supervisor | null {
+    return this.#service
   }
 
   /** Resolves when the planes know it. */
@@ -83,20 +102,39 @@ export class ManagedUpstream {
     const isCheckedAlike =
       isDeepStrictEqual(config.check, before.check) && config.sendProxyProtocol === before.sendProxyProtocol
     if (!isCheckedAlike) this.#stopChecks()
+    this.#setService(config)
     await this.open()
   }
 
   /** It is not in the config any more. */
   drop(): void {
     if (!this.#isPublished) return
-    this.close()
+    this.#resolver.close()
+    this.#stopChecks()
+    this.#service?.retire()
     this.#isPublished = false
     this.#options.planes.setUpstream(this.#settings([]), this.#options.board)
   }
 
-  close(): void {
+  /** Resolves when its service, if it has one, has ended: gently within the time. */
+  async close(stopServiceWithinMs: number): Promise<void> {
     this.#resolver.close()
     this.#stopChecks()
+    await this.#service?.close(stopServiceWithinMs)
+  }
+
+  #setService(config: UpstreamConfig): void {
+    if (!isWoken(config)) return this.#service?.retire()
+    const activator = activatorOf(config, this.#options.activators)
+    if (this.#service !== null) return this.#service.become(config, activator)
+    this.#service = new Supervisor(config, activator, {
+      ...this.#options,
+      gate: this.#gate,
+      onOpen: (isOpen) => {
+        if (isOpen) this.#startChecks()
+        else this.#stopChecks()
+      },
+    })
   }
 
   /** A plane has found out. */
@@ -124,6 +162,7 @@ export class ManagedUpstream {
       ],
       waiting: board.waiting,
       unresolved: this.#resolver.failing,
+      service: this.#service?.status() ?? null,
     }
   }
 
@@ -183,7 +222,15 @@ export class ManagedUpstream {
       pool,
       sendProxyProtocol: this.#config.sendProxyProtocol,
       dial: this.#dial,
+      wake: this.#wakeSettings(),
     }
+  }
+
+  #wakeSettings(): WakeSettings | null {
+    const { wake } = this.#config
+    if (wake === null) return null
+    const { on, match, from, startMs } = wake
+    return { gate: this.#gate.buffer, on, match, from, dataTimeoutMs: startMs }
   }
 
   /** A check for each member that has none, none for those that have gone. */
@@ -197,7 +244,8 @@ export class ManagedUpstream {
       // Whoever comes there next is up until its own checks say otherwise.
       board.setDown(slot, false)
     }
-    if (config === null) return
+    // What does not run has no health.
+    if (config === null || this.#service?.isOpen === false) return
     for (const member of this.#members) {
       const { slot, key, address } = member
       if (this.#checks.has(slot)) continue

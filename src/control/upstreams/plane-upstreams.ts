@@ -1,6 +1,7 @@
 /** The upstreams of one plane, by name. */
 
 import { TidegateError } from '../../errors.js'
+import { PlaneService } from '../wake/plane-service.js'
 import { PlaneUpstream, type PlaneUpstreamOptions } from './plane-upstream.js'
 import type { Course, Next } from './reach.js'
 import type { UpstreamSettings } from './settings.js'
@@ -9,6 +10,8 @@ import type { UpstreamBoard } from './upstream-board.js'
 export class PlaneUpstreams {
   readonly #options: PlaneUpstreamOptions
   readonly #byName = new Map<string, PlaneUpstream>()
+  /** Of upstreams whose service is started on demand. */
+  readonly #services = new Map<string, PlaneService>()
 
   constructor(options: PlaneUpstreamOptions) {
     this.#options = options
@@ -17,17 +20,31 @@ export class PlaneUpstreams {
   /** A new one, or other settings of one that is known. */
   set(settings: UpstreamSettings, board: UpstreamBoard): void {
     const known = this.#byName.get(settings.name)
-    if (known === undefined)
-      this.#byName.set(settings.name, new PlaneUpstream(settings, board, this.#options))
-    else known.update(settings)
+    const upstream = known ?? new PlaneUpstream(settings, board, this.#options)
+    this.#byName.set(settings.name, upstream)
+    this.#setService(upstream, settings)
+    if (known !== undefined) known.update(settings)
+  }
+
+  #setService(upstream: PlaneUpstream, { name, wake }: UpstreamSettings): void {
+    const known = this.#services.get(name)
+    if (wake === null) {
+      this.#services.delete(name)
+      known?.retire()
+    } else if (known === undefined) this.#services.set(name, new PlaneService(upstream, wake))
+    else known.update(wake)
   }
 
   get(name: string): PlaneUpstream | undefined {
     return this.#byName.get(name)
   }
 
+  service(name: string): PlaneService | undefined {
+    return this.#services.get(name)
+  }
+
   course(name: string): Course {
-    return this.#byName.get(name) ?? new NoCourse(name)
+    return this.#services.get(name) ?? this.#byName.get(name) ?? new NoCourse(name)
   }
 
   /** Closes up to `count` idle connections: their descriptors are needed. Returns how many were. */

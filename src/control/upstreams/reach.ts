@@ -9,6 +9,7 @@
 
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
+import type { PerDirection } from '../../core/direction.js'
 import { TidegateError } from '../../errors.js'
 import type { Conn, Dial, DialDone, DialOptions, Engine, UpstreamLeft } from '../../ports/engine.js'
 
@@ -19,17 +20,30 @@ export interface UpstreamUse {
   /** It has served nobody before. */
   readonly isFresh: boolean
   /** Called once, when the session has its link. It is cut if the endpoint is found to be down, where that is wished. */
-  linked(session: Cuttable): void
+  linked(session: LinkedSession): void
   /** It never had a link: its client has gone, or the connection was found dead. It is to be closed, and nobody learns from it. */
   unused(): void
   /** The connection is closed, for this reason, after so many bytes from the upstream. */
   ended(reason: CloseReason, downstreamBytes: number): void
   /** The client has left and the link is undone; `left` of the connection is what it says. It is not the session's any more. */
   takeBack(left: UpstreamLeft): void
+  /** Why the link has ended, where that takes a moment to find out; null, or not there: as it seems. */
+  explain?(reason: CloseReason): Promise<Ending> | null
 }
 
 export interface Cuttable {
   cut(reason: CloseReason, error: Error): void
+}
+
+export interface LinkedSession extends Cuttable {
+  /** Bytes so far. */
+  readonly totals: PerDirection<number>
+}
+
+/** Why a link has ended. */
+export interface Ending {
+  readonly reason: CloseReason
+  readonly error: Error | null
 }
 
 interface Ready {
@@ -43,8 +57,8 @@ export type Next =
   /** `place`: what was taken for the dial. */
   | { readonly kind: 'dial'; readonly address: Address; readonly place: DialPlace | null }
   | Ready
-  /** The course calls `go` when there is something new. */
-  | { readonly kind: 'wait' }
+  /** The course calls `go` when there is something new. `isForService`: there is nobody to connect to yet. */
+  | { readonly kind: 'wait'; readonly isForService?: boolean }
   | { readonly kind: 'none'; readonly reason: CloseReason; readonly error: Error }
 
 /** A place among an endpoint's connections, for one dial. Exactly one of these ends it. */
@@ -68,6 +82,8 @@ export interface Course {
 export interface ReachHost {
   /** It waits for its turn. */
   queued(): void
+  /** It waits for the service to start. */
+  waking(): void
   dialling(address: Address): void
   /** `attempts` are told by `dialling`. The connection is the host's from here on. */
   reached(address: Address, conn: Conn, use: UpstreamUse | null): void
@@ -119,7 +135,8 @@ export class Reach {
     const next = this.#course.next(this)
     switch (next.kind) {
       case 'wait':
-        this.#host.queued()
+        if (next.isForService === true) this.#host.waking()
+        else this.#host.queued()
         return false
       case 'none':
         this.fail(next.reason, next.error)
@@ -130,6 +147,17 @@ export class Reach {
         this.#startDial(next.address, next.place)
         return true
     }
+  }
+
+  /** The client's. */
+  get conn(): Conn {
+    return this.#conn
+  }
+
+  /** Whoever was tried in vain is another one from now on. */
+  startOver(): void {
+    this.tried = NONE
+    this.lastError = null
   }
 
   /** There is no way. */

@@ -12,6 +12,7 @@ import type { BalancePolicy } from '../../core/balance/policy.js'
 import type { ProxyVersion } from '../../core/codec/proxy-protocol/header.js'
 import type { Transition } from '../../core/health/transitions.js'
 import type { DialOptions } from '../../ports/engine.js'
+import type { ServiceTurn, WakeSettings } from '../wake/settings.js'
 import type { UpstreamBoard } from './upstream-board.js'
 
 export interface Member {
@@ -42,6 +43,8 @@ export interface UpstreamSettings {
   readonly sendProxyProtocol: ProxyVersion | null
   /** For connections that no client waits for: spare ones and checks. */
   readonly dial: DialOptions
+  /** Null: the service is there anyway. */
+  readonly wake: WakeSettings | null
 }
 
 /** What the log says of a member. `unclean`: connections that were taken back are closed, since the proof fails. */
@@ -55,6 +58,8 @@ export interface UpstreamNews {
   wanted(upstream: string): void
   /** This plane's own dials or clients have shown it. */
   turned(upstream: string, slot: number, turn: Turn): void
+  /** Clients wait here for the service to start. */
+  wake(upstream: string): void
 }
 
 /** The planes. */
@@ -64,4 +69,6 @@ export interface UpstreamPlanes {
   cutMember(upstream: string, slot: number, why: string): void
   /** A member is well again: those that wait may go there. */
   serveUpstream(upstream: string): void
+  /** The service of an upstream has started, failed or ended. */
+  serviceTurned(upstream: string, turn: ServiceTurn): void
 }

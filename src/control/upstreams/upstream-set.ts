@@ -3,7 +3,10 @@
 import type { GatewayConfig } from '../../config/config.js'
 import { DEFAULT_KEEP_ALIVE_MS } from '../../config/defaults.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
+import type { Activator } from '../../ports/activator.js'
 import type { Logger } from '../../ports/logger.js'
+import { TidegateError } from '../../errors.js'
+import type { Supervisor } from '../wake/supervisor.js'
 import { ManagedUpstream, type UpstreamStatus } from './managed-upstream.js'
 import type { Lookup } from './resolver.js'
 import type { Turn, UpstreamPlanes } from './settings.js'
@@ -16,7 +19,14 @@ export interface UpstreamSetOptions {
   readonly logger: Logger
   readonly lookup: Lookup
   readonly now: () => number
+  /** The program's own, by the upstream's name. */
+  readonly activators: Readonly<Record<string, Activator>>
 }
+
+/** Connections that are open have the rest. */
+const MOST_FOR_SERVICES = 1 / 3
+/** Also who drains for no time at all does not want a database to be killed at once. */
+const LEAST_STOP_MS = 1000
 
 /** For connections that no listener's client waits for: a listener's own settings are for its clients. */
 const dialOptions = ({ timeouts }: GatewayConfig): DialOptions => ({
@@ -55,6 +65,21 @@ export class UpstreamSet {
     for (const [name, upstream] of this.#byName) if (!names.has(name)) upstream.drop()
   }
 
+  /** Clients wait for its service to start. */
+  wanted(name: string): void {
+    this.#byName.get(name)?.service?.wanted()
+  }
+
+  /** @throws TidegateError `not_found` */
+  service(name: string): Supervisor {
+    const service = this.#byName.get(name)?.service ?? null
+    if (service !== null) return service
+    const message = this.#byName.has(name)
+      ? `the service of upstream '${name}' is not started on demand; expected one with wake`
+      : `there is no upstream '${name}'`
+    throw new TidegateError('not_found', message, { fault: 'usage', where: name })
+  }
+
   turned(name: string, slot: number, turn: Turn): void {
     this.#byName.get(name)?.turned(slot, turn)
   }
@@ -63,7 +88,15 @@ export class UpstreamSet {
     return Object.fromEntries(Array.from(this.#byName, ([name, upstream]) => [name, upstream.status()]))
   }
 
-  close(): void {
-    for (const upstream of this.#byName.values()) upstream.close()
+  /** Of the time that the gateway may take to close, what running services need to stop. */
+  stopReserveMs(closeWithinMs: number): number {
+    const needs = Array.from(this.#byName.values(), ({ service }) => service?.stopNeedsMs ?? 0)
+    return Math.min(Math.max(0, ...needs), closeWithinMs * MOST_FOR_SERVICES)
+  }
+
+  /** Resolves when their services have ended: gently within the time, but with a moment in any case. */
+  async close(stopWithinMs: number): Promise<void> {
+    const within = Math.max(stopWithinMs, LEAST_STOP_MS)
+    await Promise.all(Array.from(this.#byName.values(), (upstream) => upstream.close(within)))
   }
 }

@@ -3,6 +3,7 @@
 import type { PlaneUpstreams } from '../upstreams/plane-upstreams.js'
 import type { UpstreamSettings } from '../upstreams/settings.js'
 import type { UpstreamBoard } from '../upstreams/upstream-board.js'
+import type { ServiceTurn } from '../wake/settings.js'
 import type { ToWorker } from './protocol.js'
 
 /** A worker, as far as upstreams go. */
@@ -39,6 +40,11 @@ export class FleetUpstreams {
   cut(upstream: string, slot: number, why: string): void {
     this.#main.get(upstream)?.cut(slot, why)
     for (const thread of this.#threads()) thread.post({ type: 'cut_member', upstream, slot, why })
+  }
+
+  serviceTurned(upstream: string, turn: ServiceTurn): void {
+    this.#main.service(upstream)?.turned(turn)
+    for (const thread of this.#threads()) thread.post({ type: 'service', upstream, turn })
   }
 
   /** Tells the planes whose clients wait for a connection that there may be room. */

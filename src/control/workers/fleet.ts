@@ -18,6 +18,7 @@ import { PlaneUpstreams } from '../upstreams/plane-upstreams.js'
 import type { UpstreamNews, UpstreamSettings } from '../upstreams/settings.js'
 import { ALL, NONE, partOf } from '../upstreams/share.js'
 import type { UpstreamBoard } from '../upstreams/upstream-board.js'
+import type { ServiceTurn } from '../wake/settings.js'
 import { type FleetListener, FleetListeners } from './fleet-listeners.js'
 import { FleetUpstreams } from './fleet-upstreams.js'
 import { type KeeperListener, WorkerKeeper } from './keeper.js'
@@ -49,6 +50,8 @@ export interface FleetOptions {
   readonly logger: Logger
   /** A member of an upstream was found to be well or not, by its clients. */
   readonly onTurned: UpstreamNews['turned']
+  /** Clients wait for the service of an upstream to start. */
+  readonly onWake: UpstreamNews['wake']
 }
 
 export class WorkerFleet implements Plane, KeeperListener {
@@ -62,12 +65,13 @@ export class WorkerFleet implements Plane, KeeperListener {
   readonly #listeners: FleetListeners
   readonly #upstreams: FleetUpstreams
   readonly #onTurned: UpstreamNews['turned']
+  readonly #onWake: UpstreamNews['wake']
   #budget: DescriptorBudget | null = null
   /** Takes back what has to happen if the process ends while there are workers. */
   #atExit: (() => void) | null
   #isCutting = false
 
-  constructor({ engine, ledger, workers, desk, site, logger, onTurned }: FleetOptions) {
+  constructor({ engine, ledger, workers, desk, site, logger, onTurned, onWake }: FleetOptions) {
     this.#engine = engine
     this.#ledger = ledger
     this.#desk = desk
@@ -79,6 +83,7 @@ export class WorkerFleet implements Plane, KeeperListener {
     this.#routes = new RouteDesk(desk)
     this.#books = new SharedBooks(MAIN, ids, (name) => this.#makeKnown(name))
     this.#onTurned = onTurned
+    this.#onWake = onWake
     const upstreams = new PlaneUpstreams({
       engine,
       plane: MAIN,
@@ -89,6 +94,7 @@ export class WorkerFleet implements Plane, KeeperListener {
         room: (name) => this.#upstreams.serve(name),
         wanted: (name) => this.#upstreams.yieldTo(MAIN, name),
         turned: onTurned,
+        wake: onWake,
       },
     })
     this.#upstreams = new FleetUpstreams(upstreams, () => this.#threads())
@@ -215,6 +221,10 @@ export class WorkerFleet implements Plane, KeeperListener {
     this.#upstreams.serve(upstream)
   }
 
+  serviceTurned(upstream: string, turn: ServiceTurn): void {
+    this.#upstreams.serviceTurned(upstream, turn)
+  }
+
   async started(thread: WorkerThread): Promise<void> {
     if (this.#budget !== null) thread.post({ type: 'budget', budget: this.#budget })
     this.#upstreams.introduce(thread)
@@ -238,6 +248,8 @@ export class WorkerFleet implements Plane, KeeperListener {
         return this.#upstreams.serve(news.upstream)
       case 'wanted':
         return this.#upstreams.yieldTo(thread.plane, news.upstream)
+      case 'wake':
+        return this.#onWake(news.upstream)
       case 'short':
         return this.#upstreams.evictElsewhere(thread.plane, news.missing)
       case 'turned':

@@ -27,7 +27,7 @@ export const lostRecord = (
     cause: why,
   }),
   startedAt,
-  times: { routed: null, dialled: null, total: Math.max(0, now - acceptedAt) },
+  times: { routed: null, woke: null, dialled: null, total: Math.max(0, now - acceptedAt) },
   bytes,
   attempts: upstream === null ? 0 : 1,
 })

@@ -43,6 +43,7 @@ const STATES = [
   'linked',
   'closed',
   'queued',
+  'waking',
 ] as const satisfies SessionStateName[]
 const STATE_CODES: Readonly<Record<SessionStateName, number>> = {
   new: 1,
@@ -51,6 +52,7 @@ const STATE_CODES: Readonly<Record<SessionStateName, number>> = {
   linked: 4,
   closed: 5,
   queued: 6,
+  waking: 7,
 }
 
 /** A thread that writes is interrupted for milliseconds at most; then the reader looks again. */

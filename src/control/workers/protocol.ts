@@ -8,6 +8,7 @@
  *                      upstream                 its settings; before a listener that leads there
  *                      serve yield              an upstream has room; another plane's clients wait for idle connections
  *                      cut_member               it is down
+ *                      service                  what has become of a service that is started on demand
  *                      budget evict             what it keeps to; descriptors are short elsewhere
  *                      regulate kill cut drain stop
  *     worker → main    ready
@@ -17,6 +18,7 @@
  *                      page records room
  *                      upstream_room wanted     as `UpstreamNews`
  *                      turned
+ *                      wake                     clients wait for a service to start
  *                      short                    of descriptors: the others are to close idle connections
  *
  * Messages of one side arrive in order. Each `ask` is followed by exactly one of `routed`, `surrender` (unless it is
@@ -32,6 +34,7 @@ import type { ListenerSettings } from '../plane.js'
 import type { RecordingSeat } from '../recording/seat.js'
 import type { Turn, UpstreamSettings } from '../upstreams/settings.js'
 import type { Share } from '../upstreams/share.js'
+import type { ServiceTurn } from '../wake/settings.js'
 import type { PlainError } from './plain-error.js'
 import type { RecordBatch } from './record-batch.js'
 import type { SharedIds } from './shared-books.js'
@@ -92,6 +95,7 @@ export type ToWorker =
   | { readonly type: 'serve'; readonly upstream: string }
   | { readonly type: 'yield'; readonly upstream: string }
   | { readonly type: 'cut_member'; readonly upstream: string; readonly slot: number; readonly why: string }
+  | { readonly type: 'service'; readonly upstream: string; readonly turn: ServiceTurn }
   | { readonly type: 'budget'; readonly budget: DescriptorBudget }
   | { readonly type: 'evict'; readonly count: number }
   | { readonly type: 'regulate'; readonly name: string }
@@ -124,5 +128,6 @@ export type FromWorker =
   | { readonly type: 'room'; readonly name: string }
   | { readonly type: 'upstream_room'; readonly upstream: string }
   | { readonly type: 'wanted'; readonly upstream: string }
+  | { readonly type: 'wake'; readonly upstream: string }
   | { readonly type: 'short'; readonly missing: number }
   | { readonly type: 'turned'; readonly upstream: string; readonly slot: number; readonly turn: Turn }

@@ -53,6 +53,7 @@ export class WorkerPlane {
         room: (upstream) => this.#post({ type: 'upstream_room', upstream }),
         wanted: (upstream) => this.#post({ type: 'wanted', upstream }),
         turned: (upstream, slot, turn) => this.#post({ type: 'turned', upstream, slot, turn }),
+        wake: (upstream) => this.#post({ type: 'wake', upstream }),
       },
     })
     this.#plane = new DataPlane({
@@ -99,6 +100,8 @@ export class WorkerPlane {
         return void this.#upstreams.evictIdle(message.count)
       case 'cut_member':
         return this.#plane.cutMember(message.upstream, message.slot, message.why)
+      case 'service':
+        return this.#plane.serviceTurned(message.upstream, message.turn)
       case 'regulate':
         return this.#plane.regulate(message.name)
       case 'kill':

@@ -7,7 +7,8 @@
  *
  * - session: one client connection from accept to close, with the upstream connection that serves it
  * - reach: to get a connection to the upstream that was chosen, one endpoint after the other until one answers
- *   (control/upstreams/reach.ts); `queued` while every endpoint has as many connections as it may have
+ *   (control/upstreams/reach.ts); `queued` while every endpoint has as many connections as it may have, `waking` while
+ *   the service is being started
  * - abandon: to give up reaching because the client, which had said nothing, has ended
  *
  * The machine decides; a runner (control/session-runner.ts) does what the commands say and reports what happened
@@ -30,6 +31,7 @@ export type SessionState =
   | { readonly at: 'routing'; readonly abandoning: boolean }
   | { readonly at: 'dialing'; readonly abandoning: boolean }
   | { readonly at: 'queued'; readonly abandoning: boolean }
+  | { readonly at: 'waking'; readonly abandoning: boolean }
   | { readonly at: 'linked' }
   | { readonly at: 'closed'; readonly reason: CloseReason }
 
@@ -46,6 +48,8 @@ export type SessionEvent =
   | { readonly type: 'route_failed'; readonly reason: CloseReason }
   /** Every endpoint has as many connections as it may have. */
   | { readonly type: 'queued' }
+  /** There is nobody to connect to yet: the service has to start first. */
+  | { readonly type: 'waking' }
   /** An endpoint is being dialled, the first or the next. */
   | { readonly type: 'dialing' }
   | { readonly type: 'reached' }
@@ -103,7 +107,7 @@ const onNew = (state: SessionState, event: SessionEvent): Step => {
   }
 }
 
-type Reaching = Extract<SessionState, { at: 'dialing' | 'queued' }>
+type Reaching = Extract<SessionState, { at: 'dialing' | 'queued' | 'waking' }>
 type Waiting = Extract<SessionState, { at: 'routing' }> | Reaching
 
 /** What routing and reaching share: the client may leave and the session may be cut. */
@@ -140,6 +144,7 @@ const onRouting = (state: Extract<SessionState, { at: 'routing' }>, event: Sessi
 const onReaching = (state: Reaching, event: SessionEvent): Step => {
   switch (event.type) {
     case 'queued':
+    case 'waking':
     case 'dialing':
       return state.at === event.type ? stay(state) : stay({ at: event.type, abandoning: state.abandoning })
     case 'reached':
@@ -181,6 +186,7 @@ export const transition = (state: SessionState, event: SessionEvent): Step => {
       return onRouting(state, event)
     case 'dialing':
     case 'queued':
+    case 'waking':
       return onReaching(state, event)
     case 'linked':
       return onLinked(state, event)

@@ -28,7 +28,9 @@ export interface LiveConnection extends ConnectionIdentity {
 export interface ConnectionTimes {
   /** From accept until it was known where to connect. */
   readonly routed: number | null
-  /** From then until the upstream was connected, failed attempts included. */
+  /** After that, the wait for the service to start; null also where it was there. */
+  readonly woke: number | null
+  /** From `routed` until the upstream was connected, failed attempts and waits included. */
   readonly dialled: number | null
   /** From accept to close. */
   readonly total: number

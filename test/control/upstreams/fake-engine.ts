@@ -123,7 +123,7 @@ export const settingsOf = (input: UpstreamInput): UpstreamSettings => {
     const key = at.kind === 'tcp' ? `${at.host}:${at.port}` : at.path
     return { slot, address: at, key, weight, backup }
   })
-  return { ...config, members, dial: { timeoutMs: 1000 } }
+  return { ...config, members, dial: { timeoutMs: 1000 }, wake: null }
 }
 
 /** What became of one client's way to the upstream. */
@@ -138,6 +138,7 @@ export class Client {
   constructor(engine: Engine, course: Course, from: Address) {
     this.reach = new Reach(engine, course, { timeoutMs: 1000 }, from, this.conn, {
       queued: () => void this.told.push('queued'),
+      waking: () => void this.told.push('waking'),
       dialling: (to) => void this.told.push(to.kind === 'tcp' ? to.host : to.path),
       reached: (_to, conn, use) => {
         this.told.push('reached')
@@ -181,6 +182,7 @@ export class Scene {
         room: () => void this.news.push('room'),
         wanted: () => void this.news.push('wanted'),
         turned: (_name, slot, { to }) => void this.news.push(`${slot} ${to}`),
+        wake: () => void this.news.push('wake'),
       },
     })
   }

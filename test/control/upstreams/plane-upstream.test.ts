@@ -359,6 +359,7 @@ describe('the health of an endpoint', () => {
       const cut: string[] = []
       const link = (client: Client, name: string): void =>
         client.use?.linked({
+          totals: { upstream: 0, downstream: 0 },
           cut: (reason, error) => {
             cut.push(`${name} ${reason} ${error.message}`)
             client.leave('endpoint_down', 0)

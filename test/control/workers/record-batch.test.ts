@@ -14,7 +14,7 @@ const record = (more: Partial<ConnectionRecord> = {}): ConnectionRecord => ({
   reason: 'client_fin',
   error: null,
   startedAt: 1_700_000_000_000,
-  times: { routed: 0, dialled: 1.25, total: 99.5 },
+  times: { routed: 0, woke: null, dialled: 1.25, total: 99.5 },
   bytes: { upstream: 2 ** 40, downstream: 3 },
   attempts: 2,
   ...more,
@@ -35,7 +35,7 @@ describe('a batch of records', () => {
     const records = [
       record(),
       record({ id: 8, listener: 'web', client: { kind: 'unix', path: '' } }),
-      record({ id: 9, upstream: null, times: { routed: null, dialled: null, total: 0 }, reason: 'denied' }),
+      record({ id: 9, upstream: null, times: { routed: null, woke: null, dialled: null, total: 0 }, reason: 'denied' }),
     ]
     expect(carried(...records)).toEqual(records)
   })

@@ -1,0 +1,227 @@
+/**
+ * A service that is started on demand, as one plane sees it: the way to its upstream leads through the gate. Who finds it shut
+ * waits here, in the order they came, and the main thread is told once that somebody does.
+ *
+ * - guard: what a client has to show before it wakes the service: where it comes from, and perhaps its first bytes
+ * - pass: what the gate gives; whoever has one is connected to the service, or about to be
+ */
+
+import type { Address } from '../../core/address.js'
+import type { CloseReason } from '../../core/close-reason.js'
+import { compileAccessRules } from '../../core/route/cidr.js'
+import { TidegateError } from '../../errors.js'
+import type { PlaneUpstream } from '../upstreams/plane-upstream.js'
+import type { Course, LinkedSession, Ending, Next, Reach } from '../upstreams/reach.js'
+import { readFirstBytes } from './first-bytes.js'
+import { PassedPlace, PassedUse } from './passed.js'
+import { type GatePass, ServiceGate } from './service-gate.js'
+import type { ServiceTurn, WakeSettings } from './settings.js'
+
+const WAIT: Next = { kind: 'wait', isForService: true }
+
+/** A process that dies closes its connections first, and is missed a moment later. */
+const EXPLAIN_MS = 20
+
+export class PlaneService implements Course {
+  readonly #upstream: PlaneUpstream
+  #settings: WakeSettings
+  #gate: ServiceGate
+  #mayWake: (client: Address) => boolean
+  /** In the order they came; the guard has let them pass. */
+  readonly #waiting = new Set<Reach>()
+  /** Those whose first bytes are waited for. */
+  readonly #guarded = new Set<Reach>()
+  readonly #sessions = new Set<LinkedSession>()
+  /** Those whose upstream has ended, and may have died. */
+  readonly #unexplained = new Set<(ending: Ending) => void>()
+  /** The main thread knows that somebody waits here. */
+  #hasAsked = false
+  #bytesBefore = -1
+
+  constructor(upstream: PlaneUpstream, settings: WakeSettings) {
+    this.#upstream = upstream
+    this.#settings = settings
+    this.#gate = new ServiceGate(upstream.board.planes, settings.gate)
+    this.#mayWake = compileAccessRules({ allow: settings.from, deny: [] })
+  }
+
+  update(settings: WakeSettings): void {
+    this.#settings = settings
+    this.#mayWake = compileAccessRules({ allow: settings.from, deny: [] })
+    if (settings.gate !== this.#gate.buffer)
+      this.#gate = new ServiceGate(this.#upstream.board.planes, settings.gate)
+  }
+
+  next(reach: Reach): Next {
+    const pass = this.#gate.enter(this.#upstream.plane)
+    if (pass === null) return this.#hold(reach)
+    this.#forgetWaiting(reach)
+    const next = this.#upstream.next(reach)
+    if (next.kind === 'dial' && next.place !== null)
+      return { ...next, place: new PassedPlace(this, pass, next.place) }
+    if (next.kind === 'ready') return { ...next, use: new PassedUse(this, pass, next.use) }
+    this.leave(pass, true)
+    return next
+  }
+
+  forget(reach: Reach): void {
+    this.#guarded.delete(reach)
+    this.#forgetWaiting(reach)
+    this.#upstream.forget(reach)
+  }
+
+  turned(turn: ServiceTurn): void {
+    this.#hasAsked = false
+    switch (turn.to) {
+      case 'open':
+        return this.#serve()
+      case 'failed':
+        return this.#tellAll(turn.message)
+      case 'ended':
+        this.#upstream.evictIdle(Number.POSITIVE_INFINITY)
+        return this.#cutAll('service_exited', turn.message)
+      case 'idle':
+        this.#upstream.evictIdle(Number.POSITIVE_INFINITY)
+        return this.#cutAll('idle_timeout', turn.message)
+      case 'watched':
+        return this.#noteBytes()
+    }
+  }
+
+  /** It is not in the config any more. */
+  retire(): void {
+    this.#tellAll(`the service of '${this.#upstream.settings.name}' is not in the config any more`)
+  }
+
+  // What those that have a pass say
+
+  addSession(session: LinkedSession): void {
+    this.#sessions.add(session)
+  }
+
+  removeSession(session: LinkedSession): void {
+    this.#sessions.delete(session)
+  }
+
+  /** `isIdleUser`: it has used nothing. */
+  leave(pass: GatePass, isIdleUser: boolean): void {
+    const { plane, now } = this.#upstream
+    this.#gate.leave(plane, pass, now(), isIdleUser)
+  }
+
+  /** Whether silent clients count as users when idleness is measured. */
+  get countsSilent(): boolean {
+    return this.#settings.on === 'connect'
+  }
+
+  /** The upstream has ended a connection: was it its service that died? */
+  explain(reason: CloseReason): Promise<Ending> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => tell({ reason, error: null }), EXPLAIN_MS)
+      const tell = (ending: Ending): void => {
+        clearTimeout(timer)
+        this.#unexplained.delete(tell)
+        resolve(ending)
+      }
+      this.#unexplained.add(tell)
+    })
+  }
+
+  /** The gate is shut: the client waits, once the guard has let it pass. */
+  #hold(reach: Reach): Next {
+    if (this.#waiting.has(reach) || this.#guarded.has(reach)) return WAIT
+    // It may have waited for a place there.
+    this.#upstream.forget(reach)
+    reach.startOver()
+    if (!this.#mayWake(reach.client)) return this.#denied('the service is not running, and this client may not wake it')
+    if (this.#settings.on === 'data') {
+      this.#guarded.add(reach)
+      void this.#guard(reach)
+      return WAIT
+    }
+    return this.#wait(reach) ?? WAIT
+  }
+
+  async #guard(reach: Reach): Promise<void> {
+    const found = await readFirstBytes(reach.conn, this.#settings)
+    // Its session has ended, and with it its way here.
+    if (!this.#guarded.delete(reach) || found === 'gone') return
+    if (this.#gate.isOpen) return void this.#goOn(reach)
+    if (found === 'yes') {
+      const refusal = this.#wait(reach)
+      if (refusal?.kind === 'none') reach.fail(refusal.reason, refusal.error)
+      return
+    }
+    const what = found === 'no' ? 'its first bytes do not wake it' : 'the client has sent nothing that wakes it'
+    const refusal = this.#denied(`the service is not running, and ${what}`)
+    if (refusal.kind === 'none') reach.fail(refusal.reason, refusal.error)
+  }
+
+  #goOn(reach: Reach): void {
+    if (reach.go()) this.forget(reach)
+  }
+
+  /** Null: it waits. */
+  #wait(reach: Reach): Next | null {
+    const { board, plane, settings } = this.#upstream
+    if (!board.beginWaiting(plane, settings.maxQueue)) {
+      const message = `${settings.maxQueue} clients wait for the service of '${settings.name}' already (maxQueue)`
+      return {
+        kind: 'none',
+        reason: 'queue_full',
+        error: new TidegateError('queue_full', message, { fault: 'system', retryable: true }),
+      }
+    }
+    this.#waiting.add(reach)
+    this.#ask()
+    return null
+  }
+
+  #ask(): void {
+    if (this.#hasAsked) return
+    this.#hasAsked = true
+    this.#upstream.news.wake(this.#upstream.settings.name)
+  }
+
+  #denied(message: string): Next {
+    const error = new TidegateError('wake_failed', message, { fault: 'peer' })
+    return { kind: 'none', reason: 'denied', error }
+  }
+
+  #forgetWaiting(reach: Reach): void {
+    if (this.#waiting.delete(reach)) this.#upstream.board.endWaiting(this.#upstream.plane)
+  }
+
+  #serve(): void {
+    for (const reach of [...this.#waiting]) {
+      this.#goOn(reach)
+      // It has ended already: somebody waits still, and has to say so.
+      if (!this.#gate.isOpen) break
+    }
+    this.#upstream.serve()
+    if (this.#waiting.size > 0) this.#ask()
+  }
+
+  #tellAll(message: string): void {
+    const error = new TidegateError('wake_failed', message, { fault: 'system', retryable: true })
+    for (const reach of [...this.#waiting]) {
+      this.#forgetWaiting(reach)
+      reach.fail('wake_failed', error)
+    }
+  }
+
+  #cutAll(reason: CloseReason, message: string): void {
+    const error = new TidegateError('wake_failed', message, { fault: 'peer', retryable: true })
+    for (const tell of [...this.#unexplained]) tell({ reason, error })
+    for (const session of [...this.#sessions]) session.cut(reason, error)
+    // Who came since the gate was shut waits for the next start.
+    if (this.#waiting.size > 0) this.#ask()
+  }
+
+  #noteBytes(): void {
+    let bytes = 0
+    for (const { totals } of this.#sessions) bytes += totals.upstream + totals.downstream
+    if (bytes !== this.#bytesBefore) this.#gate.noteByte(this.#upstream.now())
+    this.#bytesBefore = bytes
+  }
+}
