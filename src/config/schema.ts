@@ -176,7 +176,10 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
       .readonly()
       .meta({ description: 'Where clients connect.' }),
     upstreams: z
-      .record(NAME, upstream(form, address(read.endpoint, 'Where to connect. Without a host: loopback.'), read))
+      .record(
+        NAME,
+        upstream(form, address(read.endpoint, 'Where to connect. Without a host: loopback.'), read),
+      )
       .readonly()
       .prefault({})
       .meta({

@@ -21,10 +21,20 @@ const driverProblems = (wake: Fields, path: Path, isCustom: boolean): readonly C
   const given = (['exec', 'command'] as const).filter((key) => wake[key] !== undefined)
   const expected = 'exec: [WORDS] for a process, or command: { start, stop, isUp }'
   if (given.length === 2)
-    return [problem(path, 'exec and command', 'both exec and command: one thing starts it', `one of them: ${expected}`)]
+    return [
+      problem(
+        path,
+        'exec and command',
+        'both exec and command: one thing starts it',
+        `one of them: ${expected}`,
+      ),
+    ]
   if (isCustom && given.length > 0)
-    return [problem(path, given[0] ?? '', `${given[0]}, but the program's activator starts it`, 'one of them')]
-  if (given.length === 0 && !isCustom) return [problem(path, 'neither', 'nothing says what to start', expected)]
+    return [
+      problem(path, given[0] ?? '', `${given[0]}, but the program's activator starts it`, 'one of them'),
+    ]
+  if (given.length === 0 && !isCustom)
+    return [problem(path, 'neither', 'nothing says what to start', expected)]
   return []
 }
 
@@ -56,8 +66,24 @@ const readyProblems = ({ readyWhen, command }: Fields, path: Path): readonly Con
 /** What needs an address to connect to. */
 const ADDRESSED = ['pool', 'check', 'resolveInterval', 'passiveHealth', 'onDown'] as const
 const SERVICE_ONLY = ['idle', 'idleBy', 'minUptime', 'start', 'ready', 'readyWhen', 'command'] as const
-const LISTENER_UNUSED = [...ADDRESSED, 'sendProxyProtocol', 'maxConnections', 'queueTimeout', 'maxQueue', 'balance'] as const
-const LISTENER_WAKE_UNUSED = ['idle', 'idleBy', 'readyWhen', 'ready', 'command', 'wakeOn', 'wakeMatch', 'wakeFrom'] as const
+const LISTENER_UNUSED = [
+  ...ADDRESSED,
+  'sendProxyProtocol',
+  'maxConnections',
+  'queueTimeout',
+  'maxQueue',
+  'balance',
+] as const
+const LISTENER_WAKE_UNUSED = [
+  'idle',
+  'idleBy',
+  'readyWhen',
+  'ready',
+  'command',
+  'wakeOn',
+  'wakeMatch',
+  'wakeFrom',
+] as const
 
 const unused = (
   fields: Fields,
@@ -68,7 +94,9 @@ const unused = (
 ): readonly ConfigProblem[] =>
   keys
     .filter((key) => fields[key] !== undefined)
-    .map((key) => problem([...path, key], key, `${key}, but with mode: ${mode} ${why}`, `mode: service, or no ${key}`))
+    .map((key) =>
+      problem([...path, key], key, `${key}, but with mode: ${mode} ${why}`, `mode: service, or no ${key}`),
+    )
 
 const WHY_NO_ENDPOINTS: Readonly<Record<string, string>> = {
   inetd: 'each client has a process of its own, and nobody is connected to',
@@ -77,7 +105,8 @@ const WHY_NO_ENDPOINTS: Readonly<Record<string, string>> = {
 
 const modeProblems = (upstream: Fields, wake: Fields, path: Path): readonly ConfigProblem[] => {
   const { mode } = wake
-  const why = typeof mode === 'string' && Object.hasOwn(WHY_NO_ENDPOINTS, mode) ? WHY_NO_ENDPOINTS[mode] : undefined
+  const why =
+    typeof mode === 'string' && Object.hasOwn(WHY_NO_ENDPOINTS, mode) ? WHY_NO_ENDPOINTS[mode] : undefined
   if (typeof mode !== 'string' || why === undefined) return []
   const wakePath = [...path, 'wake']
   return mode === 'inetd'

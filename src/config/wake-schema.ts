@@ -36,7 +36,9 @@ const regular = (text: string): string => {
     new RegExp(text)
     return text
   } catch {
-    throw new SyntaxError(`'${text}' is not a regular expression; expected e.g. "ready to accept connections"`)
+    throw new SyntaxError(
+      `'${text}' is not a regular expression; expected e.g. "ready to accept connections"`,
+    )
   }
 }
 
@@ -65,7 +67,7 @@ const readyWhen = () =>
     .optional()
     .meta({
       description:
-        '`connect`: one of the endpoints accepts a connection. `notify`: systemd\'s `READY=1` arrives (Linux). `{ output }`: a line of output matches. `{ command }`: a command ends with 0.',
+        "`connect`: one of the endpoints accepts a connection. `notify`: systemd's `READY=1` arrives (Linux). `{ output }`: a line of output matches. `{ command }`: a command ends with 0.",
       fallback: '`connect`; with `command`: its `isUp`',
     })
 
@@ -90,7 +92,8 @@ export const wake = (form: Form, read: PlacedReaders) =>
       .optional()
       .meta({ fallback: 'none: `command`, or an activator of the program' }),
     command: command(form).optional().meta({
-      description: 'Three commands instead of a process of our own: for docker, systemctl, kubectl and the like.',
+      description:
+        'Three commands instead of a process of our own: for docker, systemctl, kubectl and the like.',
       fallback: 'none',
     }),
     workdir: textLeaf(read.path, {
@@ -146,7 +149,7 @@ export const wake = (form: Form, read: PlacedReaders) =>
       .readonly()
       .prefault([])
       .meta({
-        description: "With `wakeOn: data`: only a client whose first bytes begin with one of these wakes it.",
+        description: 'With `wakeOn: data`: only a client whose first bytes begin with one of these wakes it.',
         typeName: 'list of bytes',
         fallback: 'anything',
       }),

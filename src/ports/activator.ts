@@ -30,8 +30,6 @@ export interface ActivationEvents {
 export interface ActivationEnd {
   /** For people, one line: `exited with code 1`, `was killed by SIGSEGV`, `there is no command 'rediss' in PATH`. */
   readonly message: string
-  /** It never ran: starting it again at once would fail alike. */
-  readonly isUnstartable: boolean
   /** null: it was killed, or is no process of ours. */
   readonly code: number | null
   /** e.g. `SIGSEGV`; null: it ended by itself, or is no process of ours. */

@@ -73,7 +73,13 @@ const repeated = (text: string, before: readonly string[] = []): readonly string
 
 const addWakeOptions = (command: Command): Command =>
   command
-    .addOption(duration('--idle <duration>', 'stop it after so long without connections; 0: never', defaults.DEFAULT_WAKE_IDLE_MS))
+    .addOption(
+      duration(
+        '--idle <duration>',
+        'stop it after so long without connections; 0: never',
+        defaults.DEFAULT_WAKE_IDLE_MS,
+      ),
+    )
     .addOption(
       option(
         '--idle-by <what>',
@@ -83,7 +89,11 @@ const addWakeOptions = (command: Command): Command =>
     .addOption(duration('--min-uptime <duration>', 'run it at least so long', 0))
     .addOption(duration('--start <duration>', 'it has to be ready within', defaults.DEFAULT_WAKE_START_MS))
     .addOption(
-      duration('--ready <duration>', 'longest pause between looks whether it is ready', defaults.DEFAULT_WAKE_READY_MS),
+      duration(
+        '--ready <duration>',
+        'longest pause between looks whether it is ready',
+        defaults.DEFAULT_WAKE_READY_MS,
+      ),
     )
     .addOption(
       option(
@@ -93,18 +103,24 @@ const addWakeOptions = (command: Command): Command =>
     )
     .addOption(option('--ready-output <regexp>', 'ready when a line of its output matches'))
     .addOption(
-      duration('--stop-timeout <duration>', 'kill it when it has not ended so long after it was asked to', defaults.DEFAULT_WAKE_STOP_MS),
+      duration(
+        '--stop-timeout <duration>',
+        'kill it when it has not ended so long after it was asked to',
+        defaults.DEFAULT_WAKE_STOP_MS,
+      ),
     )
     .addOption(option('--stop-signal <signal>', 'how it is asked to end (default: SIGTERM)'))
     .addOption(option('--workdir <dir>', 'working directory of COMMAND (default: this one)'))
-    .addOption(new Option('--env <K=V>', 'an environment variable for COMMAND; repeat it').argParser(environment))
+    .addOption(
+      new Option('--env <K=V>', 'an environment variable for COMMAND; repeat it').argParser(environment),
+    )
     .addOption(option('--user <name>', 'run COMMAND as this user; needs root'))
     .addOption(option('--group <name>', 'run COMMAND as this group; needs root'))
     .addOption(
-      option('--wake-on <what>', 'start it when a client connects, or not before it has sent data (default: connect)').choices([
-        'connect',
-        'data',
-      ]),
+      option(
+        '--wake-on <what>',
+        'start it when a client connects, or not before it has sent data (default: connect)',
+      ).choices(['connect', 'data']),
     )
     .addOption(
       new Option(
@@ -113,9 +129,10 @@ const addWakeOptions = (command: Command): Command =>
       ).argParser(repeated),
     )
     .addOption(
-      option('--wake-from <cidr>', 'only clients from here start it; repeat it or separate by commas').argParser(
-        namedList('--wake-from', checkCidr),
-      ),
+      option(
+        '--wake-from <cidr>',
+        'only clients from here start it; repeat it or separate by commas',
+      ).argParser(namedList('--wake-from', checkCidr)),
     )
     .addOption(option('--inetd', 'a COMMAND for each client, which is its stdin and stdout'))
     .addOption(option('--listen-fds', 'COMMAND gets the listening socket and accepts itself (LISTEN_FDS)'))
@@ -131,7 +148,9 @@ const MODES = { inetd: 'inetd', listenFds: 'listener' } as const
 
 const modeOf = ({ inetd, listenFds }: WakeFlags): 'service' | 'inetd' | 'listener' => {
   if (inetd === true && listenFds === true)
-    throw usageError('--inetd and --listen-fds: either Tidegate accepts, or COMMAND does; expected one of them')
+    throw usageError(
+      '--inetd and --listen-fds: either Tidegate accepts, or COMMAND does; expected one of them',
+    )
   if (inetd === true) return MODES.inetd
   return listenFds === true ? MODES.listenFds : 'service'
 }
@@ -144,13 +163,17 @@ const checkTargets = (mode: 'service' | 'inetd' | 'listener', targets: readonly 
       "TARGET is missing; expected where COMMAND will accept, e.g. 'tidegate wake :6379 127.0.0.1:6380 -- redis-server --port 6380'",
     )
   if (mode !== 'service' && targets.length > 0)
-    throw usageError(`TARGET: '${targets[0]}', but with ${FLAG_OF[mode]} there is none; expected -- and COMMAND behind LISTEN`)
+    throw usageError(
+      `TARGET: '${targets[0]}', but with ${FLAG_OF[mode]} there is none; expected -- and COMMAND behind LISTEN`,
+    )
 }
 
 const readyWhenOf = ({ readyWhen, readyOutput }: WakeFlags) => {
   if (readyOutput === undefined) return readyWhen
   if (readyWhen !== undefined)
-    throw usageError('--ready-when and --ready-output: two ways to know that it is ready; expected one of them')
+    throw usageError(
+      '--ready-when and --ready-output: two ways to know that it is ready; expected one of them',
+    )
   return { output: readyOutput }
 }
 
@@ -169,7 +192,9 @@ export const wakeConfigOf = (
   const mode = modeOf(flags)
   checkTargets(mode, targets)
   if (words.length === 0)
-    throw usageError("COMMAND is missing; expected it behind --, e.g. 'tidegate wake :6379 127.0.0.1:6380 -- redis-server --port 6380'")
+    throw usageError(
+      "COMMAND is missing; expected it behind --, e.g. 'tidegate wake :6379 127.0.0.1:6380 -- redis-server --port 6380'",
+    )
   const config = configOfFlags(listen, targets, flags)
   const wake = {
     exec: [...words],

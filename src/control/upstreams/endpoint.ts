@@ -27,6 +27,8 @@ export interface EndpointHost {
   /** Of each member's idle connections, this plane's part. */
   share(count: number): number
   now(): number
+  /** False while its service does not run: nobody dials ahead. */
+  readonly isAwake: boolean
   /** A place, or an idle connection, may be had. */
   roomMade(): void
 }
@@ -201,13 +203,14 @@ export class PlaneEndpoint implements Candidate {
     else this.#pool.settingsChanged()
   }
 
-  /** No client comes here any more. */
+  /** No client comes here any more, or not now. */
   retire(): void {
     this.#pool?.close()
     this.#pool = null
   }
 
   #openPool(): void {
-    if (this.#host.settings.pool.mode !== 'off') this.#pool = new EndpointPool(this, this.#host)
+    const { settings, isAwake } = this.#host
+    if (isAwake && settings.pool.mode !== 'off') this.#pool = new EndpointPool(this, this.#host)
   }
 }

@@ -47,6 +47,7 @@ export class PlaneUpstream implements EndpointHost, Course {
   #returnTimer: NodeJS.Timeout | null = null
   #returnsAt = Number.POSITIVE_INFINITY
   #isServing = false
+  #isAwake: boolean
 
   constructor(settings: UpstreamSettings, board: UpstreamBoard, options: PlaneUpstreamOptions) {
     this.engine = options.engine
@@ -58,7 +59,22 @@ export class PlaneUpstream implements EndpointHost, Course {
     this.board = board
     this.#settings = settings
     this.#balancer = createBalancer(settings.balance)
+    this.#isAwake = settings.wake === null
     this.#takeMembers()
+  }
+
+  get isAwake(): boolean {
+    return this.#isAwake
+  }
+
+  /** Its service runs, or not any more: connections are kept ready only for one that does. */
+  setAwake(isAwake: boolean): void {
+    if (isAwake === this.#isAwake) return
+    this.#isAwake = isAwake
+    for (const endpoint of this.#endpoints) {
+      if (isAwake) endpoint.become(endpoint.member)
+      else endpoint.retire()
+    }
   }
 
   get settings(): UpstreamSettings {
@@ -67,6 +83,7 @@ export class PlaneUpstream implements EndpointHost, Course {
 
   /** Others from now on; members that stay keep their connections. */
   update(settings: UpstreamSettings): void {
+    if (settings.wake === null) this.#isAwake = true
     if (settings.balance !== this.#settings.balance) this.#balancer = createBalancer(settings.balance)
     this.#settings = settings
     this.#takeMembers()

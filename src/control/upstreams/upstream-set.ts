@@ -2,10 +2,10 @@
 
 import type { GatewayConfig } from '../../config/config.js'
 import { DEFAULT_KEEP_ALIVE_MS } from '../../config/defaults.js'
-import type { DialOptions, Engine } from '../../ports/engine.js'
-import type { Activator } from '../../ports/activator.js'
-import type { Logger } from '../../ports/logger.js'
 import { TidegateError } from '../../errors.js'
+import type { Activator } from '../../ports/activator.js'
+import type { DialOptions, Engine } from '../../ports/engine.js'
+import type { Logger } from '../../ports/logger.js'
 import type { Supervisor } from '../wake/supervisor.js'
 import { ManagedUpstream, type UpstreamStatus } from './managed-upstream.js'
 import type { Lookup } from './resolver.js'

@@ -3,7 +3,7 @@
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Conn, UpstreamLeft } from '../../ports/engine.js'
-import type { LinkedSession, DialPlace, Ending, UpstreamUse } from '../upstreams/reach.js'
+import type { DialPlace, Ending, LinkedSession, UpstreamUse } from '../upstreams/reach.js'
 import type { PlaneService } from './plane-service.js'
 import type { GatePass } from './service-gate.js'
 

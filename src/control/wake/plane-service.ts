@@ -11,7 +11,7 @@ import type { CloseReason } from '../../core/close-reason.js'
 import { compileAccessRules } from '../../core/route/cidr.js'
 import { TidegateError } from '../../errors.js'
 import type { PlaneUpstream } from '../upstreams/plane-upstream.js'
-import type { Course, LinkedSession, Ending, Next, Reach } from '../upstreams/reach.js'
+import type { Course, Ending, LinkedSession, Next, Reach } from '../upstreams/reach.js'
 import { readFirstBytes } from './first-bytes.js'
 import { PassedPlace, PassedUse } from './passed.js'
 import { type GatePass, ServiceGate } from './service-gate.js'
@@ -43,6 +43,7 @@ export class PlaneService implements Course {
     this.#settings = settings
     this.#gate = new ServiceGate(upstream.board.planes, settings.gate)
     this.#mayWake = compileAccessRules({ allow: settings.from, deny: [] })
+    upstream.setAwake(this.#gate.isOpen)
   }
 
   update(settings: WakeSettings): void {
@@ -74,14 +75,15 @@ export class PlaneService implements Course {
     this.#hasAsked = false
     switch (turn.to) {
       case 'open':
+        this.#upstream.setAwake(true)
         return this.#serve()
       case 'failed':
         return this.#tellAll(turn.message)
       case 'ended':
-        this.#upstream.evictIdle(Number.POSITIVE_INFINITY)
+        this.#upstream.setAwake(false)
         return this.#cutAll('service_exited', turn.message)
       case 'idle':
-        this.#upstream.evictIdle(Number.POSITIVE_INFINITY)
+        this.#upstream.setAwake(false)
         return this.#cutAll('idle_timeout', turn.message)
       case 'watched':
         return this.#noteBytes()
@@ -133,7 +135,8 @@ export class PlaneService implements Course {
     // It may have waited for a place there.
     this.#upstream.forget(reach)
     reach.startOver()
-    if (!this.#mayWake(reach.client)) return this.#denied('the service is not running, and this client may not wake it')
+    if (!this.#mayWake(reach.client))
+      return this.#denied('the service is not running, and this client may not wake it')
     if (this.#settings.on === 'data') {
       this.#guarded.add(reach)
       void this.#guard(reach)
@@ -152,7 +155,8 @@ export class PlaneService implements Course {
       if (refusal?.kind === 'none') reach.fail(refusal.reason, refusal.error)
       return
     }
-    const what = found === 'no' ? 'its first bytes do not wake it' : 'the client has sent nothing that wakes it'
+    const what =
+      found === 'no' ? 'its first bytes do not wake it' : 'the client has sent nothing that wakes it'
     const refusal = this.#denied(`the service is not running, and ${what}`)
     if (refusal.kind === 'none') reach.fail(refusal.reason, refusal.error)
   }

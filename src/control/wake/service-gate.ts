@@ -75,7 +75,7 @@ export class ServiceGate {
   shutIfUnused(): boolean {
     const state = this.#state()
     if ((state & USERS) !== 1) return false
-    const shut = ((generationIn(state) + 1) % GENERATIONS << USER_BITS) | 0
+    const shut = (((generationIn(state) + 1) % GENERATIONS) << USER_BITS) | 0
     return Atomics.compareExchange(this.#words, STATE, state, shut) === state
   }
 
@@ -133,7 +133,7 @@ export class ServiceGate {
   #set(low: 0 | 1): void {
     for (;;) {
       const state = this.#state()
-      const next = ((generationIn(state) + 1) % GENERATIONS << USER_BITS) | low
+      const next = (((generationIn(state) + 1) % GENERATIONS) << USER_BITS) | low
       if (Atomics.compareExchange(this.#words, STATE, state, next) === state) return
     }
   }

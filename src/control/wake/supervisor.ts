@@ -3,7 +3,8 @@
  * and the planes, and tells it what became of it.
  */
 
-import { looksAtIdle } from '../../core/wake/idle.js'
+import { formatDuration } from '../../config/units.js'
+import { type IdleVerdict, lookAtIdle } from '../../core/wake/idle.js'
 import {
   NEW_SERVICE,
   type ServiceState,
@@ -12,12 +13,13 @@ import {
   type WakeEvent,
   type WakeTimer,
 } from '../../core/wake/machine.js'
+import { messageOf } from '../../errors.js'
 import type { Activation, ActivationEnd, Activator } from '../../ports/activator.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
 import type { UpstreamPlanes } from '../upstreams/settings.js'
-import type { ServiceGate } from './service-gate.js'
 import { ServiceFigures, type ServiceStatus } from './service-figures.js'
+import type { ServiceGate } from './service-gate.js'
 import type { WokenUpstream } from './settings.js'
 
 export interface SupervisorOptions {
@@ -32,9 +34,8 @@ export interface SupervisorOptions {
 
 /** So long a start that is late waits for what may be the matter. */
 const DIAGNOSE_MS = 300
-/** Idleness by bytes is noticed at most so much later than it begins, in parts of `idle`. */
-const BYTE_LOOKS = 4
-const SHORTEST_LOOK_MS = 20
+/** Who is not wanted any more is stopped as soon as nobody uses it. */
+const RETIRED_LOOK_MS = 200
 
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -42,7 +43,10 @@ export class Supervisor {
   #activator: Activator
   #state: ServiceState = NEW_SERVICE
   #activation: Activation | null = null
+  /** Of the run that is told of: what comes from an earlier one is not. */
+  #running: symbol | null = null
   readonly #timers = new Map<WakeTimer, NodeJS.Timeout>()
+  #isRetired = false
   #idleTimer: NodeJS.Timeout | null = null
   readonly #figures = new ServiceFigures()
   #whenOver: (() => void)[] = []
@@ -61,10 +65,27 @@ export class Supervisor {
 
   /** What starts it is another one from its next start on. What was failed may be tried again: somebody has seen to it. */
   become(config: WokenUpstream, activator: Activator): void {
+    this.#isRetired = false
     this.#config = config
     this.#activator = activator
     this.reset()
     if (this.isOpen) this.#armIdle()
+  }
+
+  /** It is not in the config any more: it is stopped once nobody uses it. */
+  retire(): void {
+    this.#isRetired = true
+    if (this.isOpen) this.#armIdle()
+  }
+
+  /** What the gateway, when it closes, has to leave it, ms. */
+  get stopNeedsMs(): number {
+    const { at } = this.#state
+    return at === 'open' || at === 'starting' || at === 'stopping' ? this.#config.wake.stopTimeoutMs : 0
+  }
+
+  start(): void {
+    this.wanted()
   }
 
   /** Clients wait for it. */
@@ -93,18 +114,6 @@ export class Supervisor {
     return new Promise((resolve) => void this.#whenOver.push(resolve))
   }
 
-  #apply(event: WakeEvent): void {
-    const { startMs, stopTimeoutMs } = this.#config.wake
-    const settings = { startMs, stopTimeoutMs: this.#stopWithinMs ?? stopTimeoutMs }
-    const { state, commands } = transition(this.#state, event, settings)
-    this.#state = state
-    for (const command of commands) this.#run(command)
-    if (this.#state.at !== 'over') return
-    const waiting = this.#whenOver
-    this.#whenOver = []
-    for (const done of waiting) done()
-  }
-
   #run(command: WakeCommand): void {
     const { gate, planes, now, onOpen } = this.#options
     const { name } = this.#config
@@ -124,13 +133,192 @@ export class Supervisor {
         onOpen(true)
         planes.serviceTurned(name, { to: 'open' })
         return this.#armIdle()
+      case 'serve_waiting':
+        return planes.serviceTurned(name, { to: 'open' })
       case 'shut_gate':
         gate.shut()
         return this.#shut()
       case 'fail_waiting':
-        return planes.serviceTurned(name, { to: 'failed', message: `${this.#label} ${command.message}` })
+        return this.#tell('failed', command.message)
       case 'cut_users':
-        return planes.serviceTurned(name, { to: 'ended', message: `${this.#label} ${command.message}` })
+        return this.#tell('ended', command.message)
     }
   }
+
+  get #label(): string {
+    return `the service of '${this.#config.name}'`
+  }
+
+  #tell(to: 'failed' | 'ended', message: string): void {
+    this.#options.planes.serviceTurned(this.#config.name, { to, message: `${this.#label} ${message}` })
+  }
+
+  #start(): void {
+    const { now, logger } = this.#options
+    const { name } = this.#config
+    this.#figures.started(now())
+    logger.info({ upstream: name, command: this.#activator.label }, 'starting the service')
+    const run = Symbol(name)
+    this.#running = run
+    const tell = (told: () => void): void => {
+      if (this.#running === run) told()
+    }
+    const ended = (how: ActivationEnd): void =>
+      tell(() => {
+        this.#running = null
+        this.#activation = null
+        this.#ended(how)
+      })
+    try {
+      const activation = this.#activator.start({
+        ready: () => tell(() => this.#ready()),
+        output: (line, stream) => logger.info({ upstream: name, stream }, line),
+        ended,
+      })
+      if (this.#running === run) this.#activation = activation
+    } catch (thrown) {
+      // A program's own.
+      ended({ message: `could not be started: ${messageOf(thrown)}`, code: null, signal: null, tail: [] })
+    }
+  }
+
+  #ready(): void {
+    const { now, logger } = this.#options
+    const at = now()
+    const isAwaited = this.#state.at === 'starting'
+    if (isAwaited) this.#figures.ready(at)
+    this.#apply({ type: 'ready', now: at })
+    if (!isAwaited) return
+    const readyMs = Math.round(this.#figures.sinceStart(at) * 10) / 10
+    logger.info(
+      { upstream: this.#config.name, pid: this.#activation?.pid ?? undefined, readyMs },
+      'the service is ready',
+    )
+  }
+
+  #ended(how: ActivationEnd): void {
+    const { now, logger } = this.#options
+    const { at } = this.#state
+    const fields = { upstream: this.#config.name, code: how.code, signal: how.signal }
+    if (at === 'stopping') logger.info(fields, 'the service has stopped')
+    else {
+      const message = `${at === 'starting' ? 'did not start' : 'has ended'}: it ${how.message}`
+      this.#figures.failed(message)
+      logger.warn({ ...fields, output: how.tail }, `${this.#label} ${message}`)
+    }
+    this.#apply({ type: 'ended', message: withLastLine(how), now: now() })
+  }
+
+  #apply(event: WakeEvent): void {
+    const { startMs, stopTimeoutMs } = this.#config.wake
+    const times = { startMs, stopTimeoutMs: this.#stopWithinMs ?? stopTimeoutMs }
+    const before = this.#state
+    const { state, commands } = transition(before, event, times)
+    this.#state = state
+    for (const command of commands) this.#run(command)
+    if (this.#state.at === 'failed' && before.at !== 'failed') this.#tellFailed(this.#state)
+    if (this.#state.at === 'over') this.#tellOver()
+  }
+
+  #tellFailed({ until, message }: Extract<ServiceState, { at: 'failed' }>): void {
+    const { now, logger } = this.#options
+    const retryInMs = Math.round(until - now())
+    logger.warn({ upstream: this.#config.name, retryInMs }, `${this.#label} ${message}`)
+  }
+
+  #tellOver(): void {
+    const waiting = this.#whenOver
+    this.#whenOver = []
+    for (const done of waiting) done()
+  }
+
+  #shut(): void {
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
+    this.#idleTimer = null
+    this.#options.onOpen(false)
+  }
+
+  #arm(timer: WakeTimer, ms: number): void {
+    this.#disarm(timer)
+    this.#timers.set(
+      timer,
+      setTimeout(() => {
+        this.#timers.delete(timer)
+        if (timer === 'start') void this.#startIsDue(ms)
+        else this.#apply({ type: timer === 'stop' ? 'stop_due' : 'backoff_due', now: this.#options.now() })
+      }, ms),
+    )
+  }
+
+  #disarm(timer: WakeTimer): void {
+    clearTimeout(this.#timers.get(timer))
+    this.#timers.delete(timer)
+  }
+
+  async #startIsDue(ms: number): Promise<void> {
+    const { now, logger } = this.#options
+    const activation = this.#activation
+    let why: string | null = null
+    const diagnosed = Promise.resolve(activation?.diagnose?.() ?? null).then(
+      (found) => {
+        why = found
+      },
+      () => {},
+    )
+    await within(DIAGNOSE_MS, diagnosed)
+    // It has become ready, or ended, meanwhile.
+    if (this.#activation !== activation || this.#state.at !== 'starting') return
+    const message = `it was not ready within ${formatDuration(ms)}${why === null ? '' : `: ${why}`}`
+    this.#figures.failed(`did not start: ${message}`)
+    logger.warn({ upstream: this.#config.name }, `${this.#label} did not start: ${message}`)
+    this.#apply({ type: 'start_due', message, now: now() })
+  }
+
+  #armIdle(): void {
+    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
+    this.#idleTimer = null
+    const verdict = this.#idleVerdict()
+    if (verdict.stop) return this.#stopIdle()
+    if (verdict.againInMs === null) return
+    this.#idleTimer = setTimeout(() => this.#lookAtIdle(), verdict.againInMs)
+  }
+
+  #idleVerdict(): IdleVerdict {
+    const { gate, now } = this.#options
+    const { idleMs, idleBy, minUptimeMs } = this.#config.wake
+    if (this.#isRetired)
+      return gate.users === 0 ? { stop: true } : { stop: false, againInMs: RETIRED_LOOK_MS }
+    const { users, lastLeftAt, lastByteAt } = gate
+    const look = { now: now(), openSince: this.#figures.readyAt, users, lastLeftAt, lastByteAt }
+    return lookAtIdle(look, { idleMs, idleBy, minUptimeMs })
+  }
+
+  #lookAtIdle(): void {
+    const { planes, gate } = this.#options
+    const { name, wake } = this.#config
+    if (!this.isOpen) return
+    // What they note is looked at the next time.
+    if (wake.idleBy === 'bytes' && gate.users > 0) planes.serviceTurned(name, { to: 'watched' })
+    this.#armIdle()
+  }
+
+  #stopIdle(): void {
+    const { gate, planes, now, logger } = this.#options
+    const { name, wake } = this.#config
+    const isByBytes = wake.idleBy === 'bytes' && gate.users > 0
+    if (isByBytes) gate.shut()
+    // Somebody has come in between.
+    else if (!gate.shutIfUnused()) return this.#armIdle()
+    const message = `${this.#label} is stopped: nothing has moved for ${formatDuration(wake.idleMs)}`
+    logger.info({ upstream: name }, isByBytes ? message : `${this.#label} is stopped: nobody uses it`)
+    this.#shut()
+    planes.serviceTurned(name, { to: 'idle', message })
+    this.#apply({ type: 'unused', now: now() })
+  }
+}
+
+/** With what it printed last, which most often says why. */
+const withLastLine = ({ message, tail }: ActivationEnd): string => {
+  const last = tail.at(-1)
+  return last === undefined ? message : `${message}, and its last words were: ${last}`
 }
