@@ -29,6 +29,7 @@ const IN_EVERY_SETTING = [
   'test/control/pool.test.ts',
   'test/control/proxy-protocol.test.ts',
   'test/control/upstreams/gateway/**/*.test.ts',
+  'test/control/wake/**/*.test.ts',
 ]
 /** They measure processor time and have deadlines of a second, so they run after the others, one at a time. */
 const MEASURES = ['test/integration/alone/**/*.test.ts']
