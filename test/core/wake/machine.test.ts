@@ -178,10 +178,7 @@ describe('a service', () => {
     [9999, 'failed'],
     [10_000, 'closed'],
   ] as const)('that failed and then dies after having been open for %i ms is %s', (openMs, to) => {
-    const { state } = play([
-      ...at(1000, 'wanted', 'ended', 'wanted', 'ready'),
-      ...at(1000 + openMs, 'ended'),
-    ])
+    const { state } = play([...at(1000, 'wanted', 'ended', 'wanted', 'ready'), ...at(1000 + openMs, 'ended')])
     expect(state.at).toBe(to)
   })
 
@@ -202,7 +199,9 @@ describe('a service', () => {
   describe('that is started 20 times within 2 s', () => {
     const round = at(0, 'wanted', 'ready', 'unused', 'ended')
     const rounds = (count: number, everyMs: number): WakeEvent[] =>
-      Array.from({ length: count }, (_, nth) => round.map((event) => ({ ...event, now: 1000 + nth * everyMs }))).flat()
+      Array.from({ length: count }, (_, nth) =>
+        round.map((event) => ({ ...event, now: 1000 + nth * everyMs })),
+      ).flat()
 
     it('is left alone for 10 s from its last start, and says so', () => {
       const { state } = play(rounds(STORM_STARTS, 100))
@@ -231,7 +230,9 @@ describe('a service', () => {
 
     it('is started at once when it was reset by hand', () => {
       const stormy = play([...rounds(STORM_STARTS, 100), ...at(3000, 'wanted')])
-      expect(play([{ type: 'reset', now: 3000 }, ...at(3000, 'wanted')], stormy.state).state.at).toBe('starting')
+      expect(play([{ type: 'reset', now: 3000 }, ...at(3000, 'wanted')], stormy.state).state.at).toBe(
+        'starting',
+      )
     })
 
     it('is no storm with one start less, or a little slower', () => {
