@@ -1,10 +1,12 @@
 /**
- * Writes what is made of the config's schema: `config.schema.json` for editors and the reference page `docs/config.md`.
- * Works on the built package. With `--check` it writes nothing and fails when either is not up to date.
+ * Writes what is made of the config's schema: `config.schema.json` for editors and the reference page `docs/config.md`; and
+ * the diagram of the activation machine in `docs/wake.md`.
+ * Works on the built package. With `--check` it writes nothing and fails when any of them is not up to date.
  */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { annotatedJsonSchema, editorJsonSchema } from '../dist/config/json-schema.js'
+import { withWakeDiagram } from './wake-diagram.mjs'
 
 const at = (path) => new URL(`../${path}`, import.meta.url)
 
@@ -96,6 +98,7 @@ const page = () => {
 const outputs = {
   'config.schema.json': `${JSON.stringify(editorJsonSchema(), null, 2)}\n`,
   'docs/config.md': page(),
+  'docs/wake.md': withWakeDiagram(readFileSync(at('docs/wake.md'), 'utf8')),
 }
 
 const stale = Object.entries(outputs)
@@ -104,6 +107,8 @@ const stale = Object.entries(outputs)
 
 if (!process.argv.includes('--check')) for (const path of stale) writeFileSync(at(path), outputs[path])
 else if (stale.length > 0) {
-  console.error(`${stale.join(' and ')} not up to date with src/config/schema.ts; run: npm run generate`)
+  console.error(
+    `${stale.join(' and ')} not up to date with src/config/schema.ts and src/core/wake/machine.ts; run: npm run generate`,
+  )
   process.exitCode = 1
 }

@@ -60,7 +60,7 @@ export type WakeEvent = { readonly now: number } & (
   | { readonly type: 'unused' }
   | { readonly type: 'stop_due' }
   | { readonly type: 'backoff_due' }
-  /** By hand: failures are forgotten. */
+  /** By hand: failures and storms are forgotten. */
   | { readonly type: 'reset' }
   | { readonly type: 'shutdown' }
 )
@@ -137,7 +137,7 @@ const fail = (
 ): WakeStep => {
   const after = withFailure(history, now)
   const at = mayStartAt(after, now)
-  if (at.ms > now) return leaveAlone(after, at.ms, message, now, first)
+  if (at.ms > now) return leaveAlone(after, at.ms, `${message} (it ${at.why})`, now, first)
   return {
     state: { at: 'closed', history: after },
     commands: tell ? [...first, { type: 'fail_waiting', message }] : first,
@@ -211,7 +211,7 @@ const onStarting = (
     case 'shutdown':
       return shutDown(history, times, [{ type: 'disarm', timer: 'start' }])
     case 'reset':
-      return stay({ at: 'starting', history: withSuccess(history) })
+      return stay({ at: 'starting', history: NEW_HISTORY })
     default:
       return stay(state)
   }
@@ -246,7 +246,7 @@ const onOpen = (
     case 'shutdown':
       return shutDown(history, times, [{ type: 'shut_gate' }])
     case 'reset':
-      return stay({ ...state, history: withSuccess(history) })
+      return stay({ ...state, history: NEW_HISTORY })
     default:
       return stay(state)
   }
@@ -275,7 +275,7 @@ const onStopping = (
         ],
       }
     case 'reset':
-      return stay({ ...state, history: withSuccess(state.history), failure: null })
+      return stay({ ...state, history: NEW_HISTORY, failure: null })
     default:
       return stay(state)
   }
@@ -291,7 +291,7 @@ const onStopped = (
   const after = failure === null ? history : withFailure(history, now)
   const at = mayStartAt(after, now)
   if (failure !== null && at.ms > now)
-    return leaveAlone(after, at.ms, `did not start: ${failure}`, now, disarm)
+    return leaveAlone(after, at.ms, `did not start: ${failure} (it ${at.why})`, now, disarm)
   if (isWanted) return start(after, now, times, disarm)
   return { state: { at: 'closed', history: after }, commands: disarm }
 }
