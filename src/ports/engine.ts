@@ -92,6 +92,11 @@ export interface ThreadedEngine extends Engine {
    */
   unbind(listener: SharedListener): void
   /**
+   * Opens a socket that listens, for a process of another program to accept from. This engine never does.
+   * @throws TidegateError (rejects) as `listen`.
+   */
+  lend(spec: ListenSpec): Promise<LentListener>
+  /**
    * Takes a conn out of this engine without closing it, at any time while it is not linked, also from inside
    * `onAccept` or `done`. To whoever holds it, the conn is destroyed from then on. null when it was not open any more.
    * @throws TidegateError `misuse`: it is linked or being read, has bytes to write, has ended, or is an adopted stream.
@@ -106,6 +111,23 @@ export interface SharedListener {
   readonly fd: number
   /** The real address: port 0 has become the port the kernel chose. */
   readonly address: Address
+}
+
+/** A socket that listens, for a child process that is given its descriptor (`LISTEN_FDS`). */
+export interface LentListener {
+  /** Close-on-exec, so that only a child that is meant to has it; blocking, as systemd gives it. */
+  readonly fd: number
+  /** The real address: port 0 has become the port the kernel chose. */
+  readonly address: Address
+  /**
+   * Who is told, once, when somebody waits to be accepted: at once if somebody does, though never before this returns. Nobody is
+   * accepted by it. Replaces an earlier one; `null` removes it. Not to be used while a child accepts.
+   */
+  onClient(callback: (() => void) | null): void
+  /** Resets those that wait, as long as no child accepts; how many they were. */
+  turnAway(): number
+  /** Those that wait are reset, those that come are refused, children that have it accept no more; a unix socket's path is removed. Idempotent. */
+  close(): void
 }
 
 /** An open connection between two threads. Whoever holds it has to pass it on to `receive`, or it stays open. */
