@@ -46,6 +46,12 @@ export interface Engine {
    * asked before each.
    */
   hasSpare(): boolean
+  /**
+   * Opens a socket that listens, for a child process to accept from: this engine never does. Undefined: it cannot know of clients
+   * without accepting them.
+   * @throws TidegateError (rejects) as `listen`.
+   */
+  lend?(spec: ListenSpec): Promise<LentListener>
   /** Closes every listening, dial, link and conn that is left. Idempotent. */
   close(): Promise<void>
 }
@@ -91,10 +97,6 @@ export interface ThreadedEngine extends Engine {
    * free when all have stopped. Idempotent.
    */
   unbind(listener: SharedListener): void
-  /**
-   * Opens a socket that listens, for a process of another program to accept from. This engine never does.
-   * @throws TidegateError (rejects) as `listen`.
-   */
   lend(spec: ListenSpec): Promise<LentListener>
   /**
    * Takes a conn out of this engine without closing it, at any time while it is not linked, also from inside
@@ -122,9 +124,10 @@ export interface LentListener {
   /**
    * Who is told, once, when somebody waits to be accepted: at once if somebody does, though never before this returns. Nobody is
    * accepted by it. Replaces an earlier one; `null` removes it. Not to be used while a child accepts.
+   * @throws TidegateError `listen_failed`: the system has no memory left to watch it.
    */
   onClient(callback: (() => void) | null): void
-  /** Resets those that wait, as long as no child accepts; how many they were. */
+  /** Resets those that wait now, at most 4096; how many they were. Only while no child accepts. */
   turnAway(): number
   /** Those that wait are reset, those that come are refused, children that have it accept no more; a unix socket's path is removed. Idempotent. */
   close(): void
