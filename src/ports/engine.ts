@@ -46,6 +46,12 @@ export interface Engine {
    * asked before each.
    */
   hasSpare(): boolean
+  /**
+   * Opens a socket that listens, for a child process to accept from: this engine never does. Undefined: it cannot know of clients
+   * without accepting them.
+   * @throws TidegateError (rejects) as `listen`.
+   */
+  lend?(spec: ListenSpec): Promise<LentListener>
   /** Closes every listening, dial, link and conn that is left. Idempotent. */
   close(): Promise<void>
 }
@@ -91,6 +97,7 @@ export interface ThreadedEngine extends Engine {
    * free when all have stopped. Idempotent.
    */
   unbind(listener: SharedListener): void
+  lend(spec: ListenSpec): Promise<LentListener>
   /**
    * Takes a conn out of this engine without closing it, at any time while it is not linked, also from inside
    * `onAccept` or `done`. To whoever holds it, the conn is destroyed from then on. null when it was not open any more.
@@ -106,6 +113,24 @@ export interface SharedListener {
   readonly fd: number
   /** The real address: port 0 has become the port the kernel chose. */
   readonly address: Address
+}
+
+/** A socket that listens, for a child process that is given its descriptor (`LISTEN_FDS`). */
+export interface LentListener {
+  /** Close-on-exec, so that only a child that is meant to has it; blocking, as systemd gives it. */
+  readonly fd: number
+  /** The real address: port 0 has become the port the kernel chose. */
+  readonly address: Address
+  /**
+   * Who is told, once, when somebody waits to be accepted: at once if somebody does, though never before this returns. Nobody is
+   * accepted by it. Replaces an earlier one; `null` removes it. Not to be used while a child accepts.
+   * @throws TidegateError `listen_failed`: the system has no memory left to watch it.
+   */
+  onClient(callback: (() => void) | null): void
+  /** Resets those that wait now, at most 4096; how many they were. Only while no child accepts. */
+  turnAway(): number
+  /** Those that wait are reset, those that come are refused, children that have it accept no more; a unix socket's path is removed. Idempotent. */
+  close(): void
 }
 
 /** An open connection between two threads. Whoever holds it has to pass it on to `receive`, or it stays open. */

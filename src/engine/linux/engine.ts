@@ -13,6 +13,7 @@ import type {
   Dial,
   DialDone,
   DialOptions,
+  LentListener,
   Link,
   LinkObserver,
   LinkOptions,
@@ -34,6 +35,7 @@ import { AF_UNIX } from './ffi/abi.js'
 import { asListenFd, asSocketFd, failed, type ListenFd, NO_SOCKET, type SocketFd } from './ffi/descriptors.js'
 import type { LedgerSeat } from './ffi/ledger.js'
 import { Headroom } from './headroom.js'
+import { LinuxLentListener } from './lent-listener.js'
 import { LinuxLink } from './link.js'
 import { LinuxListening, type Supply } from './listener.js'
 import { PipePool } from './pipes.js'
@@ -66,6 +68,7 @@ class LinuxEngine implements ThreadedEngine {
   readonly #supply: Supply
   readonly #promises: Promises
   readonly #bound = new Map<SharedListener, Bound>()
+  readonly #lent = new Set<LinuxLentListener>()
   readonly #listenings = new Set<LinuxListening>()
   readonly #dials = new IdMap<LinuxDial>()
   readonly #links = new IdMap<LinuxLink>()
@@ -133,6 +136,13 @@ class LinuxEngine implements ThreadedEngine {
   unbind(listener: SharedListener): void {
     this.#bound.get(listener)?.close()
     this.#bound.delete(listener)
+  }
+
+  async lend(spec: ListenSpec): Promise<LentListener> {
+    const bound = await this.#bind(spec)
+    const lent = new LinuxLentListener(this.#reactor, bound, () => this.#lent.delete(lent))
+    this.#lent.add(lent)
+    return lent
   }
 
   release(conn: Conn): LooseSocket | null {
@@ -222,6 +232,7 @@ class LinuxEngine implements ThreadedEngine {
     this.#isClosed = true
     for (const listening of this.#listenings) await listening.close()
     for (const listener of this.#bound.keys()) this.unbind(listener)
+    for (const lent of this.#lent) lent.close()
     for (const dial of this.#dials.values()) dial.cancel()
     for (const link of this.#links.values()) link.destroy('drained')
     for (const conn of this.#conns.values()) conn.destroy()

@@ -8,7 +8,7 @@ export const AF_INET = 2
 export const AF_INET6 = 10
 export type Family = typeof AF_UNIX | typeof AF_INET | typeof AF_INET6
 
-const O_NONBLOCK = 0o4000
+export const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
 /** Every descriptor is made with both: nothing may block the thread, and no child process may inherit one. */
 export const NONBLOCK_CLOEXEC = O_NONBLOCK | O_CLOEXEC
@@ -40,6 +40,7 @@ export const SHUT_WR = 1
 
 /** SPLICE_F_MOVE | SPLICE_F_NONBLOCK */
 export const SPLICE_FLAGS = 1 | 2
+export const F_SETFL = 4
 export const F_SETPIPE_SZ = 1031
 export const F_DUPFD_CLOEXEC = 1030
 export const RLIMIT_NOFILE = 7

@@ -9,6 +9,7 @@ import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
   F_DUPFD_CLOEXEC,
+  F_SETFL,
   F_SETPIPE_SZ,
   type Family,
   IPPROTO_TCP,
@@ -18,6 +19,7 @@ import {
   MSG_PEEK,
   MSG_TRUNC,
   NONBLOCK_CLOEXEC,
+  O_NONBLOCK,
   RLIMIT_NOFILE,
   SHUT_RD,
   SHUT_WR,
@@ -159,6 +161,11 @@ export class Libc {
   listen(fd: SocketFd, backlog: number): ListenFd | Failed {
     const result = this.#result(this.#call.listen(fd, backlog))
     return (result < 0 ? result : fd) as unknown as ListenFd | Failed
+  }
+
+  /** For all who have it, in other processes too. It belongs to the socket, not to the descriptor (fcntl(2)). */
+  setBlocking(fd: ListenFd, yes: boolean): number {
+    return this.#result(this.#call.fcntl(fd, F_SETFL, yes ? 0 : O_NONBLOCK))
   }
 
   connect(fd: SocketFd, address: SocketAddress): number {
