@@ -9,7 +9,7 @@ import type { LeftAt, TaggedOutcome, TaggedPlan } from '../support/tagged.js'
 const LEAST_REUSED = 0.6
 
 /** Of all clients, in each of the three moments. */
-const LEAST_LEFT_AT = 0.1
+const LEAST_LEFT_AT = 0.03
 
 type Moment = Exclude<LeftAt, null>
 

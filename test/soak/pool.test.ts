@@ -37,12 +37,12 @@ const MOMENTS_OF_SOAK: readonly Moment[] = [
   ...times(5, 'before' as const),
   'behind',
   'within',
-  ...times(5, 'during' as const),
+  ...times(4, 'during' as const),
   ...times(15, 'after' as const),
   'torn',
 ]
 const WAYS_OF_SOAK: readonly Way[] = [...times(7, 'end' as const), ...times(3, 'close' as const), 'reset']
-const SIZES = { ways: WAYS_OF_SOAK, mostBytes: 1000, leastBytesDuring: LONG_REPLY_BYTES / 2 }
+const SIZES = { ways: WAYS_OF_SOAK, mostBytes: 1000, leastBytesDuring: LONG_REPLY_BYTES / 4 }
 
 const AT_ONCE = 96
 /** So many that each thread can keep all connections of a round. */

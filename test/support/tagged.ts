@@ -117,7 +117,7 @@ const sameText = (received: string): string => received
 export const WELL_BEHAVED: readonly Moment[] = ['before', 'behind', 'after']
 
 /** More than comes in one piece, so that there is a middle to leave in. */
-export const LONG_REPLY_BYTES = 96 * 1024
+export const LONG_REPLY_BYTES = 80 * 1024
 
 export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!
 
