@@ -7,9 +7,12 @@ import type { LeftAt, TaggedOutcome, TaggedPlan } from '../support/tagged.js'
 
 /** Of all connections that clients had. The others were left in a state that no proof can pass, by a reset first of all. */
 const LEAST_REUSED = 0.6
+/** Of so few clients, luck decides more. */
+const FEW_CLIENTS = 5000
+const LEAST_REUSED_OF_FEW = 0.5
 
 /** Of all clients, in each of the three moments. */
-const LEAST_LEFT_AT = 0.03
+const LEAST_LEFT_AT = 0.08
 
 type Moment = Exclude<LeftAt, null>
 
@@ -61,9 +64,8 @@ export class PoolTally {
     const { name, clients, leftAt, reused, dialled, resets } = this
     expect(this.foreignBytes, `foreign bytes through ${name}`).toBe(0)
     expect(this.failed, `failed dials of ${name}`).toBe(0)
-    expect(reused / (reused + dialled), `share of reused connections of ${name}`).toBeGreaterThan(
-      LEAST_REUSED,
-    )
+    const leastReused = clients < FEW_CLIENTS ? LEAST_REUSED_OF_FEW : LEAST_REUSED
+    expect(reused / (reused + dialled), `share of reused connections of ${name}`).toBeGreaterThan(leastReused)
     for (const [moment, count] of Object.entries(leftAt))
       expect(count / clients, `share that left ${moment} the reply`).toBeGreaterThan(LEAST_LEFT_AT)
     if (isProvenByReset) expect(resets).toBeGreaterThanOrEqual(reused)

@@ -42,9 +42,10 @@ const MOMENTS_OF_SOAK: readonly Moment[] = [
   'torn',
 ]
 const WAYS_OF_SOAK: readonly Way[] = [...times(7, 'end' as const), ...times(3, 'close' as const), 'reset']
-const SIZES = { ways: WAYS_OF_SOAK, mostBytes: 1000, leastBytesDuring: LONG_REPLY_BYTES / 4 }
+const SIZES = { ways: WAYS_OF_SOAK, mostBytes: 1000, leastBytesDuring: LONG_REPLY_BYTES }
 
-const AT_ONCE = 96
+/** The first of each thread's are dialled: few clients must not all be first. */
+const AT_ONCE = REUSES < 30_000 ? 16 : 96
 /** So many that each thread can keep all connections of a round. */
 const MOST_IDLE = 2 * AT_ONCE
 

@@ -116,8 +116,11 @@ const sameText = (received: string): string => received
 /** Those that keep what `stateless` asks of them. */
 export const WELL_BEHAVED: readonly Moment[] = ['before', 'behind', 'after']
 
-/** More than comes in one piece, so that there is a middle to leave in. */
-export const LONG_REPLY_BYTES = 80 * 1024
+/** Who leaves in the middle of a reply reads it in pieces of this size. */
+const PIECE_BYTES = 2048
+
+/** More than one piece, by far. */
+export const LONG_REPLY_BYTES = 16 * 1024
 
 export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!
 
@@ -163,7 +166,25 @@ const leave = (socket: Socket, way: Way): void => {
 /** Plays one client to its end. Rejects when that does not come. */
 export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000): Promise<TaggedOutcome> => {
   const { moment, way, requests, replies, torn, rest = sameText } = plan
-  const socket = connect({ port, host: LOOPBACK, allowHalfOpen: true, noDelay: true })
+  const take = (chunk: Uint8Array): void => {
+    received += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1')
+    const isDue = moment === 'during' || (rest(received)?.length ?? 0) >= replies.length
+    if (LEAVES_BY_REPLY.has(moment) && isDue && !socket.writableEnded) leaves()
+  }
+  const inPieces = {
+    buffer: Buffer.alloc(moment === 'during' ? PIECE_BYTES : 0),
+    callback: (length: number, buffer: Uint8Array): boolean => {
+      take(buffer.subarray(0, length))
+      return true
+    },
+  }
+  const socket = connect({
+    port,
+    host: LOOPBACK,
+    allowHalfOpen: true,
+    noDelay: true,
+    ...(moment === 'during' ? { onread: inPieces } : {}),
+  })
   let received = ''
   let errno: string | null = null
   let leftAt: LeftAt = null
@@ -186,11 +207,7 @@ export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000):
       }),
     )
     socket.on('end', () => socket.end())
-    socket.on('data', (chunk) => {
-      received += chunk.toString('latin1')
-      const isDue = moment === 'during' || (rest(received)?.length ?? 0) >= replies.length
-      if (LEAVES_BY_REPLY.has(moment) && isDue && !socket.writableEnded) leaves()
-    })
+    socket.on('data', take)
     socket.on('connect', () => {
       if (moment === 'before') return leaves()
       if (moment === 'within') {
