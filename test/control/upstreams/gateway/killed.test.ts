@@ -96,12 +96,13 @@ describeWith(['redis-server'], 'a server that is killed under load', () => {
       await victim.kill()
       const killedAt = performance.now()
       await eventually('the others carry on', () => clients.since(killedAt).length >= CLIENTS, 30_000)
-      const { failed } = endpoint(address).counts
+      const { failed, refused } = endpoint(address).counts
       const lookedAt = performance.now()
       expect(Object.keys(tally(clients.since(killedAt))).sort()).toEqual(portsOf(others))
       // All clients of that moment may have been sent there together; afterwards, each time it is tried, few.
       const tries = Math.ceil((lookedAt - began) / BACKOFF_MS)
-      expect(failed).toBeGreaterThan(0)
+      // Those that it died on may have told enough.
+    expect(failed + refused).toBeGreaterThan(0)
       expect(failed).toBeLessThanOrEqual(LOOPS + 8 * PLANES * tries)
 
       await victim.start()
