@@ -7,14 +7,33 @@ interface Setting {
   readonly name: string
   readonly engine: string
   readonly workers: string
+  /** What alone runs in it, where the others have told nearly all; it has no part in the work that settings share. */
+  readonly only?: readonly string[]
+  readonly leavesOut?: readonly string[]
 }
 
 /** Each is a project: `npx vitest run --project linux-2`. */
 const SETTINGS: readonly Setting[] = [
-  { name: 'linux-0', engine: 'linux', workers: '0' },
-  { name: 'linux-1', engine: 'linux', workers: '1' },
+  {
+    name: 'linux-0',
+    engine: 'linux',
+    workers: '0',
+    // Seconds of load each: the engine is that of linux-2, and who chooses and waits that of portable.
+    leavesOut: ['test/control/upstreams/gateway/{crowd,killed}.test.ts'],
+  },
   { name: 'linux-2', engine: 'linux', workers: '2' },
   { name: 'portable', engine: 'portable', workers: '0' },
+  // One worker is two workers without what they share, and like them does everything by message.
+  {
+    name: 'linux-1',
+    engine: 'linux',
+    workers: '1',
+    only: [
+      'test/control/gateway.test.ts',
+      'test/integration/serve.test.ts',
+      'test/integration/alone/worker-failure.test.ts',
+    ],
+  },
 ]
 
 /** One's own in place of all of them: `TEST_ENGINE=linux TEST_WORKERS=8 npx vitest run`. */
@@ -37,18 +56,21 @@ const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } }
 /** Through the settings of its own. `npm run soak` does it at length. */
 const SOAK = 'test/soak/**/*.test.ts'
 
-const projectsOf = ({ name, engine, workers }: Setting, index: number, { length }: readonly Setting[]) => {
-  const env = { TEST_ENGINE: engine, TEST_WORKERS: workers, TEST_SHARE: `${index + 1}/${length}` }
+const projectsOf = (setting: Setting, _: number, settings: readonly Setting[]) => {
+  const { name, engine, workers, only, leavesOut = [] } = setting
+  const sharing = settings.filter((each) => each.only === undefined)
+  const env = {
+    TEST_ENGINE: engine,
+    TEST_WORKERS: workers,
+    TEST_SHARE: `${sharing.indexOf(setting) + 1}/${sharing.length}`,
+  }
+  const isAlone = (file: string): boolean => file.includes('/alone/')
+  const here = only?.filter((file) => !isAlone(file)) ?? IN_EVERY_SETTING
   return [
-    { extends: true as const, test: { name, env, include: IN_EVERY_SETTING, exclude: MEASURES } },
+    { extends: true as const, test: { name, env, include: here, exclude: [...MEASURES, ...leavesOut] } },
     {
       extends: true as const,
-      test: {
-        name: `${name}-alone`,
-        env,
-        include: MEASURES,
-        ...ALONE,
-      },
+      test: { name: `${name}-alone`, env, include: only?.filter(isAlone) ?? MEASURES, ...ALONE },
     },
   ]
 }

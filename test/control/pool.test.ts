@@ -10,6 +10,7 @@ import { createGateway } from '../../src/control/gateway.js'
 import type { GatewayOptions } from '../../src/control/hooks.js'
 import type { ConnectionRecord } from '../../src/core/session/record.js'
 import { seededRandom } from '../support/payload.js'
+import { establishedAt } from '../support/proc.js'
 import { eventually, type Scope, testScope } from '../support/scope.js'
 import { IS_FIRST_SETTING, SETTING, shareOf } from '../support/setting.js'
 import { dial, exchange, LOOPBACK, readAll, startServer } from '../support/sockets.js'
@@ -665,19 +666,3 @@ describe('a pool whose gateway', () => {
     expect(endpoint().active).toBe(0)
   })
 })
-
-/** Connections to a port of this machine that neither side has ended. More than `limit` must be seen again to count. */
-const establishedAt = (port: number, limit: number): number => {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const count = (): number =>
-    readFileSync('/proc/net/tcp', 'latin1')
-      .split('\n')
-      .filter((line) => {
-        const [, local = '', , state] = line.trim().split(/\s+/)
-        return local.endsWith(suffix) && state === '01'
-      }).length
-  let seen = count()
-  // The table is not read at one go: what ends and what begins meanwhile can both be in it.
-  for (let tries = 0; tries < 3 && seen > limit; tries++) seen = Math.min(seen, count())
-  return seen
-}

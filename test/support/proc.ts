@@ -29,3 +29,19 @@ export const openFilesOf = (pid: number): readonly string[] =>
       return []
     }
   })
+
+/** Connections to a port of this machine that neither side has ended. More than `limit` must be seen again to count. */
+export const establishedAt = (port: number, limit: number): number => {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const count = (): number =>
+    readFileSync('/proc/net/tcp', 'latin1')
+      .split('\n')
+      .filter((line) => {
+        const [, local = '', , state] = line.trim().split(/\s+/)
+        return local.endsWith(suffix) && state === '01'
+      }).length
+  let seen = count()
+  // The table is not read at one go: what ends and what begins meanwhile can both be in it.
+  for (let tries = 0; tries < 3 && seen > limit; tries++) seen = Math.min(seen, count())
+  return seen
+}

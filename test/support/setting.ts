@@ -22,7 +22,7 @@ export const SETTING_ENVIRONMENT: Readonly<Record<string, string>> = {
   TIDEGATE_WORKERS: String(SETTING.workers),
 }
 
-/** `1/4`: this is the first of four settings that share the work of one test. */
+/** `1/3`: this is the first of three settings that share the work of one test; `0/3`: one that has no part in that. */
 const [place = 1, settings = 1] = (TEST_SHARE ?? '1/1').split('/').map(Number)
 
 /** Of many rounds that differ only in their figures, those of this setting: together the settings play all. */

@@ -6,7 +6,16 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { LOOPBACK } from './sockets.js'
-import { MOMENTS, type Moment, pick, type Random, type TaggedPlan, WAYS, type Way } from './tagged.js'
+import {
+  LONG_REPLY_BYTES,
+  MOMENTS,
+  type Moment,
+  pick,
+  type Random,
+  type TaggedPlan,
+  WAYS,
+  type Way,
+} from './tagged.js'
 
 /** For a server without a password. As docs/upstreams.md has it. */
 export const REDIS_RESET = {
@@ -43,20 +52,28 @@ const spoilt = (random: Random, tag: string): readonly [string, string] =>
     [command('SUBSCRIBE', tag), `*3\r\n${bulk('subscribe')}${bulk(tag)}:1\r\n`],
   ])
 
+const longReply = (tag: string): readonly [string, string] => {
+  const times = Math.ceil(LONG_REPLY_BYTES / tag.length)
+  const script = 'return string.rep(ARGV[1], ARGV[2])'
+  return [command('EVAL', script, '0', tag, String(times)), bulk(tag.repeat(times))]
+}
+
 export const redisPlan = (
   id: number,
   random: Random,
   { moments = MOMENTS as readonly Moment[], ways = WAYS as readonly Way[] } = {},
 ): TaggedPlan => {
   const tag = `t${id};`
+  const moment = pick(random, moments)
+  const [long, longs] = moment === 'during' ? longReply(tag) : ['', '']
   const [spoil, reply] = spoilt(random, tag)
   const value = tag.repeat(1 + Math.floor(100 * random()))
   return {
     tag,
-    moment: pick(random, moments),
+    moment,
     way: pick(random, ways),
-    requests: command('CLIENT', 'INFO') + command('SET', tag, value) + command('GETDEL', tag) + spoil,
-    replies: `+OK\r\n${bulk(value)}${reply}`,
+    requests: command('CLIENT', 'INFO') + command('SET', tag, value) + command('GETDEL', tag) + long + spoil,
+    replies: `+OK\r\n${bulk(value)}${longs}${reply}`,
     torn: '*2\r\n$4\r\nECHO\r\n$9',
     rest: afterInfo,
   }

@@ -116,31 +116,43 @@ const sameText = (received: string): string => received
 /** Those that keep what `stateless` asks of them. */
 export const WELL_BEHAVED: readonly Moment[] = ['before', 'behind', 'after']
 
+/** Who leaves in the middle of a reply reads it in pieces of this size. */
+const PIECE_BYTES = 2048
+
+/** More than one piece, by far. */
+export const LONG_REPLY_BYTES = 16 * 1024
+
 export const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]!
 
 export const taggedPlan = (
   id: number,
   random: Random,
   moments: readonly Moment[] = MOMENTS,
-  { ways = WAYS as readonly Way[], isNamed = random() < 0.5, mostBytes = 4000 } = {},
+  { ways = WAYS as readonly Way[], isNamed = random() < 0.5, mostBytes = 4000, leastBytesDuring = 0 } = {},
 ): TaggedPlan => {
   const tag = `t${id};`
+  const moment = pick(random, moments)
+  const leastBytes = moment === 'during' ? leastBytesDuring : 0
   const count = 1 + Math.floor(random() * 3)
   let requests = isNamed ? `NAME ${tag}\n` : ''
   let replies = isNamed ? `${tag} named\n` : ''
   for (let n = 0; n < count; n++) {
-    const bytes = Math.floor(mostBytes ** random())
+    const bytes = leastBytes + Math.floor(mostBytes ** random())
     requests += `GET ${tag} ${n} ${bytes}\n`
     replies += replyTo(tag, n, isNamed ? tag : '-', bytes)
   }
   const torn = `GET ${tag} 9`
-  return { tag, moment: pick(random, moments), way: pick(random, ways), requests, replies, torn }
+  return { tag, moment, way: pick(random, ways), requests, replies, torn }
 }
+
+/** What had come of the replies when a client left: nothing, a part, all; null: it was the other side that ended. */
+export type LeftAt = 'before' | 'during' | 'after' | null
 
 export interface TaggedOutcome {
   /** Everything that came is what was expected, as far as it came. */
   readonly isOwn: boolean
   readonly isWhole: boolean
+  readonly leftAt: LeftAt
   readonly received: string
   readonly errno: string | null
 }
@@ -154,9 +166,33 @@ const leave = (socket: Socket, way: Way): void => {
 /** Plays one client to its end. Rejects when that does not come. */
 export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000): Promise<TaggedOutcome> => {
   const { moment, way, requests, replies, torn, rest = sameText } = plan
-  const socket = connect({ port, host: LOOPBACK, allowHalfOpen: true, noDelay: true })
+  const take = (chunk: Uint8Array): void => {
+    received += Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('latin1')
+    const isDue = moment === 'during' || (rest(received)?.length ?? 0) >= replies.length
+    if (LEAVES_BY_REPLY.has(moment) && isDue && !socket.writableEnded) leaves()
+  }
+  const inPieces = {
+    buffer: Buffer.alloc(moment === 'during' ? PIECE_BYTES : 0),
+    callback: (length: number, buffer: Uint8Array): boolean => {
+      take(buffer.subarray(0, length))
+      return true
+    },
+  }
+  const socket = connect({
+    port,
+    host: LOOPBACK,
+    allowHalfOpen: true,
+    noDelay: true,
+    ...(moment === 'during' ? { onread: inPieces } : {}),
+  })
   let received = ''
   let errno: string | null = null
+  let leftAt: LeftAt = null
+  const leaves = (): void => {
+    const own = rest(received)?.length ?? 0
+    leftAt = received === '' ? 'before' : own < replies.length ? 'during' : 'after'
+    leave(socket, way)
+  }
   const over = new Promise<TaggedOutcome>((resolve) => {
     socket.on('error', (error: NodeJS.ErrnoException) => {
       errno = error.code ?? error.message
@@ -165,22 +201,19 @@ export const playTagged = (plan: TaggedPlan, port: number, deadlineMs = 30_000):
       resolve({
         isOwn: replies.startsWith(rest(received) ?? '\0'),
         isWhole: rest(received) === replies,
+        leftAt,
         received,
         errno,
       }),
     )
     socket.on('end', () => socket.end())
-    socket.on('data', (chunk) => {
-      received += chunk.toString('latin1')
-      const isDue = moment === 'during' || (rest(received)?.length ?? 0) >= replies.length
-      if (LEAVES_BY_REPLY.has(moment) && isDue && !socket.writableEnded) leave(socket, way)
-    })
+    socket.on('data', take)
     socket.on('connect', () => {
-      if (moment === 'before') return leave(socket, way)
+      if (moment === 'before') return leaves()
       if (moment === 'within') {
         const at = 1 + Math.floor(requests.length / 2)
-        socket.write(requests.slice(0, at), () => leave(socket, way))
-      } else if (moment === 'behind') socket.write(requests, () => leave(socket, way))
+        socket.write(requests.slice(0, at), () => leaves())
+      } else if (moment === 'behind') socket.write(requests, () => leaves())
       else if (moment === 'torn') socket.write(requests + torn)
       else socket.write(requests)
     })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { descriptorsOf } from '../../support/proc.js'
 import { eventually, type Scope, testScope, within } from '../../support/scope.js'
 import { dial, LOOPBACK, startServer } from '../../support/sockets.js'
+import { TAGGED_RESET } from '../../support/tagged.js'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.js'
 
 const ROUNDS = 20
@@ -51,6 +52,31 @@ const talker = async (scope: Scope, port: number): Promise<Talker> => {
   const it = new Talker(await dial(scope, port))
   await it.talks()
   return it
+}
+
+/** A client that says something when it is told to. */
+const client = async (scope: Scope, port: number) => {
+  const socket = await dial(scope, port)
+  let answers = 0
+  let isClosed = false
+  socket.on('data', () => answers++)
+  socket.on('end', () => socket.destroy())
+  socket.on('close', () => {
+    isClosed = true
+  })
+  const asks = async (): Promise<void> => {
+    const before = answers
+    socket.write('x')
+    await eventually('an answer', () => answers > before)
+  }
+  await asks()
+  return {
+    socket,
+    asks,
+    get isClosed() {
+      return isClosed
+    },
+  }
 }
 
 /** Those that stay, one more for each that has gone, all of them talking. */
@@ -156,6 +182,101 @@ describe('a worker that fails', () => {
         return open === 0 && active === 0 && waiting === 0
       })
     }
+  }, 60_000)
+
+  it('gives back what its pool has in use, idle, or is proving clean; the others go on, and the next one is warm', async () => {
+    const scope = testScope()
+    let isMute = false
+    const server = await startServer(scope, (socket) => {
+      socket.on('data', (bytes) => {
+        const isReset = String(bytes).startsWith('RESET')
+        if (!isReset || !isMute) socket.write(bytes)
+      })
+      socket.on('end', () => socket.end())
+    })
+    const [min, cap] = [4, 16]
+    const reset = { ...TAGGED_RESET, timeout: '1m' }
+    const gateway = startGatewayProcess(scope, {
+      engine: 'linux',
+      workers: 2,
+      listeners: [{ name: 'test', listen: `${LOOPBACK}:0`, upstream: 'it' }],
+      upstreams: {
+        it: {
+          endpoints: [`${LOOPBACK}:${server.port}`],
+          maxConnections: cap,
+          queueTimeout: 0,
+          pool: { mode: 'reuse', reset, quiet: '1ms', min, max: cap },
+        },
+      },
+    })
+    const started = await gateway.started
+    if (started.type !== 'listening') throw new Error(started.message)
+    const figures = async () => {
+      const { upstreams } = await gateway.look()
+      const [endpoint] = upstreams.it?.endpoints ?? []
+      return { active: endpoint?.active ?? -1, idle: endpoint?.idle ?? -1, waiting: upstreams.it?.waiting }
+    }
+    /** So many serve, the others wait in the pool, and the server has these and no more. */
+    const figuresAre = (
+      what: string,
+      expected: (idle: number, active: number) => boolean,
+    ): Promise<unknown> =>
+      eventually(what, async () => {
+        const { active, idle } = await figures()
+        return expected(idle, active) && server.sockets.size === active + idle
+      })
+    const clients = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => client(scope, started.port)))
+    const descriptors = (): number => descriptorsOf(gateway.child.pid ?? 0)
+    await figuresAre('warm pools', (idle, active) => idle === min && active === 0)
+    const before = descriptors()
+    let lost = 0
+    for (const order of [
+      [1, 2],
+      [2, 1],
+    ]) {
+      const [leaving, proven, staying] = [await clients(3), await clients(3), await clients(6)]
+      for (const { socket } of leaving) socket.end()
+      await figuresAre('some are idle again', (idle, active) => idle >= min && active === 9)
+      isMute = true
+      for (const { socket } of proven) socket.end()
+      await eventually('some are being proven', async () => {
+        const { active, idle } = await figures()
+        return active === staying.length && server.sockets.size === active + idle + proven.length
+      })
+      for (const plane of order) {
+        const came = comebacks(gateway, plane)
+        const were = staying.filter(({ isClosed }) => !isClosed).length
+        gateway.fail(plane)
+        await eventually('the next worker', () => comebacks(gateway, plane) > came)
+        await eventually('only those of the other are served', async () => {
+          const open = staying.filter(({ isClosed }) => !isClosed)
+          return (await figures()).active === open.length
+        })
+        const open = staying.filter(({ isClosed }) => !isClosed)
+        lost += were - open.length
+        await Promise.all(open.map((each) => each.asks()))
+      }
+      isMute = false
+      // Each worker has failed once: nothing is left of what they had, and the pools of the next ones are warm.
+      expect(staying.every(({ isClosed }) => isClosed)).toBe(true)
+      await figuresAre('warm pools', (idle, active) => idle === min && active === 0)
+      await eventually('no more descriptors than at first', () => descriptors() <= before)
+
+      // No place is lost, and none is there twice.
+      const all = Array.from({ length: cap + 3 }, () => dial(scope, started.port))
+      const sockets = await Promise.all(all)
+      await eventually('as many as there are places, and no more', async () => {
+        const { active, waiting } = await figures()
+        return active === cap && waiting === 3 && server.sockets.size === cap
+      })
+      for (const socket of sockets) socket.end()
+      await figuresAre('all are idle', (idle, active) => idle >= min && active === 0)
+    }
+    expect(lost).toBe(12)
+    expect(gateway.closed.filter(({ error }) => error !== null && !error.includes('made to fail'))).toEqual(
+      [],
+    )
   }, 60_000)
 
   it('does not reset those that wait in the kernel for a worker', async () => {

@@ -16,7 +16,8 @@ const onClose = ({ id, reason, client, error }) =>
   tell({ type: 'closed', id, reason, port: client.port, error: error?.message ?? null })
 
 try {
-  const gateway = await createGateway(JSON.parse(process.argv[2]), { logger, observers: [{ onClose }] })
+  const observers = process.env.TELL_CLOSED === 'no' ? [] : [{ onClose }]
+  const gateway = await createGateway(JSON.parse(process.argv[2]), { logger, observers })
   process.on('message', async ({ type, ...rest }) => {
     if (type === 'fail') channel.postMessage(rest)
     if (type === 'look') {

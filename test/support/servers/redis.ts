@@ -1,11 +1,19 @@
 /** A Redis server of the test's own: memory only, loopback only. */
 
-import { startDaemon } from '../processes.js'
+import { type Daemon, startDaemon } from '../processes.js'
 import type { Scope } from '../scope.js'
 import { freePort, LOOPBACK, waitUntilAccepting } from '../sockets.js'
 import { toolPath } from '../tools.js'
 
-export const startRedis = async (scope: Scope): Promise<number> => {
+export interface RedisServer {
+  readonly port: number
+  /** At once and without a word, as by `kill -9`. Resolves when it is no more. */
+  kill(): Promise<void>
+  /** Starts it anew, at the same port. */
+  start(): Promise<void>
+}
+
+export const startRedisServer = async (scope: Scope): Promise<RedisServer> => {
   const port = await freePort()
   const settings = {
     '--port': String(port),
@@ -14,7 +22,19 @@ export const startRedis = async (scope: Scope): Promise<number> => {
     '--save': '',
     '--appendonly': 'no',
   }
-  const redis = startDaemon(scope, toolPath('redis-server'), Object.entries(settings).flat())
-  await waitUntilAccepting(redis, port)
-  return port
+  const start = async (): Promise<Daemon> => {
+    const started = startDaemon(scope, toolPath('redis-server'), Object.entries(settings).flat())
+    await waitUntilAccepting(started, port)
+    return started
+  }
+  let redis = await start()
+  return {
+    port,
+    kill: () => redis.stop('SIGKILL'),
+    start: async () => {
+      redis = await start()
+    },
+  }
 }
+
+export const startRedis = async (scope: Scope): Promise<number> => (await startRedisServer(scope)).port

@@ -9,49 +9,6 @@ import { gone, greetingOf, PLANES, start, startService, tally } from './start.js
 /** More clients than there are threads that take turns: each endpoint in service gets one of them. */
 const ROUND = 2 * PLANES
 
-describe('an endpoint that is killed under load', () => {
-  it('costs new clients one failed dial and no error, and is used again when it returns', async () => {
-    const scope = testScope()
-    const [a, b] = [await startService(scope, 'a'), await startService(scope, 'b')]
-    const { client, endpoint, records, line } = await start(
-      { endpoints: [a.address, b.address], passiveHealth: { backoff: '100ms', maxBackoff: '100ms' } },
-      { scope },
-    )
-    let isOver = false
-    let isDead = false
-    const names: (string | null)[] = []
-    const served: (string | null)[] = []
-    const load = Array.from({ length: 4 }, async () => {
-      while (!isOver) {
-        const cameDuringDeath = isDead
-        const { socket, reached } = await client()
-        names.push(reached)
-        if (cameDuringDeath) served.push(reached)
-        await gone(socket)
-      }
-    })
-    await eventually('both are in use', () => Object.keys(tally(names)).length === 2)
-    await a.stop()
-    isDead = true
-    await eventually('the load goes on', () => served.length > 30)
-    isDead = false
-    expect(tally(served)).toEqual({ b: served.length })
-    expect(endpoint(a.address).counts.failed).toBeGreaterThan(0)
-    await a.start()
-    const until = names.length
-    await eventually('it is in use again', () => names.slice(until).includes('a'))
-    isOver = true
-    await Promise.all(load)
-    for (const { attempts } of records) expect(attempts).toBeLessThanOrEqual(2)
-    expect((await line('endpoint left out')).fields).toMatchObject({
-      upstream: 'it',
-      endpoint: a.address,
-      state: 'ejected',
-    })
-    await line('endpoint back')
-  })
-})
-
 describe('an upstream that', () => {
   it('refuses is told in log, record and counters, and costs only its own clients', async () => {
     const scope = testScope()
