@@ -107,6 +107,7 @@ export interface RelayFlags {
   readonly deny?: readonly string[]
   readonly proxyProtocol?: 'require' | 'accept'
   readonly proxyFrom?: readonly string[]
+  readonly sendProxy?: 'v1' | 'v2'
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   readonly logFormat?: 'auto' | 'pretty' | 'json'
 }
@@ -217,6 +218,12 @@ export const addRelayOptions = (command: Command): Command =>
           '--proxy-from <cidr>',
           'the proxies whose headers are believed; repeat it or separate by commas',
         ).argParser(namedList('--proxy-from', checkCidr)),
+      )
+      .addOption(
+        option(
+          '--send-proxy <version>',
+          'tell TARGET each client in a PROXY header, v1 (text) or v2 (binary) (default: none is sent)',
+        ).choices(['v1', 'v2']),
       ),
     'built-in',
   )
@@ -311,7 +318,13 @@ export const configOfFlags = (
         }),
       },
     ],
-    upstreams: { target: { endpoints: [...targets], balance: flags.balance ?? 'first' } },
+    upstreams: {
+      target: {
+        endpoints: [...targets],
+        balance: flags.balance ?? 'first',
+        ...present({ sendProxyProtocol: flags.sendProxy }),
+      },
+    },
     timeouts: present({
       connect: flags.connectTimeout,
       idle: flags.idleTimeout,

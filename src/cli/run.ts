@@ -1,6 +1,7 @@
 /**
  * A gateway in the foreground. SIGTERM or SIGINT drains and exits 0; a second one exits at once (with 128 + its
- * number, as shells have it). SIGHUP reloads where there is something to reload, else it is a closed terminal: as SIGTERM.
+ * number, as shells have it). SIGHUP reloads where there is something to reload, else it is a closed terminal: as SIGTERM. SIGUSR2
+ * prints how it is.
  */
 
 import { constants } from 'node:os'
@@ -10,6 +11,8 @@ import type { RecordingCounters } from '../control/recording/recording.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { createLogger } from './logging.js'
+import { statusText, upstreamFields } from './status.js'
+import { coloursFor } from './table.js'
 
 type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
@@ -60,6 +63,15 @@ const reloadOnHangup = (
   process.on('SIGHUP', () => starting.then(reloadStarted, () => {}))
 }
 
+/** Windows has no such signal. */
+const tellOnRequest = (starting: Promise<ManagedGateway>): void => {
+  if (process.platform === 'win32') return
+  const tell = (gateway: ManagedGateway): void => {
+    process.stderr.write(statusText(gateway, coloursFor(process.stderr)))
+  }
+  process.on('SIGUSR2', () => starting.then(tell, () => {}))
+}
+
 /** What a person wants to know of a recording that has ended; the rest is in the library's counters. */
 const recordingFields = ({ storedBytes, lostBytes, unclosed }: RecordingCounters) => ({
   recordedBytes: storedBytes,
@@ -68,9 +80,16 @@ const recordingFields = ({ storedBytes, lostBytes, unclosed }: RecordingCounters
 })
 
 const summarise = (gateway: Gateway, logger: Logger): void => {
-  const { listeners, recording } = gateway.counters()
+  const { listeners, upstreams, recording } = gateway.counters()
   const connections = Object.values(listeners).reduce((sum, { accepted }) => sum + accepted, 0)
-  logger.info({ connections, ...(recording === null ? {} : recordingFields(recording)) }, 'closed')
+  logger.info(
+    {
+      connections,
+      ...(recording === null ? {} : recordingFields(recording)),
+      ...upstreamFields(upstreams),
+    },
+    'closed',
+  )
 }
 
 /** Resolves when the gateway was asked to stop and has closed. @throws what `startGateway` throws. */
@@ -81,6 +100,7 @@ export const runGateway = async (config: GatewayConfig, options: RunOptions = {}
   const starting = startGateway(config, { logger })
   // Before it has started: who reads that it listens may send a signal at once.
   const stopped = stopSignal(starting, logger, signals)
+  tellOnRequest(starting)
   if (reload) reloadOnHangup(starting, logger, reload)
   const gateway = await starting
   await stopped

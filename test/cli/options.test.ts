@@ -12,6 +12,11 @@ describe('the config that a command line stands for', () => {
     expect(endpoints?.map(({ address }) => 'host' in address && address.host)).toEqual(['b', 'a'])
   })
 
+  it('tells the targets their clients where --send-proxy says so', () => {
+    expect(upstreamOf({})?.sendProxyProtocol).toBe(null)
+    expect(upstreamOf({ sendProxy: 'v2' })?.sendProxyProtocol).toBe('v2')
+  })
+
   it('unless --balance says how else', () => {
     expect(upstreamOf({ balance: 'source_hash' })?.balance).toBe('source_hash')
   })

@@ -16,6 +16,8 @@ const HELP = `
 Relays as 'tidegate relay' does, and writes every byte to a pcapng file that Wireshark opens, no root needed.
 Read it with 'tidegate inspect', check it with 'tidegate verify'.
 
+SIGUSR2 prints listeners, upstreams and connections by state on stderr (not on Windows).
+
 Examples:
   tidegate record 127.0.0.1:6380 127.0.0.1:6379 --out redis.pcapng
   tidegate record 127.0.0.1:15432 db.internal:5432 --out db.pcapng --overload drop

@@ -14,6 +14,8 @@ LISTEN and TARGET are addresses: host:port, :port, [ipv6]:port or unix:/path. To
 every interface. Port 0 takes any free port and prints it. Further targets are tried in order when the first cannot be reached;
 --balance spreads the clients over all of them instead.
 
+SIGUSR2 prints listeners, upstreams and connections by state on stderr (not on Windows).
+
 Examples:
   tidegate relay 127.0.0.1:6380 127.0.0.1:6379
   tidegate relay 127.0.0.1:8080 10.0.0.7:80 10.0.0.8:80 --connect-timeout 500ms

@@ -17,6 +17,8 @@ CONFIG is YAML or JSON; 'tidegate check CONFIG' tells what is wrong with it with
 docs/config.md describes every key. SIGHUP reads it again: open connections stay, and if it has a mistake
 everything stays as it was. What is given on the command line or in the environment wins over CONFIG.
 
+SIGUSR2 prints listeners, upstreams and connections by state on stderr (not on Windows).
+
 Examples:
   tidegate serve tidegate.yaml
   TIDEGATE_LOG_FORMAT=json tidegate serve tidegate.yaml

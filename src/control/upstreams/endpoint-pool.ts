@@ -83,7 +83,11 @@ export class EndpointPool {
   takeBack(member: PoolMember<Conn>, left: UpstreamLeft): void {
     if (left !== 'clean') return this.#unclean(member)
     if (!this.#wants(member)) return this.#pool.discard(member)
+    const { board, plane } = this.#host
+    const { slot } = this.#owner.member
+    board.addResetting(plane, slot, 1)
     void this.#whyUnclean(member.conn).then((why) => {
+      board.addResetting(plane, slot, -1)
       if (why !== null) this.#unproven(member, why)
       else if (this.#wants(member)) this.#pool.giveBack(member)
       else this.#pool.discard(member)
@@ -101,6 +105,7 @@ export class EndpointPool {
     this.#unclean(member)
     this.#untold++
     const now = this.#host.now()
+    if (!this.#isClosed) this.#host.board.noteFailure(this.#owner.member.slot, 'unclean', now)
     // A connection that its pool closed, or is closing, proves nothing.
     if (this.#isClosed || now - this.#toldAt < TELL_EVERY_MS) return
     const times = this.#untold === 1 ? '' : ` (${this.#untold} times)`

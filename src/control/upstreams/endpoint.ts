@@ -13,6 +13,7 @@ import { TidegateError } from '../../errors.js'
 import type { Conn, Engine } from '../../ports/engine.js'
 import { EndpointPool, type Pooled } from './endpoint-pool.js'
 import { EndpointUse } from './endpoint-use.js'
+import { failureCodeOf } from './failure-code.js'
 import type { Cuttable, Next } from './reach.js'
 import type { Member, UpstreamNews, UpstreamSettings } from './settings.js'
 import type { UpstreamBoard } from './upstream-board.js'
@@ -167,8 +168,9 @@ export class PlaneEndpoint implements Candidate {
     const { board, settings, news } = this.#host
     const { slot } = this.member
     const { failures, ...backoff } = settings.passiveHealth
-    if (failures === 0) return
     const now = Math.round(this.#host.now())
+    board.noteFailure(slot, isRefusal ? 'upstream_reset' : failureCodeOf(error), now)
+    if (failures === 0) return
     const before = { ...board.passive(slot), failures: board.addFailure(slot, isRefusal) }
     const limit = isRefusal ? Math.max(failures, REFUSALS_IN_A_ROW) : failures
     const after = afterFailure(before, { ...backoff, failures: limit }, now)

@@ -18,7 +18,7 @@ import { HealthCheck } from './health-check.js'
 import { MemberTable } from './members.js'
 import { FIRST_LOOKUP_MS, isName, type Lookup, Resolver } from './resolver.js'
 import type { Member, Turn, UpstreamPlanes, UpstreamSettings } from './settings.js'
-import { MAX_MEMBERS, type MemberCounts, type UpstreamBoard } from './upstream-board.js'
+import { type LastFailure, MAX_MEMBERS, type MemberCounts, type UpstreamBoard } from './upstream-board.js'
 
 export interface ManagedUpstreamOptions {
   readonly board: UpstreamBoard
@@ -45,6 +45,10 @@ export interface EndpointStatus {
   readonly active: number
   /** Connections that wait in a pool. */
   readonly idle: number
+  /** Connections that a client has left, and that are being proven clean: neither active nor idle. */
+  readonly resetting: number
+  /** The last thing that went wrong there, kept when it works again; null: nothing has. */
+  readonly lastFailure: LastFailure | null
   readonly counts: MemberCounts
 }
 
@@ -153,6 +157,8 @@ export class ManagedUpstream {
       backup,
       active: board.busy(slot),
       idle: board.idle(slot),
+      resetting: board.resetting(slot),
+      lastFailure: board.lastFailure(slot, at),
       counts: board.counts(slot),
     })
     return {
@@ -251,6 +257,7 @@ export class ManagedUpstream {
       if (this.#checks.has(slot)) continue
       const options = { engine, address, config, dial: this.#dial, sendProxyProtocol }
       const check = new HealthCheck(options, (turn) => {
+        if (turn.to === 'down') board.noteFailure(slot, 'check_failed', this.#options.now())
         board.setDown(slot, turn.to === 'down')
         this.#log(member, turn)
         if (turn.to === 'down') planes.cutMember(name, slot, turn.message)

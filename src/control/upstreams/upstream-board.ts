@@ -1,10 +1,10 @@
 /**
  * One upstream's figures in memory that all planes share: how many connections each member has, who waits, who is well.
  *
- *     board = counts of member 0, 1, … : 64-bit   connected, failed, refused, reused, spare, unclean, ejected until (ms)
+ *     board = counts of member 0, 1, … : 64-bit   connected, failed, refused, reused, spare, unclean, ejected until (ms), last failed at (ms)
  *             common : 32-bit                     waiting, announced
  *             plane 0, 1, … : 32-bit              waiting
- *             member 0, 1, … : 32-bit             open, busy, state, failures, ejections, last failure, then open, busy, idle of each plane
+ *             member 0, 1, … : 32-bit             open, busy, state, failures, ejections, last failure, its code, then open, busy, idle, resetting of each plane
  *
  * - open: connections to a member, and dials under way, idle ones included; what `maxConnections` limits
  * - busy: those that serve a client, or are dialled for one; what balancing goes by
@@ -17,6 +17,7 @@
 import type { Availability } from '../../core/health/availability.js'
 import type { PassiveState } from '../../core/health/passive.js'
 import { takeBelow } from '../take-below.js'
+import { type FailureCode, failureOfNumber, numberOfFailure } from './failure-code.js'
 
 /** An upstream's addresses, all that its names have together; more are left out, with a line in the log. */
 export const MAX_MEMBERS = 256
@@ -32,12 +33,14 @@ const FAILURES = 3
 const EJECTIONS = 4
 /** What the last failure was: 0 a dial, 1 a connection that was reset without a word. */
 const LAST_FAILURE = 5
-const MEMBER_WORDS = 6
+const FAILURE_CODE = 6
+const MEMBER_WORDS = 7
 
 const PLANE_OPEN = 0
 const PLANE_BUSY = 1
 const PLANE_IDLE = 2
-const PLANE_WORDS = 3
+const PLANE_RESETTING = 3
+const PLANE_WORDS = 4
 
 /** Bits of a member's state. */
 const EJECTED = 1
@@ -45,7 +48,8 @@ const DOWN = 2
 
 const COUNT_NAMES = ['connected', 'failed', 'refused', 'reused', 'spare', 'unclean'] as const
 const UNTIL = COUNT_NAMES.length
-const COUNTS = UNTIL + 1
+const FAILED_AT = UNTIL + 1
+const COUNTS = UNTIL + 2
 
 /**
  * `connected`: dials that succeeded; `failed`: those that did not. `refused`: connections that the upstream reset without having said
@@ -62,6 +66,12 @@ const COUNT_AT: MemberCounts = {
   reused: 3,
   spare: 4,
   unclean: 5,
+}
+
+export interface LastFailure {
+  readonly code: FailureCode
+  /** How long ago it was, ms. */
+  readonly ageMs: number
 }
 
 export class UpstreamBoard {
@@ -105,6 +115,18 @@ export class UpstreamBoard {
 
   setIdle(plane: number, slot: number, idle: number): void {
     Atomics.store(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE, idle)
+  }
+
+  /** A connection that was taken back is being proven clean, or no more. */
+  addResetting(plane: number, slot: number, more: 1 | -1): void {
+    Atomics.add(this.#words, this.#planeAt(slot, plane) + PLANE_RESETTING, more)
+  }
+
+  resetting(slot: number): number {
+    let resetting = 0
+    for (let plane = 0; plane < this.planes; plane++)
+      resetting += Atomics.load(this.#words, this.#planeAt(slot, plane) + PLANE_RESETTING)
+    return resetting
   }
 
   open(slot: number): number {
@@ -197,6 +219,20 @@ export class UpstreamBoard {
     else Atomics.and(this.#words, this.#at(slot) + STATE, ~DOWN)
   }
 
+  /** `now`: by `processNow`. Code and time are not written as one: a reader between two failures may mix them. */
+  noteFailure(slot: number, code: FailureCode, now: number): void {
+    Atomics.store(this.#counts, slot * COUNTS + FAILED_AT, BigInt(Math.round(now)))
+    Atomics.store(this.#words, this.#at(slot) + FAILURE_CODE, numberOfFailure(code))
+  }
+
+  /** Null when nothing has failed yet. */
+  lastFailure(slot: number, now: number): LastFailure | null {
+    const code = failureOfNumber(Atomics.load(this.#words, this.#at(slot) + FAILURE_CODE))
+    if (code === null) return null
+    const at = Number(Atomics.load(this.#counts, slot * COUNTS + FAILED_AT))
+    return { code, ageMs: Math.max(0, Math.round(now) - at) }
+  }
+
   /** `isRefusal`: a dial alone does not show that it works again. Returns how many there were before. */
   addFailure(slot: number, isRefusal: boolean): number {
     const at = this.#at(slot)
@@ -269,6 +305,7 @@ export class UpstreamBoard {
       Atomics.sub(this.#words, this.#at(slot) + OPEN, Atomics.exchange(this.#words, at + PLANE_OPEN, 0))
       Atomics.sub(this.#words, this.#at(slot) + BUSY, Atomics.exchange(this.#words, at + PLANE_BUSY, 0))
       Atomics.store(this.#words, at + PLANE_IDLE, 0)
+      Atomics.store(this.#words, at + PLANE_RESETTING, 0)
     }
   }
 
