@@ -16,12 +16,12 @@ import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../
 import { accountOf } from './account.js'
 import { findProgram } from './command.js'
 import { groupKeeper } from './keeper.js'
-import { listeningPlaces } from './listening.js'
 import { type PassedFd, passListeners } from './listen-fds.js'
+import { listeningPlaces } from './listening.js'
 import { OutputLog } from './output-log.js'
 import { tiedToParent } from './parent-death.js'
-import { strangerAt } from './strangers.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
+import { strangerAt } from './strangers.js'
 
 export interface ExecOptions {
   /** The command and its arguments; no shell reads them. */
@@ -57,7 +57,9 @@ export const createExecActivator = (options: ExecOptions): Activator => {
   // Ahead of the first start, which clients wait for.
   const keeper = groupKeeper()
   return {
-    label: options.argv.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : JSON.stringify(word))).join(' '),
+    label: options.argv
+      .map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : JSON.stringify(word)))
+      .join(' '),
     start: (events) => new Run(options, events, keeper),
   }
 }
@@ -90,7 +92,11 @@ class Run implements Activation {
     this.#keeper = keeper
     this.#readiness = createReadiness(
       options.ready ?? { by: 'connect' },
-      { endpoints: options.endpoints, longestPauseMs: options.readyMs ?? READY_MS, workdir: options.workdir ?? undefined },
+      {
+        endpoints: options.endpoints,
+        longestPauseMs: options.readyMs ?? READY_MS,
+        workdir: options.workdir ?? undefined,
+      },
       () => {
         if (!this.#isOver) events.ready()
       },
@@ -129,7 +135,9 @@ class Run implements Activation {
     const places = await listeningPlaces(pid)
     if (places === null) return null
     const expected = this.#options.endpoints.map(textOf).join(', ')
-    return places.length === 0 ? 'it listens nowhere' : `it listens at ${places.join(', ')}, not at ${expected}`
+    return places.length === 0
+      ? 'it listens nowhere'
+      : `it listens at ${places.join(', ')}, not at ${expected}`
   }
 
   async #begin(): Promise<void> {
@@ -138,7 +146,8 @@ class Run implements Activation {
     try {
       const stranger = await this.#stranger()
       if (stranger !== null) return this.#end({ message: stranger, code: null, signal: null })
-      if (this.#isStopped) return this.#end({ message: 'was not started: it was stopped before', code: null, signal: null })
+      if (this.#isStopped)
+        return this.#end({ message: 'was not started: it was stopped before', code: null, signal: null })
       this.#spawn(await this.#readiness.environment())
     } catch (thrown) {
       const message = thrown instanceof TidegateError ? thrown.message : whyNot(thrown)
@@ -156,7 +165,9 @@ class Run implements Activation {
   #spawn(readinessEnv: Readonly<Record<string, string>>): void {
     const { argv, workdir, env, user, group, listeners } = this.#options
     if (process.platform === 'win32')
-      throw new TidegateError('engine_unavailable', 'child processes are not started on Windows', { fault: 'usage' })
+      throw new TidegateError('engine_unavailable', 'child processes are not started on Windows', {
+        fault: 'usage',
+      })
     const cwd = workdir ?? process.cwd()
     const variables = { ...process.env, ...env, ...readinessEnv }
     const program = findProgram(argv[0], cwd, variables.PATH ?? '')
@@ -171,7 +182,8 @@ class Run implements Activation {
     })
     this.#child = child
     child.once('error', (thrown) => {
-      if (child.pid === undefined) this.#end({ message: `cannot be started: ${whyNot(thrown)}`, code: null, signal: null })
+      if (child.pid === undefined)
+        this.#end({ message: `cannot be started: ${whyNot(thrown)}`, code: null, signal: null })
     })
     if (child.pid === undefined) return
     this.#keeper.keep(child.pid)

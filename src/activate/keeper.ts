@@ -28,11 +28,16 @@ class ShellKeeper implements GroupKeeper {
   /** Ahead of the first group, so that nobody waits for it. */
   start(): void {
     if (this.#shell !== null || process.platform === 'win32') return
-    const shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' })
+    const shell = spawn('/bin/sh', ['-c', SCRIPT], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+      cwd: '/',
+    })
     this.#shell = shell
     // It must not keep this process alive.
     shell.unref()
-    if (shell.stdin !== null && 'unref' in shell.stdin && typeof shell.stdin.unref === 'function') shell.stdin.unref()
+    if (shell.stdin !== null && 'unref' in shell.stdin && typeof shell.stdin.unref === 'function')
+      shell.stdin.unref()
     shell.on('error', () => this.#lost(shell))
     shell.on('exit', () => this.#lost(shell))
     shell.stdin?.on('error', () => {})

@@ -19,7 +19,7 @@ const endpoint = (port: number, more: Partial<EndpointStatus> = {}): EndpointSta
 })
 
 const upstream = (...endpoints: readonly EndpointStatus[]) => ({
-  it: { endpoints, waiting: 0, unresolved: [] },
+  it: { endpoints, waiting: 0, unresolved: [], service: null },
 })
 
 it('sums up no upstream that was one place where all went well', () => {

@@ -1,0 +1,94 @@
+/**
+ * Where processes listen, as `/proc` tells (Linux): what a service that is not ready listens at instead, and who holds an address
+ * that it wants.
+ */
+
+import { readdir, readFile, readlink } from 'node:fs/promises'
+
+const LISTEN = '0A'
+
+/** Little-endian words of four bytes each, as the kernel prints them. */
+const bytesOf = (hex: string): readonly number[] => {
+  const bytes: number[] = []
+  for (let word = 0; word < hex.length; word += 8)
+    for (let at = 6; at >= 0; at -= 2) bytes.push(Number.parseInt(hex.slice(word + at, word + at + 2), 16))
+  return bytes
+}
+
+const hostOf = (hex: string): string => {
+  const bytes = bytesOf(hex)
+  if (bytes.length === 4) return bytes.join('.')
+  if (bytes.every((byte) => byte === 0)) return '[::]'
+  if (bytes.slice(0, 15).every((byte) => byte === 0) && bytes[15] === 1) return '[::1]'
+  const groups = Array.from({ length: 8 }, (_, n) =>
+    (((bytes[2 * n] ?? 0) << 8) | (bytes[2 * n + 1] ?? 0)).toString(16),
+  )
+  return `[${groups.join(':')}]`
+}
+
+/** Addresses by the inode of the socket that listens there. */
+const listeners = async (): Promise<ReadonlyMap<string, string>> => {
+  const places = new Map<string, string>()
+  const read = async (name: string, take: (fields: readonly string[]) => void): Promise<void> => {
+    // Not there without IPv6, or not readable in a sandbox: then nothing is known.
+    const text = await readFile(`/proc/net/${name}`, 'utf8').catch(() => '')
+    for (const line of text.split('\n').slice(1)) take(line.trim().split(/\s+/))
+  }
+  const takeTcp = (fields: readonly string[]): void => {
+    const [host = '', port = ''] = (fields[1] ?? '').split(':')
+    if (fields[3] === LISTEN && fields[9] !== undefined)
+      places.set(fields[9], `${hostOf(host)}:${Number.parseInt(port, 16)}`)
+  }
+  await read('tcp', takeTcp)
+  await read('tcp6', takeTcp)
+  await read('unix', (fields) => {
+    // 00010000: it accepts connections.
+    if (fields[3] === '00010000' && fields[6] !== undefined && fields[7] !== undefined)
+      places.set(fields[6], `unix:${fields[7]}`)
+  })
+  return places
+}
+
+const inodesOf = async (pid: number): Promise<readonly string[]> => {
+  const directory = `/proc/${pid}/fd`
+  const names = await readdir(directory).catch(() => [])
+  const links = await Promise.all(names.map((name) => readlink(`${directory}/${name}`).catch(() => '')))
+  return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? [])
+}
+
+const processes = async (): Promise<readonly number[]> =>
+  (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number)
+
+/** Of a process that is being looked at it may end meanwhile: null. */
+const groupOf = async (pid: number): Promise<number | null> => {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[2] === undefined ? null : Number(fields[2])
+}
+
+/** Where the processes of a group listen; null where `/proc` does not tell. */
+export const listeningPlaces = async (group: number): Promise<readonly string[] | null> => {
+  if (process.platform !== 'linux') return null
+  const [places, all] = await Promise.all([listeners(), processes()])
+  if (all.length === 0) return null
+  const groups = await Promise.all(all.map(groupOf))
+  const members = all.filter((_, n) => groups[n] === group)
+  const inodes = (await Promise.all(members.map(inodesOf))).flat()
+  return [...new Set(inodes.flatMap((inode) => places.get(inode) ?? []))].sort()
+}
+
+/** Who listens at a port, as `redis-server (pid 4711)`; null where `/proc` does not tell. */
+export const holderOf = async (port: number): Promise<string | null> => {
+  if (process.platform !== 'linux') return null
+  const places = await listeners()
+  const inodes = new Set(
+    [...places].filter(([, place]) => place.endsWith(`:${port}`)).map(([inode]) => inode),
+  )
+  if (inodes.size === 0) return null
+  for (const pid of await processes()) {
+    if (!(await inodesOf(pid)).some((inode) => inodes.has(inode))) continue
+    const name = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()
+    return `${name || 'a process'} (pid ${pid})`
+  }
+  return null
+}
