@@ -59,6 +59,8 @@ export class World {
   temper: Temper = WELL
   readonly clients: Client[] = []
   starts = 0
+  /** The states it was in and the commands it was given. */
+  readonly seen = new Set<string>()
   #process: Process | null = null
   #isGateOpen = false
   #openSince = 0
@@ -70,10 +72,11 @@ export class World {
     return this.#process !== null
   }
 
-  connect(): Client {
+  /** `isLate`: it looked at the gate before it was opened. */
+  connect(isLate = false): Client {
     const client: Client = { cameAt: this.now, at: 'waiting', reason: '' }
     this.clients.push(client)
-    if (this.#isGateOpen) client.at = 'served'
+    if (this.#isGateOpen && !isLate) client.at = 'served'
     else this.tell({ type: 'wanted' })
     return client
   }
@@ -86,6 +89,12 @@ export class World {
     const wasServed = client.at === 'served'
     client.at = 'left'
     if (wasServed) this.#left()
+  }
+
+  leaveAll(): void {
+    for (const client of this.clients)
+      if (client.at === 'waiting' || client.at === 'served') client.at = 'left'
+    this.#left()
   }
 
   crash(): void {
@@ -104,7 +113,11 @@ export class World {
   tell(event: WithoutTime): void {
     const { state, commands } = transition(this.state, { ...event, now: this.now } as WakeEvent, TIMES)
     this.state = state
-    for (const command of commands) this.#run(command)
+    this.seen.add(state.at)
+    for (const command of commands) {
+      this.seen.add(command.type)
+      this.#run(command)
+    }
     this.#check()
   }
 
