@@ -48,6 +48,9 @@ it('is bounded in length, and says how much is left out', () => {
       connections: () => [],
       counters: () => ({ listeners: {}, upstreams: many, recording: null }),
       kill: () => false,
+      service: () => {
+        throw new Error('there is none')
+      },
       reload: unused,
       close: unused,
       destroy: unused,

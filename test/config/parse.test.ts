@@ -342,7 +342,10 @@ describe('a config with mistakes', () => {
       { upstreams: { a: [':1'] } },
       'upstreams.a: found a list; expected an address, or { endpoints: [address, …] }',
     ],
-    [{ upstreams: { a: {} } }, 'upstreams.a.endpoints: missing; expected a list of addresses, e.g. [127.0.0.1:6379]'],
+    [
+      { upstreams: { a: {} } },
+      'upstreams.a.endpoints: missing; expected a list of addresses, e.g. [127.0.0.1:6379]',
+    ],
     [
       { upstreams: { a: { endpoints: [] } } },
       'upstreams.a.endpoints: found an empty list; expected at least one',

@@ -60,7 +60,10 @@ describe('how an upstream is woken', () => {
   })
 
   it('readiness can be a line of output, a command or a notification', () => {
-    expect(wakeWith({ exec, readyWhen: { output: 'Ready' } }).ready).toEqual({ by: 'output', pattern: 'Ready' })
+    expect(wakeWith({ exec, readyWhen: { output: 'Ready' } }).ready).toEqual({
+      by: 'output',
+      pattern: 'Ready',
+    })
     expect(wakeWith({ exec, readyWhen: { command: ['pg_isready'] } }).ready).toEqual({
       by: 'command',
       argv: ['pg_isready'],
@@ -74,7 +77,9 @@ describe('how an upstream is woken', () => {
       expect(a?.endpoints.map(({ address }) => address)).toEqual([{ kind: 'unix', path: 'cat' }])
       if (mode === 'inetd') expect(a?.maxConnections).toBe(100)
     }
-    const { a } = parseConfig(configWith({ maxConnections: 3, wake: { exec: ['cat'], mode: 'inetd' } })).upstreams
+    const { a } = parseConfig(
+      configWith({ maxConnections: 3, wake: { exec: ['cat'], mode: 'inetd' } }),
+    ).upstreams
     expect(a?.maxConnections).toBe(3)
   })
 
@@ -94,9 +99,17 @@ describe('how an upstream is woken', () => {
 describe('how an upstream cannot be woken', () => {
   it.each([
     [{}, undefined, /^wake: nothing says what to start; expected exec/],
-    [{ exec, command: { start: ['a'], stop: ['b'], isUp: ['c'] } }, undefined, /^wake: both exec and command/],
+    [
+      { exec, command: { start: ['a'], stop: ['b'], isUp: ['c'] } },
+      undefined,
+      /^wake: both exec and command/,
+    ],
     [{ exec: [] }, undefined, /^wake\.exec: .*expected the words of a command/],
-    [{ exec: 'redis-server' }, undefined, /^wake\.exec: found 'redis-server'; expected the words of a command/],
+    [
+      { exec: 'redis-server' },
+      undefined,
+      /^wake\.exec: found 'redis-server'; expected the words of a command/,
+    ],
     [{ exec: [''] }, undefined, /^wake\.exec: .*expected the words of a command/],
     [{ exec, wakeMatch: ['GET '] }, undefined, /^wake\.wakeMatch: given, but without wakeOn: data/],
     [{ exec, readyWhen: { output: '(' } }, undefined, /^wake\.readyWhen/],
@@ -104,10 +117,18 @@ describe('how an upstream cannot be woken', () => {
     [{ exec, start: '0s' }, undefined, /^wake\.start/],
     [{ exec, env: { 'A=B': 'c' } }, undefined, /^wake\.env/],
     [{ exec, idel: '1s' }, undefined, /^wake: unknown key 'idel'; did you mean 'idle'/],
-    [{ exec, mode: 'inetd' }, { endpoints: [':1'] }, /^endpoints: endpoints, but with mode: inetd each client/],
+    [
+      { exec, mode: 'inetd' },
+      { endpoints: [':1'] },
+      /^endpoints: endpoints, but with mode: inetd each client/,
+    ],
     [{ exec, mode: 'inetd' }, { pool: { mode: 'prewarm' } }, /^pool: pool, but with mode: inetd/],
     [{ exec, mode: 'inetd', idle: '1s' }, {}, /^wake\.idle: idle, but with mode: inetd/],
-    [{ exec, mode: 'listener' }, { maxConnections: 1 }, /^maxConnections: maxConnections, but with mode: listener/],
+    [
+      { exec, mode: 'listener' },
+      { maxConnections: 1 },
+      /^maxConnections: maxConnections, but with mode: listener/,
+    ],
     [{ exec }, {}, /^endpoints: missing; expected a list of addresses/],
     [
       { command: { start: ['a'], stop: ['b'], isUp: ['c'] }, readyWhen: 'notify' },

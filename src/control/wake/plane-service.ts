@@ -57,6 +57,8 @@ export class PlaneService implements Course {
     const pass = this.#gate.enter(this.#upstream.plane)
     if (pass === null) return this.#hold(reach)
     this.#forgetWaiting(reach)
+    // Who has just come is not idle yet.
+    this.#gate.noteByte(this.#upstream.now())
     const next = this.#upstream.next(reach)
     if (next.kind === 'dial' && next.place !== null)
       return { ...next, place: new PassedPlace(this, pass, next.place) }

@@ -1,7 +1,7 @@
 /** A gateway whose upstream is started on demand: by an activator of the test's own, so that it decides what happens when. */
 
-import type { Activation, ActivationEvents, Activator } from '../../../src/ports/activator.js'
 import { describe, expect, it } from 'vitest'
+import type { Activation, ActivationEvents, Activator } from '../../../src/ports/activator.js'
 import { eventually, type Scope, testScope } from '../../support/scope.js'
 import { gone, greetingOf, type Service, start, startService, tally } from '../upstreams/gateway/start.js'
 

@@ -35,7 +35,12 @@ describe('a batch of records', () => {
     const records = [
       record(),
       record({ id: 8, listener: 'web', client: { kind: 'unix', path: '' } }),
-      record({ id: 9, upstream: null, times: { routed: null, woke: null, dialled: null, total: 0 }, reason: 'denied' }),
+      record({
+        id: 9,
+        upstream: null,
+        times: { routed: null, woke: null, dialled: null, total: 0 },
+        reason: 'denied',
+      }),
     ]
     expect(carried(...records)).toEqual(records)
   })

@@ -102,7 +102,7 @@ describeWith(['redis-server'], 'a server that is killed under load', () => {
       // All clients of that moment may have been sent there together; afterwards, each time it is tried, few.
       const tries = Math.ceil((lookedAt - began) / BACKOFF_MS)
       // Those that it died on may have told enough.
-    expect(failed + refused).toBeGreaterThan(0)
+      expect(failed + refused).toBeGreaterThan(0)
       expect(failed).toBeLessThanOrEqual(LOOPS + 8 * PLANES * tries)
 
       await victim.start()
