@@ -1,0 +1,29 @@
+// A service that notes which processes of it there are: a file `began-PID` for each, and a line in `overlaps` when it finds
+// another one running. It greets each client with `pid N`, then echoes. Its arguments: port, ms until it listens, directory.
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+
+const [port, delayMs, directory] = process.argv.slice(2)
+
+const isAlive = (pid) => {
+  try {
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
+  }
+}
+
+writeFileSync(join(directory, `began-${process.pid}`), '')
+for (const name of readdirSync(directory)) {
+  const pid = Number(/^began-(\d+)$/.exec(name)?.[1] ?? process.pid)
+  if (pid !== process.pid && isAlive(pid))
+    appendFileSync(join(directory, 'overlaps'), `${process.pid} found ${pid}\n`)
+}
+
+const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  socket.on('error', () => {})
+  socket.write(`pid ${process.pid}\n`)
+  socket.pipe(socket)
+})
+setTimeout(() => server.listen({ port: Number(port), host: '127.0.0.1', backlog: 4096 }), Number(delayMs))
