@@ -138,11 +138,13 @@ const ACTS: Readonly<Record<string, (play: Play) => Promise<void>>> = {
 
 const NAMES = Object.keys(ACTS)
 
+/** Ends that are the service's doing, by death mostly: whoever is being connected to it just then sees that in one of these ways. */
+const SERVICE = 'wake_failed|service_exited|dial_failed|upstream_reset|upstream_fin'
 /** Why somebody may not have been served, or not to the end. */
 const REASONS = {
-  refused: /^(wake_failed|service_exited|connect_failed|upstream_reset|upstream_fin)$/,
-  left: /^(client_|wake_failed|service_exited|connect_failed)/,
-  served: /^(client_|service_exited|idle_timeout|upstream_)/,
+  refused: new RegExp(`^(${SERVICE})$`),
+  left: new RegExp(`^(client_fin|client_reset|${SERVICE})$`),
+  served: /^(client_fin|client_reset|service_exited|upstream_reset|upstream_fin)$/,
 }
 
 describe('a service whose clients come and go, and which is killed now and then', () => {

@@ -1,10 +1,14 @@
 // A service that notes which processes of it there are: a file `began-PID` for each, and a line in `overlaps` when it finds
 // another one running. It greets each client with `pid N`, then echoes. Its arguments: port, ms until it listens, directory.
+// It ignores the signal that WOKEN_IGNORES names.
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 
 const [port, delayMs, directory] = process.argv.slice(2)
+
+const { WOKEN_IGNORES } = process.env
+if (WOKEN_IGNORES) process.on(WOKEN_IGNORES, () => {})
 
 const isAlive = (pid) => {
   try {
