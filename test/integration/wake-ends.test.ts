@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../support/payload.js'
 import { eventually, testScope, within } from '../support/scope.js'
+import { shareOf } from '../support/setting.js'
 import { dial, exchange } from '../support/sockets.js'
 import { startWake } from '../support/tidegate.js'
 import { hasStopped, isReady, isStarting, notedService, stopped } from '../support/waking.js'
@@ -25,36 +26,37 @@ const withWord = (word: string): readonly string[] =>
 const nothingLeft = (word: string) =>
   eventually('nothing to be left of the service', () => withWord(word).length === 0)
 
-const KILLS = 10
 const START_MS = 60
 
-/** As a child of its own, and a grandchild that a shell has started. */
-const WAYS = [
-  { of: 'a process', shell: [] },
-  { of: 'a shell and its child', shell: ['/bin/sh', '-c', '"$@" & wait', 'sh'] },
-]
+/** A child of its own, and a grandchild that a shell has started. */
+const WAYS = {
+  'a process': [],
+  'a shell and its child': ['/bin/sh', '-c', '"$@" & wait', 'sh'],
+} as const
+
+const random = seededRandom(31)
+/** Before it has become the command, while that starts, and when it runs. */
+const ROUNDS = Array.from({ length: 12 }, (_, n) => ({
+  way: n % 2 === 0 ? ('a process' as const) : ('a shell and its child' as const),
+  afterMs: Math.round((n < 4 ? 15 : 200) * random()),
+}))
 
 describe('kill -9 of a gateway that has woken a service', () => {
-  it.each(WAYS)(
-    `leaves nothing of $of, in ${KILLS / 2} rounds at random moments`,
-    async ({ of, shell }) => {
-      const random = seededRandom(of.length)
-      for (let round = 0; round < KILLS / 2; round++) {
-        const ends = testScope()
-        const service = await notedService(ends, START_MS)
-        const directory = service.command.at(-1)!
-        const gateway = await startWake(ends, service.port, [...shell, ...service.command])
-        const client = await dial(ends, gateway.port)
-        client.resume()
-        await gateway.lines('it starts', isStarting)
-        // Not a wait for something to happen: the moment is what the rounds differ in.
-        await pause(random() * 200)
-        gateway.daemon.child.kill('SIGKILL')
-        await gateway.daemon.exited
-        await nothingLeft(directory)
-      }
+  it.each(shareOf(ROUNDS))(
+    'leaves nothing of $way, $afterMs ms after it began to start it',
+    async (round) => {
+      const ends = testScope()
+      const service = await notedService(ends, START_MS)
+      const gateway = await startWake(ends, service.port, [...WAYS[round.way], ...service.command])
+      const client = await dial(ends, gateway.port)
+      client.resume()
+      await gateway.lines('it starts', isStarting)
+      // Not a wait for something to happen: the moment is what the rounds differ in.
+      await pause(round.afterMs)
+      gateway.daemon.child.kill('SIGKILL')
+      await gateway.daemon.exited
+      await nothingLeft(service.command.at(-1)!)
     },
-    60_000,
   )
 })
 

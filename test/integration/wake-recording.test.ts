@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, it } from 'vitest'
@@ -9,7 +10,6 @@ import { startWake } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
 import { isReady, notedService } from '../support/waking.js'
 
-const START_MS = 400
 /** More than one buffer of a socket, and no multiple of anything. */
 const WRITES = Array.from({ length: 40 }, (_, n) => payload(200 + n, 5_003 + 977 * n))
 const LATER = payload(300, 100_003)
@@ -17,9 +17,11 @@ const LATER = payload(300, 100_003)
 describeWith(['tshark'], 'a recording of a client that came before its service ran', () => {
   it('has all it sent meanwhile, in order and ahead of what it sent later, as the service got it', async () => {
     const ends = testScope()
-    const service = await notedService(ends, START_MS)
+    const service = await notedService(ends)
     const file = join(ends.tempDir(), 'recording.pcapng')
-    const gateway = await startWake(ends, service.port, service.command, ['--idle', '100ms', '--out', file])
+    const may = join(ends.tempDir(), 'may-listen')
+    const flags = ['--idle', '100ms', '--out', file, '--env', `WOKEN_AWAITS=${may}`]
+    const gateway = await startWake(ends, service.port, service.command, flags)
     const socket = await dial(ends, gateway.port)
     const answer = readAll(socket)
     for (const bytes of WRITES) {
@@ -28,6 +30,7 @@ describeWith(['tshark'], 'a recording of a client that came before its service r
       await pause(2)
     }
     expect(gateway.log.some(isReady)).toBe(false)
+    writeFileSync(may, '')
     await gateway.lines('it is ready', isReady)
     socket.end(LATER)
     const sent = Buffer.concat([...WRITES, LATER])

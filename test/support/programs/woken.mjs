@@ -1,13 +1,13 @@
 // A service that notes which processes of it there are: a file `began-PID` for each, and a line in `overlaps` when it finds
 // another one running. It greets each client with `pid N`, then echoes. Its arguments: port, ms until it listens, directory.
-// It ignores the signal that WOKEN_IGNORES names.
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+// It ignores the signal that WOKEN_IGNORES names, and listens no sooner than the file WOKEN_AWAITS is there.
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 
 const [port, delayMs, directory] = process.argv.slice(2)
 
-const { WOKEN_IGNORES } = process.env
+const { WOKEN_IGNORES, WOKEN_AWAITS } = process.env
 if (WOKEN_IGNORES) process.on(WOKEN_IGNORES, () => {})
 
 const isAlive = (pid) => {
@@ -30,4 +30,8 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
   socket.write(`pid ${process.pid}\n`)
   socket.pipe(socket)
 })
-setTimeout(() => server.listen({ port: Number(port), host: '127.0.0.1', backlog: 4096 }), Number(delayMs))
+const begin = () => {
+  if (WOKEN_AWAITS && !existsSync(WOKEN_AWAITS)) setTimeout(begin, 5)
+  else server.listen({ port: Number(port), host: '127.0.0.1', backlog: 4096 })
+}
+setTimeout(begin, Number(delayMs))
