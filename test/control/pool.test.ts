@@ -420,6 +420,37 @@ describe('reuse', () => {
   }, 60_000)
 
   it.each([
+    { mode: 'prewarm' as const, rest: {} },
+    { mode: 'reuse' as const, rest: { stateless: true, quiet: '1ms' } },
+  ])(
+    'gives a $mode client another connection when the upstream ends or resets the one it has, before it speaks',
+    async ({ mode, rest }) => {
+      const scope = testScope()
+      const random = seededRandom(11)
+      const heard = new Set<Socket>()
+      const server = await startServer(scope, (socket) => {
+        socket.once('data', () => heard.add(socket))
+        echo(socket)
+      })
+      const { port, idle } = await start(scope, server.port, { mode, ...rest, min: 4, max: 8 } as PoolInput)
+      await idle(4)
+      for (let round = 0; round < 40; round++) {
+        const clients = await Promise.all(Array.from({ length: 4 }, () => dial(scope, port)))
+        // They have theirs, or are about to.
+        for (const socket of server.sockets) {
+          if (heard.has(socket)) continue
+          if (random() < 0.5) socket.destroy()
+          else socket.resetAndDestroy()
+        }
+        for (const client of clients) expect(await ask(client, 'hello\n')).toBe('hello\n')
+        for (const client of clients) client.end()
+        await eventually('they have left', () => clients.every(({ closed }) => closed))
+      }
+    },
+    60_000,
+  )
+
+  it.each([
     { cap: 10, clients: 500, atOnce: 500 },
     { cap: 1, clients: 60, atOnce: 20 },
   ])(

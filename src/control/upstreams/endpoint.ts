@@ -86,13 +86,13 @@ export class PlaneEndpoint implements Candidate {
     return sendProxyProtocol === null ? null : encodeProxyHeader(sendProxyProtocol, client, local)
   }
 
-  /** A client's dial has succeeded. */
-  connected(conn: Conn): Pooled | null {
+  /** A client's dial has succeeded. `isNamed`: the connection has begun with the client's name. */
+  connected(conn: Conn, isNamed: boolean): Pooled | null {
     const { board } = this.#host
     const { slot } = this.member
     board.count(slot, 'connected')
     if (!board.hasNoFailures(slot) && !board.lastWasRefusal(slot)) this.worked()
-    return this.#pool?.adopt(conn) ?? null
+    return isNamed ? null : (this.#pool?.adopt(conn) ?? null)
   }
 
   /** Whether something has failed lately. */

@@ -17,6 +17,8 @@ import type { Conn, Dial, DialDone, DialOptions, Engine, UpstreamLeft } from '..
 export interface UpstreamUse {
   /** The connection can be taken back when its client has left, and the upstream has been silent for so long, ms; null: never. */
   readonly reuseAfterMs: number | null
+  /** It had waited in a pool: it may be gone without a word, and another one is as good. */
+  readonly isReplaceable: boolean
   /** It has served nobody before. */
   readonly isFresh: boolean
   /** Called once, when the session has its link. It is cut if the endpoint is found to be down, where that is wished. */
