@@ -152,10 +152,10 @@ export class DataPlane implements Plane {
     for (const session of this.#sessions.values()) session.cut('drained')
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#engine.onShortage(null)
-    this.#upstreams.close()
-    return this.#engine.close()
+    await this.#upstreams.close()
+    await this.#engine.close()
   }
 
   setUpstream(settings: UpstreamSettings, board: UpstreamBoard): void {

@@ -9,7 +9,7 @@ import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
-import { activatorOf } from '../wake/activators.js'
+import { activatorOf, inetdSettings } from '../wake/activators.js'
 import type { ServiceStatus } from '../wake/service-figures.js'
 import { ServiceGate } from '../wake/service-gate.js'
 import { isWoken, type WakeSettings } from '../wake/settings.js'
@@ -128,7 +128,7 @@ export class ManagedUpstream {
   }
 
   #setService(config: UpstreamConfig): void {
-    if (!isWoken(config)) return this.#service?.retire()
+    if (!isWoken(config) || config.wake.mode !== 'service') return this.#service?.retire()
     const activator = activatorOf(config, this.#options.activators)
     if (this.#service !== null) return this.#service.become(config, activator)
     this.#service = new Supervisor(config, activator, {
@@ -229,12 +229,13 @@ export class ManagedUpstream {
       sendProxyProtocol: this.#config.sendProxyProtocol,
       dial: this.#dial,
       wake: this.#wakeSettings(),
+      inetd: isWoken(this.#config) && this.#config.wake.mode === 'inetd' ? inetdSettings(this.#config) : null,
     }
   }
 
   #wakeSettings(): WakeSettings | null {
     const { wake } = this.#config
-    if (wake === null) return null
+    if (wake?.mode !== 'service') return null
     const { on, match, from, startMs } = wake
     return { gate: this.#gate.buffer, on, match, from, dataTimeoutMs: startMs }
   }

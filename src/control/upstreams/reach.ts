@@ -67,6 +67,8 @@ export type Next =
 export interface DialPlace {
   /** Of the endpoint's member. */
   readonly slot: number
+  /** In place of the engine's, where there is no address to dial. `local`: what the client has connected to. */
+  dial?(client: Address, local: Address, done: DialDone): Dial
   /** What is sent before anything of the client, which has connected to `local`. */
   header(client: Address, local: Address): Uint8Array | null
   connected(conn: Conn): UpstreamUse
@@ -216,7 +218,9 @@ export class Reach {
       if (conn === null) this.#dialFailed(error)
       else this.#connected(address, conn)
     }
-    this.#dial = this.#engine.dial(address, this.#options, done, this.#conn)
+    this.#dial =
+      place?.dial?.(this.client, this.#conn.local, done) ??
+      this.#engine.dial(address, this.#options, done, this.#conn)
   }
 
   #dialFailed(error: TidegateError | null): void {
