@@ -432,20 +432,23 @@ describe('reuse', () => {
         socket.once('data', () => heard.add(socket))
         echo(socket)
       })
-      const { port, idle } = await start(scope, server.port, { mode, ...rest, min: 4, max: 8 } as PoolInput)
-      await idle(4)
-      for (let round = 0; round < 40; round++) {
-        const clients = await Promise.all(Array.from({ length: 4 }, () => dial(scope, port)))
-        // They have theirs, or are about to.
+      const min = 2 * PLANES
+      const { port, idle, endpoint } = await start(scope, server.port, { mode, ...rest, min, max: min })
+      for (let round = 0; round < 4; round++) {
+        await idle(min)
+        const client = await dial(scope, port)
+        await eventually('it has a connection', () => endpoint().active === 1)
+        // The client's and the idle ones, at once.
         for (const socket of server.sockets) {
           if (heard.has(socket)) continue
           if (random() < 0.5) socket.destroy()
           else socket.resetAndDestroy()
         }
-        for (const client of clients) expect(await ask(client, 'hello\n')).toBe('hello\n')
-        for (const client of clients) client.end()
-        await eventually('they have left', () => clients.every(({ closed }) => closed))
+        expect(await ask(client, 'hello\n')).toBe('hello\n')
+        client.end()
+        await eventually('it has left', () => client.closed)
       }
+      expect(endpoint().counts.spare + endpoint().counts.reused).toBeGreaterThanOrEqual(4)
     },
     60_000,
   )
