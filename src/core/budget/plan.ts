@@ -3,7 +3,7 @@
  *
  * - limit: how many descriptors the process may have open (RLIMIT_NOFILE)
  * - reserved: what is not for connections: the process's own files, the engines, what is opened later or for a moment
- * - kept: the part of the reserved that is not open yet, so that nobody else may take it
+ * - kept: the part of the reserved that is not open yet, or only for moments, so that nobody else may take it
  * - pools: the connections that pools keep ready, `min` for each endpoint. They are lent: clients come first
  * - clients: how many fit into the rest. Each takes two descriptors, its own and its upstream's
  */
@@ -33,10 +33,7 @@ const WAITING_SHIFT = 4
 
 const MOST_IN_RESERVE = 32
 
-/**
- * For what nobody plans: a look-up's socket, a module, threads that accept at the very same moment. Of a small limit an
- * eighth.
- */
+/** For what nobody plans: a look-up's socket, a module. Of a small limit an eighth. */
 export const reserveOf = (limit: number): number => Math.min(MOST_IN_RESERVE, limit >> 3)
 
 /** What the reserved are for. */
@@ -48,6 +45,8 @@ export interface Reserved {
   readonly recording: number
   readonly checks: number
   readonly admin: number
+  /** One for each thread that accepts, open for a moment: to find out whether there is room, or a client that is refused. */
+  readonly passing: number
   /** Clients that wait accepted, where an engine cannot leave them in the kernel's backlog. */
   readonly waiting: number
   readonly reserve: number
@@ -93,6 +92,7 @@ const fixedFor = ({ limit, open, workers, listeners, isRecording, checks }: Budg
   recording: isRecording ? RECORDING_DESCRIPTORS : 0,
   checks,
   admin: ADMIN_DESCRIPTORS,
+  passing: 1 + workers,
   reserve: reserveOf(limit),
 })
 
@@ -109,7 +109,7 @@ export const planBudget = (needs: BudgetNeeds): BudgetPlan => {
     reserved,
     totalReserved,
     waiting: reserved.waiting,
-    kept: checks + ADMIN_DESCRIPTORS,
+    kept: checks + ADMIN_DESCRIPTORS + fixed.passing,
     pools,
     clients: Math.max(0, Math.floor((connections - pools) / DESCRIPTORS_PER_CLIENT)),
     connections,
