@@ -4,18 +4,26 @@ import { connect, type Socket } from 'node:net'
 import { eventually, type Scope } from './scope.js'
 import { LOOPBACK } from './sockets.js'
 
+const COME_AGAIN_MS = 50
+
 /** Clients that say something, and are served when they hear it back. */
 export class Crowd {
   readonly size: number
   readonly served: Socket[] = []
   turnedAway = 0
+  readonly #sockets = new Set<Socket>()
+  #insists: boolean
   #left = 0
 
-  /** They come to `ports` in turn. */
-  constructor(scope: Scope, ports: readonly number[], size: number) {
+  /** They come to `ports` in turn; `insists`: and again, when they are turned away. */
+  constructor(scope: Scope, ports: readonly number[], size: number, insists = false) {
     this.size = size
-    const sockets = Array.from({ length: size }, (_, n) => this.#join(ports[n % ports.length] ?? 0))
-    scope.defer(() => sockets.forEach((socket) => void socket.destroy()))
+    this.#insists = insists
+    scope.defer(() => {
+      this.#insists = false
+      for (const socket of this.#sockets) socket.destroy()
+    })
+    for (let n = 0; n < size; n++) this.#join(ports[n % ports.length] ?? 0)
   }
 
   /** Those that have been served so far. */
@@ -36,8 +44,9 @@ export class Crowd {
     this.leave()
   }
 
-  #join(port: number): Socket {
+  #join(port: number): void {
     const socket = connect(port, LOOPBACK).on('error', () => {})
+    this.#sockets.add(socket)
     let isServed = false
     socket.write('?')
     socket.on('data', () => {
@@ -45,8 +54,10 @@ export class Crowd {
       isServed = true
     })
     socket.once('close', () => {
-      if (!isServed) this.turnedAway++
+      this.#sockets.delete(socket)
+      if (isServed) return
+      if (this.#insists) setTimeout(() => this.#join(port), COME_AGAIN_MS)
+      else this.turnedAway++
     })
-    return socket
   }
 }

@@ -16,6 +16,8 @@ export interface UpstreamSetOptions {
   readonly logger: Logger
   readonly lookup: Lookup
   readonly now: () => number
+  /** An upstream has other addresses, maybe more. May call `keepWarm`. */
+  readonly sized: () => void
 }
 
 /** For connections that no listener's client waits for: a listener's own settings are for its clients. */
@@ -53,6 +55,16 @@ export class UpstreamSet {
   /** All but these are not in the config any more. */
   keep(names: ReadonlySet<string>): void {
     for (const [name, upstream] of this.#byName) if (!names.has(name)) upstream.drop()
+  }
+
+  /** How many addresses it has; 0: none, or not known. */
+  sizeOf(name: string): number {
+    return this.#byName.get(name)?.size ?? 0
+  }
+
+  /** What the pools keep ready of each address from now on, by upstream. */
+  keepWarm(warm: ReadonlyMap<string, number>): void {
+    for (const [name, min] of warm) this.#byName.get(name)?.keepWarm(min)
   }
 
   turned(name: string, slot: number, turn: Turn): void {

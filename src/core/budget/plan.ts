@@ -4,7 +4,7 @@
  * - limit: how many descriptors the process may have open (RLIMIT_NOFILE)
  * - reserved: what is not for connections: the process's own files, the engines, what is opened later or for a moment
  * - kept: the part of the reserved that is not open yet, or only for moments, so that nobody else may take it
- * - pools: the connections that pools keep ready, `min` for each endpoint. They are lent: clients come first
+ * - pools: the connections that pools keep ready, `min` for each endpoint, and each address of one that is a name (warm.ts). They are lent: clients come first
  * - clients: how many fit into the rest. Each takes two descriptors, its own and its upstream's
  */
 
@@ -63,7 +63,7 @@ export interface BudgetNeeds {
   readonly isRecording: boolean
   /** Endpoints that are checked: one connection at a time each. */
   readonly checks: number
-  /** `min` of each pool, times its endpoints. */
+  /** `min` of each pool, times its endpoints, or their addresses. */
   readonly pools: number
 }
 
@@ -115,6 +115,11 @@ export const planBudget = (needs: BudgetNeeds): BudgetPlan => {
     connections,
   }
 }
+
+/** What pools may keep ready at most, beside one client. */
+export const roomForPools = ({ limit, totalReserved, waiting }: BudgetPlan): number =>
+  // The less is left, the fewer wait accepted.
+  limit - totalReserved + waiting - DESCRIPTORS_PER_CLIENT
 
 /** `24 process, 2 engine`: what is not nothing. */
 export const reservedText = (reserved: Reserved): string =>
