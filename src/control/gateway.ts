@@ -14,7 +14,7 @@ import type { Engine } from '../ports/engine.js'
 import { type Logger, SILENT } from '../ports/logger.js'
 import { BudgetKeeper } from './budget-keeper.js'
 import { DataPlane } from './data-plane.js'
-import { readDescriptors } from './descriptors.js'
+import { type FittedPlan, readDescriptors } from './descriptors.js'
 import { ControlDesk } from './desk.js'
 import { chooseEngine, type EngineChoice, lendingEngine } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
@@ -143,6 +143,9 @@ class RunningGateway implements ManagedGateway {
   #config: GatewayConfig
   #applying: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
+  #plan: FittedPlan | null = null
+  /** A config is being taken over, and told when that is done. */
+  #isTakingOver = true
 
   constructor(
     config: GatewayConfig,
@@ -176,6 +179,7 @@ class RunningGateway implements ManagedGateway {
       lookup: options.lookup ?? systemLookupAll,
       now: processNow,
       activators,
+      sized: () => this.#replan(),
     })
     this.#lent = new LentListeners({ engine: lender(choice), logger, now: processNow })
     this.#listeners = new ListenerSet(this.#plane, this.#lent, desk, logger)
@@ -190,12 +194,12 @@ class RunningGateway implements ManagedGateway {
   }
 
   async open(): Promise<void> {
-    const plan = this.#budget.plan(this.#config)
+    this.#budget.plan(this.#config)
     await this.#plane.start()
-    if (plan !== null) this.#plane.setBudget(plan)
+    this.#replan()
     await this.#upstreams.become(this.#config)
     await this.#listeners.open(this.#config)
-    this.#budget.tell(this.#config, plan)
+    this.#tookOver()
   }
 
   connections(): readonly LiveConnection[] {
@@ -242,21 +246,38 @@ class RunningGateway implements ManagedGateway {
 
   async #apply(config: GatewayConfig): Promise<void> {
     if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
-    const plan = this.#budget.plan(config)
+    this.#budget.plan(config)
     for (const key of ['record', 'log', 'engine', 'workers'] as const)
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
     this.#config = config
-    if (plan !== null) this.#plane.setBudget(plan)
+    this.#isTakingOver = true
+    this.#replan()
     await this.#upstreams.become(config)
     try {
       await this.#listeners.become(config)
     } finally {
+      this.#isTakingOver = false
       // Not before: until a listener is told otherwise, its clients go where they went.
       this.#upstreams.keep(new Set([...Object.keys(config.upstreams), ...this.#listeners.upstreams]))
     }
     this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
-    this.#budget.tell(config, plan)
+    this.#tookOver()
+  }
+
+  /** With the addresses that upstreams have now. */
+  #replan(): void {
+    const fitted = this.#budget.fit(this.#config, (name) => this.#upstreams.sizeOf(name))
+    if (fitted === null || isDeepStrictEqual(fitted, this.#plan)) return
+    this.#plan = fitted
+    this.#plane.setBudget(fitted.plan)
+    this.#upstreams.keepWarm(fitted.warm)
+    if (!this.#isTakingOver) this.#budget.tellChange(this.#config, fitted)
+  }
+
+  #tookOver(): void {
+    this.#isTakingOver = false
+    this.#budget.tell(this.#config, this.#plan)
   }
 
   async #close(drainTimeoutMs: number): Promise<void> {

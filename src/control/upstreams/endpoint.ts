@@ -120,9 +120,9 @@ export class PlaneEndpoint implements Candidate {
   }
 
   /** Connections that other planes keep, and clients of this one could have. */
-  get othersHaveIdle(): boolean {
+  get idleElsewhere(): number {
     const { board, plane } = this.#host
-    return board.othersHaveIdle(plane, this.member.slot)
+    return board.idleElsewhere(plane, this.member.slot)
   }
 
   get cutsWhenDown(): boolean {

@@ -70,10 +70,11 @@ export class PlaneUpstreams {
     return evicted
   }
 
-  /** Whether there can be idle connections, here or on other planes. */
-  get arePooled(): boolean {
-    for (const { settings } of this.#byName.values()) if (settings.pool.mode !== 'off') return true
-    return false
+  /** How many idle connections the other planes have. */
+  get idleElsewhere(): number {
+    let idle = 0
+    for (const upstream of this.#byName.values()) idle += upstream.idleElsewhere
+    return idle
   }
 
   /** All idle connections are closed, and no more are made. Resolves when the processes of clients have ended. */

@@ -21,6 +21,8 @@ export interface UpstreamSetOptions {
   readonly now: () => number
   /** The program's own, by the upstream's name. */
   readonly activators: Readonly<Record<string, Activator>>
+  /** An upstream has other addresses, maybe more. May call `keepWarm`. */
+  readonly sized: () => void
 }
 
 /** Connections that are open have the rest. */
@@ -78,6 +80,16 @@ export class UpstreamSet {
       ? `the service of upstream '${name}' is not started on demand; expected one with wake`
       : `there is no upstream '${name}'`
     throw new TidegateError('not_found', message, { fault: 'usage', where: name })
+  }
+
+  /** How many addresses it has; 0: none, or not known. */
+  sizeOf(name: string): number {
+    return this.#byName.get(name)?.size ?? 0
+  }
+
+  /** What the pools keep ready of each address from now on, by upstream. */
+  keepWarm(warm: ReadonlyMap<string, number>): void {
+    for (const [name, min] of warm) this.#byName.get(name)?.keepWarm(min)
   }
 
   turned(name: string, slot: number, turn: Turn): void {
