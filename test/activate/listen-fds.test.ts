@@ -7,8 +7,9 @@ import { get } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { passListeners } from '../../src/activate/listen-fds.js'
+import { lendListener, passListeners } from '../../src/activate/listen-fds.js'
 import { createLinuxEngine } from '../../src/engine/linux/engine.js'
+import { createPortableEngine } from '../../src/engine/portable/engine.js'
 import type { LentListener } from '../../src/ports/engine.js'
 import { eventually, type Scope, testScope } from '../support/scope.js'
 
@@ -119,6 +120,19 @@ describe('what a child is told of its sockets', () => {
   })
 })
 
+describe('a socket that is to be handed over', () => {
+  it('needs an engine that can leave clients unaccepted, and says which', async () => {
+    const engine = createPortableEngine()
+    const spec = { address: { kind: 'tcp', host: '127.0.0.1', port: 8080 } } as const
+    await expect(lendListener(engine, spec)).rejects.toMatchObject({
+      code: 'engine_unavailable',
+      message:
+        'cannot hand 127.0.0.1:8080 over to a child: the portable engine accepts whoever comes; the linux engine is needed',
+    })
+    await engine.close()
+  })
+})
+
 describe.skipIf(!isLinux)('a server that is given the socket', () => {
   it('is started by a client that waits, ends by itself, and is started again, fifty times; no client is refused or lost', {
     timeout: 120_000,
@@ -147,13 +161,11 @@ describe.skipIf(!isLinux)('a server that is given the socket', () => {
     const { lent, port } = await lend(scope)
     const program = join(scope.tempDir(), 'server.mjs')
     writeFileSync(program, HTTP_SERVER)
-    let command: readonly [string, ...string[]] = [process.execPath, program]
-    const runs = activate(scope, lent, ['sh', '-c', `exec "$@"`, 'sh', ...command])
+    const runs = activate(scope, lent, [process.execPath, program])
     await answer(port, '/')
     await eventually('it has ended', () => runs.at(-1)?.code !== undefined)
     lent.onClient(null)
-    command = ['sh', '-c', 'grep flags: /proc/self/fdinfo/3']
-    const others = activate(scope, lent, command)
+    const others = activate(scope, lent, ['grep', 'flags:', '/proc/self/fdinfo/3'])
     connect({ port, host: '127.0.0.1' })
       .on('error', () => {})
       .unref()
