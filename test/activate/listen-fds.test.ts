@@ -58,7 +58,12 @@ const lend = async (scope: Scope): Promise<{ lent: LentListener; port: number }>
 
 /** The command, with the socket, as often as a client waits and none runs. */
 const activate = (scope: Scope, lent: LentListener, command: readonly [string, ...string[]]) => {
-  const runs: { readonly child: ChildProcess; code: number | null | undefined; stderr: string }[] = []
+  const runs: {
+    readonly child: ChildProcess
+    code: number | null | undefined
+    stdout: string
+    stderr: string
+  }[] = []
   const wait = (): void => lent.onClient(start)
   const start = (): void => {
     const passing = passListeners(command, [{ fd: lent.fd, name: 'web:front' }])
@@ -67,7 +72,10 @@ const activate = (scope: Scope, lent: LentListener, command: readonly [string, .
       env: { ...process.env, ...passing.env },
       stdio: ['ignore', 'pipe', 'pipe', ...passing.stdio],
     })
-    const run = { child, code: undefined as number | null | undefined, stderr: '' }
+    const run = { child, code: undefined as number | null | undefined, stdout: '', stderr: '' }
+    child.stdout?.on('data', (chunk: Buffer) => {
+      run.stdout += chunk.toString()
+    })
     child.stderr?.on('data', (chunk: Buffer) => {
       run.stderr += chunk.toString()
     })
@@ -170,12 +178,9 @@ describe.skipIf(!isLinux)('a server that is given the socket', () => {
       .on('error', () => {})
       .unref()
     const first = await eventually('it is started', () => others[0])
-    let text = ''
-    first.child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-    })
     await eventually('it has ended', () => first.code !== undefined)
-    const flags = Number.parseInt(/flags:\s+(\d+)/.exec(text)?.[1] ?? '', 8)
-    expect(flags & 0o4000).toBe(0)
+    const flags = /^flags:\s+(\d+)$/m.exec(first.stdout)?.[1]
+    if (flags === undefined) throw new Error(`no flags in '${first.stdout}'`)
+    expect(Number.parseInt(flags, 8) & 0o4000).toBe(0)
   })
 })
