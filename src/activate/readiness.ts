@@ -16,6 +16,8 @@ export type ReadyRule =
   | { readonly by: 'output'; readonly pattern: RegExp }
   /** A command ends with 0. */
   | { readonly by: 'command'; readonly argv: readonly [string, ...string[]] }
+  /** As soon as it has been started: somebody else sees to its clients. */
+  | { readonly by: 'start' }
   /** systemd's `READY=1` arrives. */
   | { readonly by: 'notify'; readonly open: () => Promise<Notifications> }
 
@@ -58,6 +60,8 @@ export const createReadiness = (
   onReady: () => void,
 ): Readiness => {
   switch (rule.by) {
+    case 'start':
+      return new AtOnce(onReady)
     case 'output':
       return new ByOutput(rule.pattern, onReady)
     case 'notify':
@@ -151,6 +155,30 @@ class ByLooking implements Readiness {
     this.#isOver = true
     if (this.#timer !== null) clearTimeout(this.#timer)
   }
+
+  line(): void {}
+
+  status(): string | null {
+    return null
+  }
+}
+
+class AtOnce implements Readiness {
+  readonly #onReady: () => void
+
+  constructor(onReady: () => void) {
+    this.#onReady = onReady
+  }
+
+  environment(): Promise<Readonly<Record<string, string>>> {
+    return Promise.resolve({})
+  }
+
+  start(): void {
+    this.#onReady()
+  }
+
+  stop(): void {}
 
   line(): void {}
 

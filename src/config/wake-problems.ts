@@ -17,6 +17,20 @@ export interface WakeContext {
 const problem = (path: Path, found: string, lead: string, expected: string): ConfigProblem =>
   problemAt(path, { found, lead, expected })
 
+const queueProblems = ({ maxQueue, wake }: Fields, path: Path): readonly ConfigProblem[] =>
+  maxQueue === 0 && !isProcessOnly(fieldsOf(wake).mode)
+    ? [
+        problem(
+          [...path, 'maxQueue'],
+          '0',
+          '0, but clients have to wait while the service starts',
+          'at least 1',
+        ),
+      ]
+    : []
+
+const isProcessOnly = (mode: unknown): boolean => mode === 'inetd' || mode === 'listener'
+
 const driverProblems = (wake: Fields, path: Path, isCustom: boolean): readonly ConfigProblem[] => {
   const given = (['exec', 'command'] as const).filter((key) => wake[key] !== undefined)
   const expected = 'exec: [WORDS] for a process, or command: { start, stop, isUp }'
@@ -120,13 +134,8 @@ const modeProblems = (upstream: Fields, wake: Fields, path: Path): readonly Conf
       ]
 }
 
-const hasOwnEndpoints = (wake: unknown): boolean => {
-  const { mode } = fieldsOf(wake)
-  return mode !== 'inetd' && mode !== 'listener'
-}
-
 const endpointProblems = ({ endpoints, wake }: Fields, path: Path): readonly ConfigProblem[] =>
-  endpoints === undefined && hasOwnEndpoints(wake)
+  endpoints === undefined && !isProcessOnly(fieldsOf(wake).mode)
     ? [problem([...path, 'endpoints'], 'nothing', 'missing', 'a list of addresses, e.g. [127.0.0.1:6379]')]
     : []
 
@@ -147,5 +156,6 @@ export const wakeProblems = (
     ...guardProblems(wake, wakePath),
     ...readyProblems(wake, wakePath),
     ...modeProblems(upstream, wake, path),
+    ...queueProblems(upstream, path),
   ]
 }

@@ -66,6 +66,8 @@ export class SessionRunner implements ReachHost {
   #use: UpstreamUse | null = null
   /** The client has left, and the upstream's connection goes back to where it came from. */
   #isTakingBack = false
+  /** The link is ending without its client, which gets another upstream. */
+  #isReplacing = false
   #seeOff: SeeOff | null = null
   #upstreamAddress: Address | null = null
   #link: Link | null = null
@@ -100,8 +102,12 @@ export class SessionRunner implements ReachHost {
       this.#error = admission.error ?? null
       return this.#apply({ type: 'refused', reason: admission.reason })
     }
-    this.#client.watch((how) => this.#apply({ type: 'client_left', how }))
+    this.#watchClient()
     this.#apply({ type: 'admitted' })
+  }
+
+  #watchClient(): void {
+    this.#client.watch((how) => this.#apply({ type: 'client_left', how }))
   }
 
   /** Ends the session now, whatever it is doing. */
@@ -184,7 +190,7 @@ export class SessionRunner implements ReachHost {
       case 'link':
         return this.#makeLink()
       case 'cut_link':
-        if (this.#link === null) this.#cutAtOnce ??= command.reason
+        if (this.#link === null || this.#isReplacing) this.#cutAtOnce ??= command.reason
         else this.#link.destroy(command.reason, this.#error ?? undefined)
         return
       case 'reset_client':
@@ -256,7 +262,6 @@ export class SessionRunner implements ReachHost {
     if (this.#course === null) throw new Error('a reach needs a course')
     const { engine, dial } = this.#around
     this.#reach = new Reach(engine, this.#course, dial, this.identity.client, this.#client, this)
-    this.#course = null
     this.#reach.go()
   }
 
@@ -320,11 +325,42 @@ export class SessionRunner implements ReachHost {
       transform,
       onData,
       onEndOfStream: this.#watchEnds(watch),
+      ...this.#replacement(watch),
       onEnd: (end) => this.#linkEnded(end),
     }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
     this.#use?.linked(this)
     if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
+  }
+
+  /** Nobody has been told of the upstream, and it had only waited: then another one will do. */
+  #replacement(watch: LinkWatch): Pick<LinkObserver, 'onUpstreamLost'> | undefined {
+    const isSeen =
+      watch.onEndOfStream !== undefined || watch.onData !== undefined || watch.transform !== undefined
+    if (isSeen || this.#use?.isReplaceable !== true) return undefined
+    return {
+      onUpstreamLost: () => {
+        this.#isReplacing = this.#cutAtOnce === null
+        return this.#isReplacing
+      },
+    }
+  }
+
+  #replaceUpstream(): void {
+    this.#isReplacing = false
+    this.#use?.unused()
+    this.#use = null
+    this.#upstream = null
+    this.#link = null
+    this.#seeOff?.stop()
+    this.#seeOff = null
+    const cut = this.#cutAtOnce
+    if (cut !== null) {
+      this.#client.reset()
+      return this.#apply({ type: 'link_ended', reason: cut })
+    }
+    this.#watchClient()
+    this.#apply({ type: 'upstream_lost' })
   }
 
   /** Who is told of the ends: nobody else than `watch` says, unless the upstream's connection can be taken back. */
@@ -350,6 +386,7 @@ export class SessionRunner implements ReachHost {
   }
 
   #linkEnded(end: LinkEnd): void {
+    if (this.#isReplacing && end.reason === null) return this.#replaceUpstream()
     this.#totals = end.totals
     this.#error = end.error ?? this.#error
     const isBack = end.reason === null && this.#isTakingBack

@@ -420,6 +420,40 @@ describe('reuse', () => {
   }, 60_000)
 
   it.each([
+    { mode: 'prewarm' as const, rest: {} },
+    { mode: 'reuse' as const, rest: { stateless: true, quiet: '1ms' } },
+  ])(
+    'gives a $mode client another connection when the upstream ends or resets the one it has, before it speaks',
+    async ({ mode, rest }) => {
+      const scope = testScope()
+      const random = seededRandom(11)
+      const heard = new Set<Socket>()
+      const server = await startServer(scope, (socket) => {
+        socket.once('data', () => heard.add(socket))
+        echo(socket)
+      })
+      const min = 2 * PLANES
+      const { port, idle, endpoint } = await start(scope, server.port, { mode, ...rest, min, max: min })
+      for (let round = 0; round < 4; round++) {
+        await idle(min)
+        const client = await dial(scope, port)
+        await eventually('it has a connection', () => endpoint().active === 1)
+        // The client's and the idle ones, at once.
+        for (const socket of server.sockets) {
+          if (heard.has(socket)) continue
+          if (random() < 0.5) socket.destroy()
+          else socket.resetAndDestroy()
+        }
+        expect(await ask(client, 'hello\n')).toBe('hello\n')
+        client.end()
+        await eventually('it has left', () => client.closed)
+      }
+      expect(endpoint().counts.spare + endpoint().counts.reused).toBeGreaterThanOrEqual(4)
+    },
+    60_000,
+  )
+
+  it.each([
     { cap: 10, clients: 500, atOnce: 500 },
     { cap: 1, clients: 60, atOnce: 20 },
   ])(

@@ -9,7 +9,7 @@ import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
-import { activatorOf } from '../wake/activators.js'
+import { activatorOf, inetdSettings } from '../wake/activators.js'
 import type { ServiceStatus } from '../wake/service-figures.js'
 import { ServiceGate } from '../wake/service-gate.js'
 import { isWoken, type WakeSettings } from '../wake/settings.js'
@@ -29,6 +29,8 @@ export interface ManagedUpstreamOptions {
   readonly now: () => number
   /** The program's own, by the upstream's name. */
   readonly activators: Readonly<Record<string, Activator>>
+  /** It has other members, maybe more. May call `keepWarm`. */
+  readonly sized: () => void
 }
 
 /** One address of an upstream, as it is now. */
@@ -73,6 +75,8 @@ export class ManagedUpstream {
   #isPublished = false
   readonly #gate: ServiceGate
   #service: Supervisor | null = null
+  /** What its pool keeps ready of each member; null: what the config says. */
+  #warm: number | null = null
   readonly #checks = new Map<number, { readonly key: string; readonly check: HealthCheck }>()
 
   constructor(config: UpstreamConfig, dial: DialOptions, options: ManagedUpstreamOptions) {
@@ -110,6 +114,18 @@ export class ManagedUpstream {
     await this.open()
   }
 
+  get size(): number {
+    return this.#members.length
+  }
+
+  /** `min` of its pool from now on: descriptors are too few for what the config says. */
+  keepWarm(min: number): void {
+    const before = this.#warm ?? this.#config.pool.min
+    this.#warm = min
+    if (this.#isPublished && min !== before)
+      this.#options.planes.setUpstream(this.#settings(this.#members), this.#options.board)
+  }
+
   /** It is not in the config any more. */
   drop(): void {
     if (!this.#isPublished) return
@@ -128,7 +144,7 @@ export class ManagedUpstream {
   }
 
   #setService(config: UpstreamConfig): void {
-    if (!isWoken(config)) return this.#service?.retire()
+    if (!isWoken(config) || config.wake.mode !== 'service') return this.#service?.retire()
     const activator = activatorOf(config, this.#options.activators)
     if (this.#service !== null) return this.#service.become(config, activator)
     this.#service = new Supervisor(config, activator, {
@@ -199,7 +215,7 @@ export class ManagedUpstream {
   }
 
   #publish(): void {
-    const { board, planes, logger } = this.#options
+    const { board, planes, logger, sized } = this.#options
     const { name, endpoints } = this.#config
     const { members, leftOut } = this.#table.assign(endpoints, ({ address }) =>
       this.#resolver.addressesOf(address),
@@ -208,6 +224,7 @@ export class ManagedUpstream {
       logger.warn({ upstream: name, used: MAX_MEMBERS, leftOut }, 'the upstream has too many addresses')
     if (this.#isPublished) this.#logChange(this.#members, members)
     this.#members = members
+    sized()
     this.#isPublished = true
     planes.setUpstream(this.#settings(members), board)
     logger.debug({ upstream: name, addresses: members.map(({ key }) => key) }, 'upstream')
@@ -225,16 +242,17 @@ export class ManagedUpstream {
       maxQueue,
       passiveHealth,
       onDown,
-      pool,
+      pool: { ...pool, min: this.#warm ?? pool.min },
       sendProxyProtocol: this.#config.sendProxyProtocol,
       dial: this.#dial,
       wake: this.#wakeSettings(),
+      inetd: isWoken(this.#config) && this.#config.wake.mode === 'inetd' ? inetdSettings(this.#config) : null,
     }
   }
 
   #wakeSettings(): WakeSettings | null {
     const { wake } = this.#config
-    if (wake === null) return null
+    if (wake?.mode !== 'service') return null
     const { on, match, from, startMs } = wake
     return { gate: this.#gate.buffer, on, match, from, dataTimeoutMs: startMs }
   }

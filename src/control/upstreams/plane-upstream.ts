@@ -152,6 +152,12 @@ export class PlaneUpstream implements EndpointHost, Course {
     return evicted
   }
 
+  /** How many the other planes have. */
+  get idleElsewhere(): number {
+    if (this.#settings.pool.mode === 'off') return 0
+    return this.#endpoints.reduce((idle, endpoint) => idle + endpoint.idleElsewhere, 0)
+  }
+
   /** A member is down, as somebody else has found. */
   cut(slot: number, why: string): void {
     this.#known.get(slot)?.cutAll(why)
@@ -257,7 +263,7 @@ export class PlaneUpstream implements EndpointHost, Course {
 
   /** Of the other planes. One of theirs that becomes idle from here on is given up by itself. */
   #askForIdle(): void {
-    if (this.#endpoints.some((endpoint) => endpoint.othersHaveIdle)) this.news.wanted(this.#settings.name)
+    if (this.#endpoints.some((endpoint) => endpoint.idleElsewhere > 0)) this.news.wanted(this.#settings.name)
   }
 
   /** To the other planes. */

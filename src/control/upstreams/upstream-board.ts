@@ -144,8 +144,8 @@ export class UpstreamBoard {
     return idle
   }
 
-  othersHaveIdle(plane: number, slot: number): boolean {
-    return this.idle(slot) > Atomics.load(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE)
+  idleElsewhere(plane: number, slot: number): number {
+    return this.idle(slot) - Atomics.load(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE)
   }
 
   count(slot: number, what: MemberCount): void {

@@ -24,12 +24,16 @@ import type { WokenUpstream } from './settings.js'
 
 export interface SupervisorOptions {
   readonly gate: ServiceGate
-  readonly planes: UpstreamPlanes
+  readonly planes: Pick<UpstreamPlanes, 'serviceTurned'>
   readonly logger: Logger
   /** ms; the gate's clock. */
   readonly now: () => number
   /** It can be connected to, or not any more. */
   readonly onOpen: (isOpen: boolean) => void
+  /** That it exits with 0 is no failure: it knows itself when it is not needed. Default false. */
+  readonly exitsByItself?: boolean
+  /** It does not run, and may be started when it is wanted. */
+  readonly onRest?: () => void
 }
 
 /** So long a start that is late waits for what may be the matter: where thousands of sockets are, it takes a while to look at them. */
@@ -59,6 +63,10 @@ export class Supervisor {
     this.#config = config
     this.#activator = activator
     this.#options = options
+  }
+
+  get upstream(): string {
+    return this.#config.name
   }
 
   get isOpen(): boolean {
@@ -203,7 +211,8 @@ export class Supervisor {
   }
 
   #ended(ended: ActivationEnd): void {
-    const { now, logger } = this.#options
+    const { now, logger, exitsByItself = false } = this.#options
+    if (exitsByItself && ended.code === 0 && this.isOpen) this.#apply({ type: 'unused', now: now() })
     const { at } = this.#state
     const how = at === 'starting' && ended.code === 0 ? withAdvice(ended) : ended
     const fields = { upstream: this.#config.name, code: how.code, signal: how.signal }
@@ -225,6 +234,8 @@ export class Supervisor {
     for (const command of commands) this.#run(command)
     if (this.#state.at === 'failed' && before.at !== 'failed') this.#tellFailed(this.#state)
     if (this.#state.at === 'over') this.#tellOver()
+    const { at } = this.#state
+    if ((at === 'closed' || at === 'failed') && event.type !== 'reset') this.#options.onRest?.()
   }
 
   #tellFailed({ until, message }: Extract<ServiceState, { at: 'failed' }>): void {

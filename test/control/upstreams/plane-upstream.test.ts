@@ -97,6 +97,18 @@ describe('a header for the upstream', () => {
     expect(figures(scene)).toEqual(NOTHING)
   })
 
+  it('keeps its connection out of a pool that a reload opens while it is written', async () => {
+    const scene = new Scene(PROXIED)
+    const client = scene.client()
+    const conn = scene.engine.last.connects()
+    scene.upstream.update(settingsOf({ ...ONE, pool: { mode: 'reuse', stateless: true } }))
+    await settled()
+    expect(client.upstream).toBe(conn)
+    expect(client.use?.reuseAfterMs).toBeNull()
+    client.leave()
+    expect(figures(scene)).toEqual(NOTHING)
+  })
+
   it('that is under way when the client leaves ends with the connection', async () => {
     const scene = new Scene(PROXIED)
     const client = scene.client()
