@@ -35,6 +35,12 @@ ended: { denied: 1 }
 client 2 reached green
 client 3 reached green
 `,
+  'wake-activator.mjs': `before the first client: closed
+answer: hello
+while it is connected: open
+the service was stopped
+after the last client: closed { starts: 1, failures: 0 }
+`,
   'read-recording.mjs': `#1 guest-book
 #1 > POST /notes HTTP/1.1
 #1 < HTTP/1.1 201 Created
