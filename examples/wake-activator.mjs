@@ -2,9 +2,11 @@
 // earnest perhaps a virtual machine, a container behind an API, a tunnel.
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createGateway } from 'tidegate'
 
-const PORT = await freePort()
+const PATH = join(tmpdir(), `tidegate-example-${process.pid}.sock`)
 
 /** Starts a run of the service, and tells what becomes of it. What throws here is a start that failed. */
 const activator = {
@@ -17,7 +19,7 @@ const activator = {
     })
     server.on('error', ({ message }) => tell(`could not listen: ${message}`))
     server.on('close', () => tell('was stopped'))
-    server.listen(PORT, '127.0.0.1')
+    server.listen(PATH)
     return { pid: null, stop: () => server.close(), kill: () => server.close() }
 
     function tell(message) {
@@ -30,7 +32,7 @@ const activator = {
 const gateway = await createGateway(
   {
     listeners: [{ name: 'echo', listen: '127.0.0.1:0', upstream: 'echo' }],
-    upstreams: { echo: { endpoints: [`127.0.0.1:${PORT}`], wake: { idle: '100ms' } } },
+    upstreams: { echo: { endpoints: [`unix:${PATH}`], wake: { idle: '100ms' } } },
   },
   { activators: { echo: activator } },
 )
@@ -48,11 +50,3 @@ while (service.status().state !== 'closed') await new Promise((resolve) => setTi
 const { starts, failures } = service.status()
 console.log('after the last client: closed', { starts, failures })
 await gateway.close()
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  return port
-}

@@ -13,12 +13,16 @@ import { clientEnv } from './client-env.js'
 import { findProgram } from './command.js'
 import { InetdProcess, type ProcessSpec } from './inetd-process.js'
 import { tiedToParent } from './parent-death.js'
+import type { GroupKeeper } from './process-group.js'
 import { type SocketPair, SocketPairs } from './socket-pair.js'
 
 /** Most programs notice the end of their input at once. */
 const GRACE_MS = 2000
 
 const STOP_TIMEOUT_MS = 10_000
+
+/** As long as web servers linger by default. */
+const LINGER_MS = 30_000
 
 export interface InetdOptions {
   readonly argv: readonly [string, ...string[]]
@@ -32,12 +36,19 @@ export interface InetdOptions {
   readonly graceMs?: number
   /** From SIGTERM to SIGKILL, ms. Default 10,000. */
   readonly stopTimeoutMs?: number
+  /**
+   * How long a client may go on sending to a process that has ended, ms, from when all its output is on its way: what comes is
+   * forgotten; later the client is cut. Default 30,000.
+   */
+  readonly lingerMs?: number
   /** One line that a process wrote to standard error, without the line break. */
   readonly output: (line: string, pid: number) => void
   /** A process has ended; others of its group may be left. `code`: null when a signal ended it. */
   readonly exited?: (pid: number, code: number | null, signal: string | null) => void
   /** How many may run at a time, on all threads together if that is wished. Default: any number. */
   readonly places?: InetdPlaces
+  /** Default: the kernel ends the process when this thread dies (parent-death.ts), and whom it has started see the end of their input. */
+  readonly keeper?: GroupKeeper
 }
 
 /** One is taken for each process, and given back when nothing of it runs any more. */
@@ -194,7 +205,7 @@ class ProcessPerConnection implements Inetd {
   }
 
   #spec(client: Address, local: Address): ProcessSpec {
-    const { argv, cwd, env, uid, gid, graceMs, stopTimeoutMs } = this.#options
+    const { argv, cwd, env, uid, gid, graceMs, stopTimeoutMs, lingerMs, keeper } = this.#options
     const [command, ...args] = argv
     const variables = clientEnv({ ...process.env, ...env }, client, local)
     const program = findProgram(command, cwd ?? process.cwd(), variables.PATH ?? '')
@@ -208,6 +219,8 @@ class ProcessPerConnection implements Inetd {
       },
       graceMs: graceMs ?? GRACE_MS,
       stopTimeoutMs: stopTimeoutMs ?? STOP_TIMEOUT_MS,
+      lingerMs: lingerMs ?? LINGER_MS,
+      keeper: keeper ?? null,
     }
   }
 }

@@ -9,6 +9,13 @@ import { errnoOf } from '../errors.js'
 /** How often it is looked whether members are left that outlived the leader: the system does not tell. */
 const LOOK_EVERY_MS = 50
 
+/** Ends the groups that it keeps when this process dies and cannot do it any more. */
+export interface GroupKeeper {
+  keep(group: number): void
+  /** Nobody of it is left; the number may be another's from now on. */
+  release(group: number): void
+}
+
 export class ProcessGroup {
   readonly #id: number
   readonly #stopTimeoutMs: number

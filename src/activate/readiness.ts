@@ -1,7 +1,8 @@
 /**
  * When a service that was started is ready.
  *
- * - look: one attempt to find out. The first is made at once, the next ones after 1, 2, 4, … ms, up to the longest pause
+ * - look: one attempt to find out. The first is made at once, the next ones after 1 ms at first, then after an eighth of the time
+ *   that has passed, up to the longest pause: whoever is ready is found so, at most that part later
  */
 
 import { spawn } from 'node:child_process'
@@ -48,6 +49,7 @@ export interface Readiness {
 }
 
 const FIRST_PAUSE_MS = 1
+const PART_OF_ELAPSED = 1 / 8
 /** Each is a process. */
 const SHORTEST_COMMAND_PAUSE_MS = 10
 /** A command that asks something over a network may take its time. */
@@ -115,11 +117,29 @@ export const runsWell = (argv: readonly [string, ...string[]], workdir?: string)
     child.once('exit', (code) => tell(code === 0))
   })
 
+/** How long to wait until the next look, by how long it has taken so far. */
+class Pauses {
+  readonly #shortestMs: number
+  readonly #longestMs: number
+  #since: number | null = null
+
+  constructor(shortestMs: number, longestMs: number) {
+    this.#shortestMs = shortestMs
+    this.#longestMs = Math.max(shortestMs, longestMs)
+  }
+
+  /** The first is the shortest: time counts from then on. */
+  next(): number {
+    const now = performance.now()
+    this.#since ??= now
+    return Math.min(Math.max(this.#shortestMs, (now - this.#since) * PART_OF_ELAPSED), this.#longestMs)
+  }
+}
+
 class ByLooking implements Readiness {
   readonly #look: () => Promise<boolean>
-  readonly #longestPauseMs: number
+  readonly #pauses: Pauses
   readonly #onReady: () => void
-  #pauseMs: number
   #timer: NodeJS.Timeout | null = null
   #isOver = false
 
@@ -130,8 +150,7 @@ class ByLooking implements Readiness {
     onReady: () => void,
   ) {
     this.#look = look
-    this.#longestPauseMs = longestPauseMs
-    this.#pauseMs = Math.max(FIRST_PAUSE_MS, shortestPauseMs)
+    this.#pauses = new Pauses(Math.max(FIRST_PAUSE_MS, shortestPauseMs), longestPauseMs)
     this.#onReady = onReady
   }
 
@@ -146,8 +165,7 @@ class ByLooking implements Readiness {
         this.#isOver = true
         return this.#onReady()
       }
-      this.#timer = setTimeout(() => this.start(), this.#pauseMs)
-      this.#pauseMs = Math.min(this.#pauseMs * 2, Math.max(FIRST_PAUSE_MS, this.#longestPauseMs))
+      this.#timer = setTimeout(() => this.start(), this.#pauses.next())
     })
   }
 
@@ -220,17 +238,16 @@ class ByOutput implements Readiness {
 
 class ByNotify implements Readiness {
   readonly #open: () => Promise<Notifications>
-  readonly #longestPauseMs: number
+  readonly #pauses: Pauses
   readonly #onReady: () => void
   #notifications: Notifications | null = null
-  #pauseMs = FIRST_PAUSE_MS
   #timer: NodeJS.Timeout | null = null
   #status: string | null = null
   #isReady = false
 
   constructor(open: () => Promise<Notifications>, { longestPauseMs }: ReadinessOptions, onReady: () => void) {
     this.#open = open
-    this.#longestPauseMs = longestPauseMs
+    this.#pauses = new Pauses(FIRST_PAUSE_MS, longestPauseMs)
     this.#onReady = onReady
   }
 
@@ -242,8 +259,7 @@ class ByNotify implements Readiness {
   start(): void {
     this.#look()
     if (this.#isReady || this.#notifications === null) return
-    this.#timer = setTimeout(() => this.start(), this.#pauseMs)
-    this.#pauseMs = Math.min(this.#pauseMs * 2, this.#longestPauseMs)
+    this.#timer = setTimeout(() => this.start(), this.#pauses.next())
   }
 
   stop(): void {

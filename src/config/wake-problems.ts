@@ -17,6 +17,18 @@ export interface WakeContext {
 const problem = (path: Path, found: string, lead: string, expected: string): ConfigProblem =>
   problemAt(path, { found, lead, expected })
 
+const queueProblems = ({ maxQueue, wake }: Fields, path: Path): readonly ConfigProblem[] =>
+  maxQueue === 0 && !isProcessOnly(fieldsOf(wake).mode)
+    ? [
+        problem(
+          [...path, 'maxQueue'],
+          '0',
+          '0, but clients have to wait while the service starts',
+          'at least 1',
+        ),
+      ]
+    : []
+
 const isProcessOnly = (mode: unknown): boolean => mode === 'inetd' || mode === 'listener'
 
 const driverProblems = (wake: Fields, path: Path, isCustom: boolean): readonly ConfigProblem[] => {
@@ -144,5 +156,6 @@ export const wakeProblems = (
     ...guardProblems(wake, wakePath),
     ...readyProblems(wake, wakePath),
     ...modeProblems(upstream, wake, path),
+    ...queueProblems(upstream, path),
   ]
 }

@@ -209,7 +209,7 @@ class RunningGateway implements ManagedGateway {
   counters(): GatewayCounters {
     return {
       listeners: Object.fromEntries(this.#plane.counters()),
-      upstreams: this.#upstreams.status(),
+      upstreams: this.#upstreams.status((name) => this.#lent.service(name)?.status() ?? null),
       recording: this.#recording?.site.counters() ?? null,
     }
   }

@@ -129,6 +129,7 @@ describe('how an upstream cannot be woken', () => {
       { maxConnections: 1 },
       /^maxConnections: maxConnections, but with mode: listener/,
     ],
+    [{ exec }, { endpoints: [':1'], maxQueue: 0 }, /^maxQueue: 0, but clients have to wait/],
     [{ exec }, {}, /^endpoints: missing; expected a list of addresses/],
     [
       { command: { start: ['a'], stop: ['b'], isUp: ['c'] }, readyWhen: 'notify' },

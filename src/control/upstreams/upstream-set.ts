@@ -6,6 +6,7 @@ import { TidegateError } from '../../errors.js'
 import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
+import type { ServiceStatus } from '../wake/service-figures.js'
 import type { Supervisor } from '../wake/supervisor.js'
 import { ManagedUpstream, type UpstreamStatus } from './managed-upstream.js'
 import type { Lookup } from './resolver.js'
@@ -96,8 +97,14 @@ export class UpstreamSet {
     this.#byName.get(name)?.turned(slot, turn)
   }
 
-  status(): Readonly<Record<string, UpstreamStatus>> {
-    return Object.fromEntries(Array.from(this.#byName, ([name, upstream]) => [name, upstream.status()]))
+  /** `lent`: of services that accept by themselves. */
+  status(lent: (name: string) => ServiceStatus | null): Readonly<Record<string, UpstreamStatus>> {
+    return Object.fromEntries(
+      Array.from(this.#byName, ([name, upstream]) => {
+        const status = upstream.status()
+        return [name, { ...status, service: status.service ?? lent(name) }]
+      }),
+    )
   }
 
   /** Of the time that the gateway may take to close, what running services need to stop. */

@@ -6,6 +6,7 @@
  */
 
 import { createInetd, type Inetd } from '../../activate/inetd.js'
+import { groupKeeper } from '../../activate/keeper.js'
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import { TidegateError } from '../../errors.js'
@@ -93,6 +94,7 @@ export class InetdCourse implements Course {
       argv,
       env,
       stopTimeoutMs,
+      keeper: groupKeeper(),
       ...(workdir === null ? {} : { cwd: workdir }),
       ...(uid === null ? {} : { uid }),
       ...(gid === null ? {} : { gid }),
