@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { run } from '../support/processes.js'
 import { testScope } from '../support/scope.js'
 import { startRedis } from '../support/servers/redis.js'
-import { dial, exchange, freePort, LOOPBACK } from '../support/sockets.js'
+import { dial, exchange, LOOPBACK, lastingPort } from '../support/sockets.js'
 import { listening, portIn, startTidegate, tidegate } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
 
@@ -86,7 +86,7 @@ describeWith(['redis-server', 'python3'], 'wake.yaml', () => {
     const scope = testScope()
     const folder = scope.tempDir()
     const config = join(folder, 'wake.yaml')
-    const ports = { 6379: 0, 8080: 0, 7000: 0, 6380: await freePort(), 8081: await freePort() }
+    const ports = { 6379: 0, 8080: 0, 7000: 0, 6380: await lastingPort(), 8081: await lastingPort() }
     let text = readFileSync(join(FOLDER, 'wake.yaml'), 'utf8')
     for (const [port, other] of Object.entries(ports)) text = text.replaceAll(port, String(other))
     writeFileSync(config, text)
