@@ -69,6 +69,7 @@ const readyWhen = () =>
       description:
         "`connect`: one of the endpoints accepts a connection. `notify`: systemd's `READY=1` arrives (Linux). `{ output }`: a line of output matches. `{ command }`: a command ends with 0.",
       fallback: '`connect`; with `command`: its `isUp`',
+      typeName: '`connect`, `notify`, or a mapping with one key',
     })
 
 const command = (form: Form) =>

@@ -235,6 +235,7 @@ export const wakeCommand = (): Command =>
           .argument('[TARGET...]', 'where COMMAND accepts them'),
       ),
     ),
+    'default: nothing is recorded',
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, rest: readonly string[], flags: WakeFlags, command: Command) => {
