@@ -4,7 +4,6 @@
  */
 
 import { formatDuration } from '../../config/units.js'
-import { type IdleVerdict, lookAtIdle } from '../../core/wake/idle.js'
 import {
   NEW_SERVICE,
   type ServiceState,
@@ -18,6 +17,7 @@ import type { Activation, ActivationEnd, Activator } from '../../ports/activator
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
 import type { UpstreamPlanes } from '../upstreams/settings.js'
+import { IdleWatch } from './idle-watch.js'
 import { ServiceFigures, type ServiceStatus } from './service-figures.js'
 import type { ServiceGate } from './service-gate.js'
 import type { WokenUpstream } from './settings.js'
@@ -38,8 +38,6 @@ export interface SupervisorOptions {
 
 /** So long a start that is late waits for what may be the matter: where thousands of sockets are, it takes a while to look at them. */
 const DIAGNOSE_MS = 2000
-/** Who is not wanted any more is stopped as soon as nobody uses it. */
-const RETIRED_LOOK_MS = 200
 
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -52,8 +50,7 @@ export class Supervisor {
   /** What it printed last. */
   #lastLine: string | null = null
   readonly #timers = new Map<WakeTimer, NodeJS.Timeout>()
-  #isRetired = false
-  #idleTimer: NodeJS.Timeout | null = null
+  readonly #idleness: IdleWatch
   readonly #figures = new ServiceFigures()
   #whenOver: (() => void)[] = []
   /** What `stopTimeout` is when the gateway closes. */
@@ -63,6 +60,7 @@ export class Supervisor {
     this.#config = config
     this.#activator = activator
     this.#options = options
+    this.#idleness = new IdleWatch(config, options, () => this.#idle())
   }
 
   get upstream(): string {
@@ -75,17 +73,15 @@ export class Supervisor {
 
   /** What starts it is another one from its next start on. What was failed may be tried again: somebody has seen to it. */
   become(config: WokenUpstream, activator: Activator): void {
-    this.#isRetired = false
     this.#config = config
     this.#activator = activator
     this.reset()
-    if (this.isOpen) this.#armIdle()
+    this.#idleness.become(config)
   }
 
   /** It is not in the config any more: it is stopped once nobody uses it. */
   retire(): void {
-    this.#isRetired = true
-    if (this.isOpen) this.#armIdle()
+    this.#idleness.retire()
   }
 
   /** What the gateway, when it closes, has to leave it, ms. */
@@ -142,7 +138,7 @@ export class Supervisor {
         gate.open(now())
         onOpen(true)
         planes.serviceTurned(name, { to: 'open' })
-        return this.#armIdle()
+        return this.#idleness.opened(this.#figures.readyAt)
       case 'serve_waiting':
         return planes.serviceTurned(name, { to: 'open' })
       case 'shut_gate':
@@ -250,9 +246,13 @@ export class Supervisor {
     for (const done of waiting) done()
   }
 
+  #idle(): void {
+    this.#shut()
+    this.#apply({ type: 'unused', now: this.#options.now() })
+  }
+
   #shut(): void {
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
-    this.#idleTimer = null
+    this.#idleness.shut()
     this.#options.onOpen(false)
   }
 
@@ -293,48 +293,6 @@ export class Supervisor {
     this.#figures.failed(`did not start: ${message}`)
     logger.warn({ upstream: this.#config.name }, `${this.#label} did not start: ${message}`)
     this.#apply({ type: 'start_due', message, now: now() })
-  }
-
-  #armIdle(): void {
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
-    this.#idleTimer = null
-    const verdict = this.#idleVerdict()
-    if (verdict.stop) return this.#stopIdle()
-    if (verdict.againInMs === null) return
-    this.#idleTimer = setTimeout(() => this.#lookAtIdle(), verdict.againInMs)
-  }
-
-  #idleVerdict(): IdleVerdict {
-    const { gate, now } = this.#options
-    const { idleMs, idleBy, minUptimeMs } = this.#config.wake
-    if (this.#isRetired)
-      return gate.users === 0 ? { stop: true } : { stop: false, againInMs: RETIRED_LOOK_MS }
-    const { users, lastLeftAt, lastByteAt } = gate
-    const look = { now: now(), openSince: this.#figures.readyAt, users, lastLeftAt, lastByteAt }
-    return lookAtIdle(look, { idleMs, idleBy, minUptimeMs })
-  }
-
-  #lookAtIdle(): void {
-    const { planes, gate } = this.#options
-    const { name, wake } = this.#config
-    if (!this.isOpen) return
-    // What they note is looked at the next time.
-    if (wake.idleBy === 'bytes' && gate.users > 0) planes.serviceTurned(name, { to: 'watched' })
-    this.#armIdle()
-  }
-
-  #stopIdle(): void {
-    const { gate, planes, now, logger } = this.#options
-    const { name, wake } = this.#config
-    const isByBytes = wake.idleBy === 'bytes' && gate.users > 0
-    if (isByBytes) gate.shut()
-    // Somebody has come in between.
-    else if (!gate.shutIfUnused()) return this.#armIdle()
-    const message = `${this.#label} is stopped: nothing has moved for ${formatDuration(wake.idleMs)}`
-    logger.info({ upstream: name }, isByBytes ? message : `${this.#label} is stopped: nobody uses it`)
-    this.#shut()
-    planes.serviceTurned(name, { to: 'idle', message })
-    this.#apply({ type: 'unused', now: now() })
   }
 }
 
