@@ -36,8 +36,8 @@ export interface SupervisorOptions {
   readonly onRest?: () => void
 }
 
-/** So long a start that is late waits for what may be the matter. */
-const DIAGNOSE_MS = 300
+/** So long a start that is late waits for what may be the matter: where thousands of sockets are, it takes a while to look at them. */
+const DIAGNOSE_MS = 2000
 /** Who is not wanted any more is stopped as soon as nobody uses it. */
 const RETIRED_LOOK_MS = 200
 
@@ -49,6 +49,8 @@ export class Supervisor {
   #activation: Activation | null = null
   /** Of the run that is told of: what comes from an earlier one is not. */
   #running: symbol | null = null
+  /** What it printed last. */
+  #lastLine: string | null = null
   readonly #timers = new Map<WakeTimer, NodeJS.Timeout>()
   #isRetired = false
   #idleTimer: NodeJS.Timeout | null = null
@@ -168,6 +170,7 @@ export class Supervisor {
     logger.info({ upstream: name, command: this.#activator.label }, 'starting the service')
     const run = Symbol(name)
     this.#running = run
+    this.#lastLine = null
     const tell = (told: () => void): void => {
       if (this.#running === run) told()
     }
@@ -180,7 +183,10 @@ export class Supervisor {
     try {
       const activation = this.#activator.start({
         ready: () => tell(() => this.#ready()),
-        output: (line, stream) => logger.info({ upstream: name, stream }, line),
+        output: (line, stream) => {
+          if (this.#running === run) this.#lastLine = line
+          logger.info({ upstream: name, stream }, line)
+        },
         ended,
       })
       if (this.#running === run) this.#activation = activation
@@ -204,10 +210,11 @@ export class Supervisor {
     )
   }
 
-  #ended(how: ActivationEnd): void {
+  #ended(ended: ActivationEnd): void {
     const { now, logger, exitsByItself = false } = this.#options
-    if (exitsByItself && how.code === 0 && this.isOpen) this.#apply({ type: 'unused', now: now() })
+    if (exitsByItself && ended.code === 0 && this.isOpen) this.#apply({ type: 'unused', now: now() })
     const { at } = this.#state
+    const how = at === 'starting' && ended.code === 0 ? withAdvice(ended) : ended
     const fields = { upstream: this.#config.name, code: how.code, signal: how.signal }
     if (at === 'stopping') logger.info(fields, 'the service has stopped')
     else {
@@ -215,7 +222,7 @@ export class Supervisor {
       this.#figures.failed(message)
       logger.warn({ ...fields, output: how.tail }, `${this.#label} ${message}`)
     }
-    this.#apply({ type: 'ended', message: withLastLine(how), now: now() })
+    this.#apply({ type: 'ended', message: withLastLine(how.message, how.tail.at(-1)), now: now() })
   }
 
   #apply(event: WakeEvent): void {
@@ -279,7 +286,10 @@ export class Supervisor {
     await within(DIAGNOSE_MS, diagnosed)
     // It has become ready, or ended, meanwhile.
     if (this.#activation !== activation || this.#state.at !== 'starting') return
-    const message = `it was not ready within ${formatDuration(ms)}${why === null ? '' : `: ${why}`}`
+    const message = withLastLine(
+      `it was not ready within ${formatDuration(ms)}${why === null ? '' : `: ${why}`}`,
+      this.#lastLine,
+    )
     this.#figures.failed(`did not start: ${message}`)
     logger.warn({ upstream: this.#config.name }, `${this.#label} did not start: ${message}`)
     this.#apply({ type: 'start_due', message, now: now() })
@@ -329,7 +339,11 @@ export class Supervisor {
 }
 
 /** With what it printed last, which most often says why. */
-const withLastLine = ({ message, tail }: ActivationEnd): string => {
-  const last = tail.at(-1)
-  return last === undefined ? message : `${message}, and its last words were: ${last}`
-}
+const withLastLine = (message: string, last: string | null | undefined): string =>
+  last == null || last === '' ? message : `${message}, and its last words were: ${last}`
+
+/** Most often it has gone to the background: what it has left there was ended with it. */
+const withAdvice = (how: ActivationEnd): ActivationEnd => ({
+  ...how,
+  message: `${how.message} before it was ready; it has to stay in the foreground`,
+})
