@@ -40,8 +40,11 @@ export const wake: Figure = {
   // Nobody is there yet.
   startBackend: freePort,
   measure: async (site, target, seconds) => {
-    const { own, woken } = await runWakes(site, target, seconds * SECONDS_EACH)
-    const first = median(woken)
-    return { added: first - median(own), first, wakes: woken.length }
+    const pairs = await runWakes(site, target, seconds * SECONDS_EACH)
+    return {
+      added: median(pairs.map(({ own, woken }) => woken - own)),
+      first: median(pairs.map(({ woken }) => woken)),
+      wakes: pairs.length,
+    }
   },
 }

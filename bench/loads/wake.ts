@@ -86,20 +86,17 @@ const wokenTime = async ({ port, upstreamPort }: Target): Promise<number> => {
   return took
 }
 
-export interface Wakes {
-  /** ms, in the order they were. */
-  readonly own: readonly number[]
-  readonly woken: readonly number[]
+/** One after the other, so that what slows the machine down slows down both. ms. */
+export interface WakePair {
+  readonly own: number
+  readonly woken: number
 }
 
-/** In turns, for about so long, once at least. */
-export const runWakes = async (site: Site, target: Target, seconds: number): Promise<Wakes> => {
-  const own: number[] = []
-  const woken: number[] = []
+/** For about so long, once at least. */
+export const runWakes = async (site: Site, target: Target, seconds: number): Promise<readonly WakePair[]> => {
+  const pairs: WakePair[] = []
   const end = performance.now() + seconds * 1000
-  do {
-    own.push(await ownTime(site, target.upstreamPort))
-    woken.push(await wokenTime(target))
-  } while (performance.now() < end)
-  return { own, woken }
+  do pairs.push({ own: await ownTime(site, target.upstreamPort), woken: await wokenTime(target) })
+  while (performance.now() < end)
+  return pairs
 }
