@@ -2,9 +2,9 @@
 
 import { createCommandActivator } from '../../activate/commands.js'
 import { createExecActivator } from '../../activate/exec.js'
-import { openNotifications } from '../../activate/notifications.js'
 import type { ReadyRule } from '../../activate/readiness.js'
 import type { WakeConfig } from '../../config/config.js'
+import { openNotifications } from '../../engine/linux/notifications.js'
 import type { Activator } from '../../ports/activator.js'
 import type { WokenUpstream } from './settings.js'
 
