@@ -19,7 +19,7 @@ import { lastWords } from './last-words.js'
 import { type PassedFd, passListeners } from './listen-fds.js'
 import { isAnyoneRunning, listeningPlaces } from './listening.js'
 import { OutputLog } from './output-log.js'
-import { parentTie } from './parent-death.js'
+import { prepareTie, tiedToParent } from './parent-death.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
 import { howItEnded, type Outcome, programOf, type Words, whyNotStarted } from './run-command.js'
 import { strangerAt } from './strangers.js'
@@ -51,14 +51,15 @@ const READY_MS = 500
 const LAST_MEMBERS_MS = 1000
 const LOOK_EVERY_MS = 5
 
-const GO = 'read -r go || exit 125; exec "$@" </dev/null'
+/** Two times `exec`: a shell that redirects for one command keeps the old input open, and the command would have it. */
+const GO = 'read -r go || exit 125; exec </dev/null; exec "$@"'
 
 export const createExecActivator = (options: ExecOptions): Activator => {
   // Ahead of the first start, which clients wait for.
   const helpers: Helpers = {
     keeper: groupKeeper(),
     lookup: new AccountLookup(options.user ?? null, options.group ?? null),
-    tie: parentTie(),
+    tied: prepareTie(),
   }
   return {
     label: options.argv
@@ -71,7 +72,7 @@ export const createExecActivator = (options: ExecOptions): Activator => {
 interface Helpers {
   readonly keeper: GroupKeeper
   readonly lookup: AccountLookup
-  readonly tie: ReturnType<typeof parentTie>
+  readonly tied: Promise<void>
 }
 
 class Run implements Activation {
@@ -142,11 +143,11 @@ class Run implements Activation {
       const readiness = this.#readinessOf(account)
       this.#readiness = readiness
       const variables = await readiness.environment()
-      const tie = await this.#helpers.tie
+      await this.#helpers.tied
       if (this.#isStopped) return this.#endUnstarted('was not started: it was stopped before')
       // Asked while the shell gets ready.
       const stranger = this.#options.listeners === undefined ? strangerAt(this.#options.endpoints) : null
-      const child = this.#spawn(account, variables, tie)
+      const child = this.#spawn(account, variables)
       this.#refusal = await stranger
       if (this.#refusal === null) child?.stdin?.write('go\n')
       child?.stdin?.end()
@@ -168,11 +169,7 @@ class Run implements Activation {
   }
 
   /** The shell, which waits. Null: there is none, and that is told. @throws TidegateError, and Node's errors. */
-  #spawn(
-    account: Account,
-    readinessEnv: Readonly<Record<string, string>>,
-    tie: Awaited<Helpers['tie']>,
-  ): ChildProcess | null {
+  #spawn(account: Account, readinessEnv: Readonly<Record<string, string>>): ChildProcess | null {
     const { argv, workdir, env, listeners } = this.#options
     if (process.platform === 'win32')
       throw new TidegateError('engine_unavailable', 'child processes are not started on Windows', {
@@ -180,7 +177,7 @@ class Run implements Activation {
       })
     const words: Words = [programOf(argv, { workdir, env }), ...argv.slice(1)]
     const passing = listeners === undefined ? null : passListeners(words, listeners)
-    const child = spawn('/bin/sh', ['-c', GO, basename(argv[0]), ...tie(passing?.argv ?? words)], {
+    const child = spawn('/bin/sh', ['-c', GO, basename(argv[0]), ...tiedToParent(passing?.argv ?? words)], {
       cwd: workdir ?? process.cwd(),
       env: { ...process.env, ...env, ...readinessEnv, ...passing?.env },
       ...account,

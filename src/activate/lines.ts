@@ -39,8 +39,8 @@ export class Lines {
       }
     }
     let passedOver = 0
-    for (let at = chunk.indexOf(LINE_BREAK); at >= 0 && at <= from; at = chunk.indexOf(LINE_BREAK, at + 1))
-      passedOver++
+    // Cheaper than a search for each where lines are short.
+    for (let at = 0; at <= from; at++) if (chunk[at] === LINE_BREAK) passedOver++
     this.#decoder.end()
     this.#rest = ''
     this.add(chunk.subarray(from + 1))
