@@ -115,7 +115,7 @@ describe.runIf(process.platform === 'linux')('the end of the parent', () => {
       childrenOf(pid).find((each) => each !== first && isShell(each)),
     )
     // It has been told of the service once it waits for more.
-    await eventually('that it waits', () => readFileSync(`/proc/${second}/wchan`, 'latin1') !== '0')
+    await eventually('that it waits', () => / S \d/.test(readFileSync(`/proc/${second}/stat`, 'latin1')))
     child.kill('SIGKILL')
     await eventually('the end of all', () => marked(mark).length === 0)
     await eventually('the end of the keeper', () => !isRunning(second))
