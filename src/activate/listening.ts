@@ -85,11 +85,24 @@ const inodesOf = async (pid: number): Promise<readonly string[]> => {
 const processes = async (): Promise<readonly number[]> =>
   (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number)
 
-/** Of a process that is being looked at it may end meanwhile: null. */
-const groupOf = async (pid: number): Promise<number | null> => {
+interface Member {
+  readonly group: number
+  /** It has ended, and its parent has not asked how. */
+  readonly isZombie: boolean
+}
+
+/** A process may end while it is looked at: null. */
+const memberOf = async (pid: number): Promise<Member | null> => {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[2] === undefined ? null : Number(fields[2])
+  const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return group === undefined ? null : { group: Number(group), isZombie: state === 'Z' || state === 'X' }
+}
+
+/** Whether anybody of the group still runs, as opposed to waiting that its parent asks how it ended; null: `/proc` does not tell. */
+export const isAnyoneRunning = async (group: number): Promise<boolean | null> => {
+  const all = process.platform === 'linux' ? await processes() : []
+  if (all.length === 0) return null
+  return (await Promise.all(all.map(memberOf))).some((each) => each?.group === group && !each.isZombie)
 }
 
 /** Where the processes of a group listen; null where `/proc` does not tell. */
@@ -97,22 +110,25 @@ export const listeningPlaces = async (group: number): Promise<readonly string[] 
   if (process.platform !== 'linux') return null
   const [places, all] = await Promise.all([listeners(), processes()])
   if (all.length === 0) return null
-  const groups = await Promise.all(all.map(groupOf))
-  const members = all.filter((_, n) => groups[n] === group)
+  const known = await Promise.all(all.map(memberOf))
+  const members = all.filter((_, n) => known[n]?.group === group)
   const inodes = (await Promise.all(members.map(inodesOf))).flat()
   return [...new Set(inodes.flatMap((inode) => places.get(inode) ?? []))].sort()
 }
 
-/** Who listens at a port, as `redis-server (pid 4711)`; null where `/proc` does not tell. */
-export const holderOf = async (port: number): Promise<string | null> => {
+const EVERYWHERE = ['0.0.0.0', '[::]']
+
+/** Who listens at an address, as `redis-server (pid 4711)`; null where `/proc` does not tell. `host`: an IP address, or a name. */
+export const holderOf = async (host: string, port: number): Promise<string | null> => {
   if (process.platform !== 'linux') return null
-  const places = await listeners()
-  const inodes = new Set(
-    [...places].filter(([, place]) => place.endsWith(`:${port}`)).map(([inode]) => inode),
-  )
+  const at = [...(await listeners())].filter(([, place]) => place.endsWith(`:${port}`))
+  const hosts = [host.includes(':') ? `[${host}]` : host, ...EVERYWHERE]
+  const exact = at.filter(([, place]) => hosts.some((each) => place === `${each}:${port}`))
+  const inodes = new Set((exact.length > 0 ? exact : at).map(([inode]) => inode))
   if (inodes.size === 0) return null
   for (const pid of await processes()) {
     if (!(await inodesOf(pid)).some((inode) => inodes.has(inode))) continue
+    if (pid === process.pid) return `this very process (pid ${pid})`
     const name = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()
     return `${name || 'a process'} (pid ${pid})`
   }

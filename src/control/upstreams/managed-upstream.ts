@@ -3,13 +3,14 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
+import type { Account } from '../../activate/account.js'
 import type { UpstreamConfig } from '../../config/config.js'
 import { type Address, formatAddress } from '../../core/address.js'
 import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
-import { activatorOf, inetdSettings } from '../wake/activators.js'
+import { activatorOf, inetdAccount, inetdSettings } from '../wake/activators.js'
 import type { ServiceStatus } from '../wake/service-figures.js'
 import { ServiceGate } from '../wake/service-gate.js'
 import { isWoken, type WakeSettings } from '../wake/settings.js'
@@ -75,6 +76,8 @@ export class ManagedUpstream {
   #isPublished = false
   readonly #gate: ServiceGate
   #service: Supervisor | null = null
+  /** Whom processes of clients run as. */
+  #account: Account = {}
   /** What its pool keeps ready of each member; null: what the config says. */
   #warm: number | null = null
   readonly #checks: MemberChecks
@@ -97,6 +100,7 @@ export class ManagedUpstream {
 
   /** Resolves when the planes know it. */
   async open(): Promise<void> {
+    this.#account = await inetdAccount(this.#config)
     await within(FIRST_LOOKUP_MS, this.#resolver.start())
     this.#publish()
     this.#startChecks()
@@ -247,7 +251,10 @@ export class ManagedUpstream {
       sendProxyProtocol: this.#config.sendProxyProtocol,
       dial: this.#dial,
       wake: this.#wakeSettings(),
-      inetd: isWoken(this.#config) && this.#config.wake.mode === 'inetd' ? inetdSettings(this.#config) : null,
+      inetd:
+        isWoken(this.#config) && this.#config.wake.mode === 'inetd'
+          ? inetdSettings(this.#config, this.#account)
+          : null,
     }
   }
 
