@@ -81,7 +81,7 @@ export const inetdAccount = ({ wake }: UpstreamConfig): Promise<Account> =>
 
 export const inetdSettings = (
   { wake }: WokenUpstream,
-  { uid = null, gid = null }: Account,
+  { uid, gid }: Account,
 ): InetdSettings => {
   const { driver, workdir, env, stopTimeoutMs, on, match, from, startMs } = wake
   if (driver.kind !== 'exec') throw new Error('a process per client has a command')
@@ -89,8 +89,8 @@ export const inetdSettings = (
     argv: wordsOf(driver.argv),
     workdir,
     env,
-    uid,
-    gid,
+    uid: uid ?? null,
+    gid: gid ?? null,
     stopTimeoutMs,
     on,
     match,
