@@ -1,7 +1,8 @@
 /**
  * When a service that was started is ready.
  *
- * - look: one attempt to find out. The first is made at once, the next ones after 1, 2, 4, … ms, up to the longest pause
+ * - look: one attempt to find out. The first is made at once, the next ones after 1, 2, 4 ms, then after longer and longer pauses, up
+ *   to the longest one
  */
 
 import type { Address } from '../core/address.js'
@@ -61,6 +62,9 @@ export interface Readiness {
 }
 
 const FIRST_PAUSE_MS = 1
+/** So long a pause, or so much of the time since the start, is not what a client waits for. */
+const NOT_NOTICED_MS = 4
+const NOT_NOTICED_SHARE = 0.1
 /** Each is a process. */
 const SHORTEST_COMMAND_PAUSE_MS = 10
 /** A command that asks something over a network may take its time. */
@@ -90,6 +94,7 @@ export const createReadiness = (
 
 /** How it is looked. */
 interface Looker {
+  readonly isCheap: boolean
   readonly shortestPauseMs: number
   /** @throws TidegateError when it can never say yes. */
   check(): void
@@ -100,6 +105,7 @@ interface Looker {
 
 /** Whether one of the endpoints accepts. */
 class Knocking implements Looker {
+  readonly isCheap = true
   readonly shortestPauseMs = FIRST_PAUSE_MS
   readonly #options: ReadinessOptions
   #knocks: readonly Knock[] = []
@@ -135,6 +141,7 @@ class Knocking implements Looker {
 
 /** Whether a command ends with 0. Its output is nobody's. */
 class Asking implements Looker {
+  readonly isCheap = false
   readonly shortestPauseMs = SHORTEST_COMMAND_PAUSE_MS
   readonly #argv: Words
   readonly #surroundings: Surroundings
@@ -187,6 +194,7 @@ class ByLooking implements Readiness {
   readonly #longestPauseMs: number
   readonly #onReady: () => void
   #pauseMs: number
+  #startedAt: number | null = null
   #timer: NodeJS.Timeout | null = null
   #isOver = false
 
@@ -211,8 +219,19 @@ class ByLooking implements Readiness {
         return this.#onReady()
       }
       this.#timer = setTimeout(() => this.start(), this.#pauseMs)
-      this.#pauseMs = Math.min(this.#pauseMs * 2, this.#longestPauseMs)
+      this.#pauseMs = Math.min(this.#nextPauseMs(), this.#longestPauseMs)
     })
+  }
+
+  /** Doubled, but as long as looks cost nothing not so far that a client would wait for the next one noticeably longer. */
+  #nextPauseMs(): number {
+    this.#startedAt ??= performance.now()
+    const doubled = this.#pauseMs * 2
+    if (!this.#looker.isCheap) return doubled
+    return Math.min(
+      doubled,
+      Math.max(NOT_NOTICED_MS, (performance.now() - this.#startedAt) * NOT_NOTICED_SHARE),
+    )
   }
 
   stop(): void {
