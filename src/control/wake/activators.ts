@@ -79,10 +79,7 @@ export const activatorOf = (
 export const inetdAccount = ({ wake }: UpstreamConfig): Promise<Account> =>
   wake?.mode === 'inetd' ? accountOf(wake.user, wake.group) : Promise.resolve({})
 
-export const inetdSettings = (
-  { wake }: WokenUpstream,
-  { uid, gid }: Account,
-): InetdSettings => {
+export const inetdSettings = ({ wake }: WokenUpstream, { uid, gid }: Account): InetdSettings => {
   const { driver, workdir, env, stopTimeoutMs, on, match, from, startMs } = wake
   if (driver.kind !== 'exec') throw new Error('a process per client has a command')
   return {
