@@ -40,6 +40,11 @@ export class PlaneQueue {
     return this.#told !== null
   }
 
+  /** Whether anybody elsewhere could. */
+  get hasElder(): boolean {
+    return this.#board.elder(this.#plane) !== null
+  }
+
   has(reach: Reach): boolean {
     return this.#waiting.has(reach)
   }

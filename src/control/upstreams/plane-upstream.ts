@@ -148,8 +148,9 @@ export class PlaneUpstream implements EndpointHost, Course {
     if (this.#waiting.size === 0) return this.#leaveRoom()
     this.#awaitReturn()
     this.#askForIdle()
-    // Whoever has left a place may have left more than was of use here.
-    if (wasCalled && (isServed || !this.#waiting.hasNewcomers)) this.#callElder()
+    // What none of these can use may be of use to others; and whoever has left a place here may have left more than was needed.
+    const isOfNoUse = !this.#waiting.hasNewcomers && this.#waiting.hasElder && this.#makeRoom()
+    if (isOfNoUse || (wasCalled && isServed)) this.#callElder()
   }
 
   /** There is room, but somebody on another plane waits longer. */
@@ -164,6 +165,12 @@ export class PlaneUpstream implements EndpointHost, Course {
     )
     this.#callElder()
     return true
+  }
+
+  /** Whether there is a place that any plane can take, be it that of an idle connection here. */
+  #makeRoom(): boolean {
+    const up = this.#eligible([])
+    return up.some(({ hasPlace }) => hasPlace) || up.some((endpoint) => endpoint.evictIdle(1) > 0)
   }
 
   #callElder(): void {
