@@ -119,6 +119,12 @@ export class PlaneEndpoint implements Candidate {
     this.#host.board.addBusy(this.#host.plane, this.member.slot, -1)
   }
 
+  /** One more may be dialled. */
+  get hasPlace(): boolean {
+    const { board, settings } = this.#host
+    return settings.maxConnections === 0 || board.open(this.member.slot) < settings.maxConnections
+  }
+
   /** Connections that other planes keep, and clients of this one could have. */
   get idleElsewhere(): number {
     const { board, plane } = this.#host

@@ -187,7 +187,7 @@ export class ManagedUpstream {
         ...this.#members.map((member) => statusOf(member, !this.#isPublished)),
         ...this.#table.leaving.map((member) => statusOf(member, true)),
       ],
-      waiting: board.waiting,
+      waiting: board.queue.waiting,
       unresolved: this.#resolver.failing,
       service: this.#service?.status() ?? null,
     }

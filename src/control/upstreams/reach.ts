@@ -101,6 +101,8 @@ export class Reach {
   readonly client: Address
   /** Slots of the members that were dialled in vain. */
   tried: readonly number[] = NONE
+  /** Its turn among those that wait: when it came to its upstream, by `processNow`; 0: not yet. */
+  cameAt = 0
   /** What the last dial failed with. */
   lastError: TidegateError | null = null
   readonly #engine: Engine

@@ -152,7 +152,7 @@ export class PlaneService implements Course {
   /** Null: it waits. */
   #wait(reach: Reach): Next | null {
     const { board, plane, settings } = this.#upstream
-    if (!board.beginWaiting(plane, settings.maxQueue)) {
+    if (!board.queue.begin(plane, settings.maxQueue)) {
       const message = `${settings.maxQueue} clients wait for the service of '${settings.name}' already (maxQueue)`
       return {
         kind: 'none',
@@ -172,7 +172,7 @@ export class PlaneService implements Course {
   }
 
   #forgetWaiting(reach: Reach): void {
-    if (this.#waiting.delete(reach)) this.#upstream.board.endWaiting(this.#upstream.plane)
+    if (this.#waiting.delete(reach)) this.#upstream.board.queue.end(this.#upstream.plane)
   }
 
   #serve(): void {

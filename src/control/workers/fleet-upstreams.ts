@@ -50,7 +50,7 @@ export class FleetUpstreams {
 
   /** Tells the planes whose clients wait for a connection that there may be room. */
   serve(upstream: string): void {
-    const planes = this.#known.get(upstream)?.board.clearRoom() ?? []
+    const planes = this.#known.get(upstream)?.board.queue.clearRoom() ?? []
     if (planes.includes(MAIN)) this.#main.get(upstream)?.serve()
     for (const thread of this.#threads())
       if (planes.includes(thread.plane)) thread.post({ type: 'serve', upstream })
