@@ -89,7 +89,10 @@ describe('a gateway whose upstream is one process per client', () => {
     const { attempt, record } = await start({
       wake: { ...sh(notes.around('read -r l; echo "<$l>"')), wakeOn: 'data' },
     })
-    for (let n = 0; n < 5; n++) await gone(attempt())
+    for (let n = 0; n < 5; n++) {
+      const scan = attempt()
+      scan.once('connect', () => scan.destroy())
+    }
     await record(4)
     const socket = attempt()
     socket.write('in earnest\n')
