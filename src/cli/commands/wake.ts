@@ -37,7 +37,7 @@ Examples:
   tidegate wake :8080 --listen-fds -- node server.js
 `
 
-interface WakeFlags extends RelayFlags, RecordFlags {
+export interface WakeFlags extends RelayFlags, RecordFlags {
   readonly idle?: string
   readonly idleBy?: 'connections' | 'bytes'
   readonly minUptime?: string

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { wakeConfigOf } from '../../../src/cli/commands/wake.js'
+import { type WakeFlags, wakeConfigOf } from '../../../src/cli/commands/wake.js'
 import { expectFailure } from '../../support/failure.js'
 import { testScope } from '../../support/scope.js'
 import { LOOPBACK } from '../../support/sockets.js'
@@ -16,23 +16,7 @@ describe('a COMMAND that cannot be started', () => {
       [':1', '--', 'no-such-command'],
       /^tidegate: COMMAND: there is no command 'no-such-command' in PATH/,
     ],
-    [
-      'is not there',
-      ['--inetd', '--', '/no/such/program'],
-      /COMMAND: there is no program '\/no\/such\/program'/,
-    ],
     ['is a directory', ['--listen-fds', '--', '/tmp'], /COMMAND: '\/tmp' is a directory, not a program/],
-    ['is not executable', ['--inetd', '--', '/etc/passwd'], /COMMAND: '\/etc\/passwd' is not executable/],
-    [
-      'has no working directory',
-      ['--inetd', '--workdir', '/no/such', '--', 'cat'],
-      /there is no directory '\/no\/such'/,
-    ],
-    [
-      'is not in the PATH that --env gives it',
-      ['--inetd', '--env', 'PATH=/no', '--', 'cat'],
-      /no command 'cat' in PATH/,
-    ],
   ])('and %s is one line and exit code 2, before any client comes', async (_, args, says) => {
     await expectFailure(['wake', LISTEN, ...args], 2, says)
   })
@@ -57,34 +41,34 @@ describe('a COMMAND that cannot be started', () => {
 })
 
 describe('options that have no meaning beside --inetd or --listen-fds', () => {
-  it.each<[string, readonly string[], RegExp]>([
+  it('are one line in the words of the command line, and exit code 2', async () => {
+    await expectFailure(
+      ['wake', LISTEN, '--listen-fds', '--out', 'x.pcapng', '--', 'cat'],
+      2,
+      /^tidegate: --out: it has no meaning with --listen-fds: COMMAND accepts the clients itself/,
+    )
+  })
+
+  it.each<[string, WakeFlags, RegExp]>([
+    ['--idle', { inetd: true, idle: '5s' }, /^--idle: it has no meaning with --inetd: each client has a/],
+    ['--ready-when', { inetd: true, readyWhen: 'connect' }, /^--ready-when: .*--inetd/],
+    ['--balance', { inetd: true, balance: 'random' }, /^--balance: .*--inetd/],
+    ['--allow', { listenFds: true, allow: ['10.0.0.0/8'] }, /^--allow: .*--listen-fds/],
+    ['--max-connections', { listenFds: true, maxConnections: '5' }, /^--max-connections: .*--listen-fds/],
     [
-      '--idle with --inetd',
-      ['--inetd', '--idle', '5s'],
-      /^tidegate: --idle: it has no meaning with --inetd: each client has a COMMAND/,
+      '--proxy-protocol',
+      { listenFds: true, proxyProtocol: 'require', proxyFrom: ['10.0.0.1'] },
+      /^--proxy-protocol: .*--listen-fds/,
     ],
-    ['--ready-when with --inetd', ['--inetd', '--ready-when', 'connect'], /--ready-when: .*--inetd/],
-    [
-      '--out with --listen-fds',
-      ['--listen-fds', '--out', 'x.pcapng'],
-      /--out: it has no meaning with --listen-fds: COMMAND accepts the clients itself/,
-    ],
-    ['--allow with --listen-fds', ['--listen-fds', '--allow', '10.0.0.0/8'], /--allow: .*--listen-fds/],
-    [
-      '--max-connections with --listen-fds',
-      ['--listen-fds', '--max-connections', '5'],
-      /--max-connections: .*--listen-fds/,
-    ],
-    [
-      '--proxy-protocol with --listen-fds',
-      ['--listen-fds', '--proxy-protocol', 'require', '--proxy-from', '10.0.0.1'],
-      /--proxy-protocol: .*--listen-fds/,
-    ],
-    ['--wake-on with --listen-fds', ['--listen-fds', '--wake-on', 'data'], /--wake-on: .*--listen-fds/],
-    ['both of them', ['--listen-fds', '--inetd'], /--inetd and --listen-fds: either/],
-    ['a TARGET', [':1', '--inetd'], /TARGET: ':1', but with --inetd there is none/],
-  ])('%s is one line in the words of the command line', async (_, args, says) => {
-    await expectFailure(['wake', LISTEN, ...args, '--', 'cat'], 2, says)
+    ['--wake-on', { listenFds: true, wakeOn: 'data' }, /^--wake-on: .*--listen-fds/],
+    ['the other one', { listenFds: true, inetd: true }, /^--inetd and --listen-fds: either/],
+  ])('%s with %j', (_, flags, says) => {
+    expect(() => wakeConfigOf(LISTEN, [], ['cat'], flags)).toThrow(says)
+  })
+
+  it('there is no TARGET either', () => {
+    const config = () => wakeConfigOf(LISTEN, [':1'], ['cat'], { inetd: true })
+    expect(config).toThrow("TARGET: ':1', but with --inetd there is none")
   })
 })
 
