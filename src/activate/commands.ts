@@ -1,20 +1,26 @@
 /**
  * A service that others run, started, stopped and asked after by three commands: a container, a unit of the system, a deployment.
+ * One command at a time: none is started before the one before has ended.
  *
  * - up: `isUp` ends with 0
  */
 
-import { spawn } from 'node:child_process'
 import type { Address } from '../core/address.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../ports/activator.js'
-import { type Account, accountOf } from './account.js'
-import { findProgram } from './command.js'
+import { AccountLookup } from './account.js'
 import { groupKeeper } from './keeper.js'
 import { OutputLog } from './output-log.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
-
-type Words = readonly [string, ...string[]]
+import {
+  howItEnded,
+  type Outcome,
+  programOf,
+  type RunningCommand,
+  type Surroundings,
+  startCommand,
+  type Words,
+} from './run-command.js'
 
 export interface CommandOptions {
   /** Starts it, and ends with 0. */
@@ -43,57 +49,46 @@ const READY_MS = 500
 /** One no may be the command's own failure. */
 const FAILURES_IN_A_ROW = 2
 const STOP_LOOK_MS = 100
-/** After the second `stop`. */
+/** When it is killed: for the second `stop` and what follows. */
 const GIVE_UP_MS = 5000
 const IS_UP_MS = 10_000
 
 export const createCommandActivator = (options: CommandOptions): Activator => {
   groupKeeper()
-  return { label: options.start.join(' '), start: (events) => new Commanded(options, events) }
+  const lookup = new AccountLookup(options.user ?? null, options.group ?? null)
+  return {
+    label: options.start.join(' '),
+    start: (events) => new Commanded(options, events, lookup),
+  }
 }
 
-interface Outcome {
-  readonly code: number | null
-  readonly signal: string | null
-}
-
-interface Running {
-  readonly ended: Promise<Outcome>
-  kill(): void
-}
+type State = 'up' | 'stopping' | 'killed' | 'over'
 
 class Commanded implements Activation {
   readonly pid = null
   readonly #options: CommandOptions
   readonly #events: ActivationEvents
   readonly #log: OutputLog
-  readonly #readiness: Readiness | null
-  readonly #account: Account
-  #command: Running | null = null
+  /** Asked for ahead of the first command. */
+  readonly #surroundings: Promise<Surroundings>
+  #readiness: Readiness | null = null
+  #running: RunningCommand | null = null
+  /** Settles when the last command has ended. */
+  #last: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
-  #state: 'up' | 'stopping' | 'killed' | 'over' = 'up'
+  #state: State = 'up'
   #failures = 0
 
-  /** @throws TidegateError for an account that is none. */
-  constructor(options: CommandOptions, events: ActivationEvents) {
+  constructor(options: CommandOptions, events: ActivationEvents, lookup: AccountLookup) {
     this.#options = options
     this.#events = events
-    this.#account = accountOf(options.user ?? null, options.group ?? null)
+    const { workdir, env } = options
+    this.#surroundings = lookup.account().then((account) => ({ workdir, env, account }))
     this.#log = new OutputLog({
       output: (line, stream) => {
         if (this.#state !== 'over') events.output(line, stream)
       },
     })
-    const rule = options.ready ?? { by: 'command', argv: options.isUp }
-    this.#readiness = createReadiness(
-      rule,
-      {
-        endpoints: options.endpoints,
-        longestPauseMs: options.readyMs ?? READY_MS,
-        workdir: options.workdir ?? undefined,
-      },
-      () => this.#ready(),
-    )
     void this.#begin()
   }
 
@@ -106,138 +101,161 @@ class Commanded implements Activation {
     if (this.#state === 'up' || this.#state === 'stopping') void this.#stop('killed', GIVE_UP_MS)
   }
 
+  diagnose(): Promise<string | null> {
+    const { start, isUp } = this.#options
+    const told = this.#readiness?.status() ?? null
+    if (told !== null || this.#state !== 'up') return Promise.resolve(told)
+    const isAsking = this.#readiness !== null
+    return Promise.resolve(isAsking ? `'${isUp.join(' ')}' says no` : `'${start.join(' ')}' has not ended`)
+  }
+
   async #begin(): Promise<void> {
     // Nothing is told before `start` has returned.
     await null
     try {
+      const surroundings = await this.#surroundings
+      const { start, stop, isUp, ready } = this.#options
+      for (const argv of [isUp, start, stop]) programOf(argv, surroundings)
+      const readiness = ready === undefined ? null : this.#readinessBy(ready, surroundings)
+      await readiness?.environment()
       // One that is up already is this very service: `isUp` is the judge.
-      if ((await this.#run(this.#options.isUp, IS_UP_MS)).code !== 0) {
-        const { code, signal } = await this.#run(this.#options.start, null)
-        if (code !== 0) {
-          const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`
-          return this.#end({
-            message: `could not be started: '${this.#options.start.join(' ')}' ${how}`,
-            code,
-            signal,
-          })
+      const isUpAlready = (await this.#run(isUp, 'up', IS_UP_MS))?.code === 0
+      if (!isUpAlready) {
+        const outcome = await this.#run(start, 'up', null)
+        if (this.#state !== 'up') return
+        if (outcome !== null && outcome.code !== 0) {
+          const message = `could not be started: '${start.join(' ')}' ${howItEnded(outcome)}`
+          return this.#end({ message, ...outcome })
         }
       }
+      if (this.#state !== 'up') return
+      this.#readiness = readiness
+      if (readiness !== null) readiness.start()
+      else await this.#untilUp(isUpAlready)
     } catch (thrown) {
-      const message = thrown instanceof TidegateError ? thrown.message : messageOf(thrown)
-      return this.#end({ message: `could not be started: ${message}`, code: null, signal: null })
+      // Who stops it tells of its end.
+      if (this.#state !== 'up') return
+      this.#end({ message: `could not be started: ${messageOf(thrown)}`, code: null, signal: null })
     }
-    if (this.#state === 'up') this.#readiness?.start()
+  }
+
+  #readinessBy(rule: ReadyRule, surroundings: Surroundings): Readiness {
+    if (rule.by === 'notify') {
+      const why = 'it is others who start it: notify is for exec; expected connect, output or command'
+      throw new TidegateError('usage', why, { fault: 'usage' })
+    }
+    const { endpoints, readyMs = READY_MS } = this.#options
+    const options = { endpoints, longestPauseMs: readyMs, surroundings }
+    return createReadiness(rule, options, () => this.#ready())
+  }
+
+  /** Each look is a process. */
+  async #untilUp(isUpAlready: boolean): Promise<void> {
+    const { isUp, readyMs = READY_MS } = this.#options
+    let pauseMs = 10
+    let isReady = isUpAlready
+    while (this.#state === 'up' && !isReady) {
+      isReady = (await this.#run(isUp, 'up', IS_UP_MS))?.code === 0
+      if (isReady) break
+      await this.#pause(pauseMs)
+      pauseMs = Math.min(pauseMs * 2, Math.max(readyMs, 1))
+    }
+    this.#ready()
   }
 
   #ready(): void {
     if (this.#state !== 'up') return
     this.#events.ready()
-    this.#lookLater()
+    void this.#watch()
   }
 
-  #lookLater(): void {
-    this.#timer = setTimeout(() => void this.#look(), this.#options.intervalMs ?? INTERVAL_MS)
-  }
-
-  async #look(): Promise<void> {
-    const isUp = await this.#isUp()
-    if (this.#state !== 'up') return
-    this.#failures = isUp ? 0 : this.#failures + 1
-    if (this.#failures < FAILURES_IN_A_ROW) return this.#lookLater()
-    this.#end({
-      message: `is not up any more: '${this.#options.isUp.join(' ')}' says so`,
-      code: null,
-      signal: null,
-    })
+  /** Until it is not up any more. */
+  async #watch(): Promise<void> {
+    while (this.#state === 'up') {
+      await this.#pause(this.#options.intervalMs ?? INTERVAL_MS)
+      const isUp = await this.#isUp('up', IS_UP_MS)
+      if (this.#state !== 'up') return
+      this.#failures = isUp ? 0 : this.#failures + 1
+      if (this.#failures < FAILURES_IN_A_ROW) continue
+      const message = `is not up any more: '${this.#options.isUp.join(' ')}' says so`
+      return this.#end({ message, code: null, signal: null })
+    }
   }
 
   async #stop(state: 'stopping' | 'killed', withinMs: number): Promise<void> {
     this.#state = state
     this.#readiness?.stop()
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#command?.kill()
+    this.#running?.kill()
     const deadline = performance.now() + withinMs
+    const leftMs = (): number => Math.max(0, deadline - performance.now())
     const isOurs = (): boolean => this.#state === state
     try {
-      await this.#run(this.#options.stop, withinMs === Number.POSITIVE_INFINITY ? null : withinMs)
+      await this.#run(this.#options.stop, state, Number.isFinite(withinMs) ? withinMs : null)
     } catch (thrown) {
-      this.#events.output(`it could not be stopped: ${messageOf(thrown)}`, 'stderr')
+      if (isOurs()) this.#events.output(`it could not be stopped: ${messageOf(thrown)}`, 'stderr')
     }
-    while (isOurs() && (await this.#isUp())) {
-      if (performance.now() > deadline) {
-        return this.#end({ message: 'was stopped twice, and may be up still', code: null, signal: null })
+    while (isOurs() && leftMs() > 0) {
+      if (!(await this.#isUp(state, Math.min(IS_UP_MS, leftMs())))) {
+        if (isOurs() && leftMs() > 0) this.#end({ message: 'was stopped', code: null, signal: null })
+        break
       }
-      await new Promise((resolve) => setTimeout(resolve, STOP_LOOK_MS))
+      await this.#pause(STOP_LOOK_MS)
     }
-    if (isOurs()) this.#end({ message: 'was stopped', code: null, signal: null })
+    if (isOurs()) this.#end({ message: 'was stopped twice, and may be up still', code: null, signal: null })
   }
 
-  async #isUp(): Promise<boolean> {
+  async #isUp(state: State, withinMs: number): Promise<boolean> {
     try {
-      return (await this.#run(this.#options.isUp, IS_UP_MS)).code === 0
+      return (await this.#run(this.#options.isUp, state, withinMs))?.code === 0
     } catch {
       return false
     }
   }
 
-  /** To its end, killed when that does not come in time. @throws what says that it cannot be run. */
-  async #run(argv: Words, withinMs: number | null): Promise<Outcome> {
-    const running = this.#start(argv)
-    this.#command = running
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timer = setTimeout(resolve, ms)
+    })
+  }
+
+  /**
+   * To its end, killed when that does not come in time. Null: it was not run, since the state became another one while the command
+   * before it ran. @throws what says that it cannot be run.
+   */
+  #run(argv: Words, state: State, withinMs: number | null): Promise<Outcome | null> {
+    const turn = this.#last.then(async () => {
+      const surroundings = await this.#surroundings
+      return this.#state === state ? this.#runNow(argv, surroundings, withinMs) : null
+    })
+    this.#last = turn.catch(() => {})
+    return turn
+  }
+
+  async #runNow(argv: Words, surroundings: Surroundings, withinMs: number | null): Promise<Outcome> {
+    // Whether it is up is asked again and again: only what is said in between is worth a line.
+    const isTold = argv !== this.#options.isUp
+    const running = startCommand(
+      argv,
+      surroundings,
+      isTold ? (stream, name) => this.#log.read(stream, name) : undefined,
+    )
+    this.#running = running
     const timer = withinMs === null ? null : setTimeout(() => running.kill(), withinMs)
     try {
       return await running.ended
     } finally {
       if (timer !== null) clearTimeout(timer)
-      if (this.#command === running) this.#command = null
-    }
-  }
-
-  #start(argv: Words): Running {
-    const { workdir, env } = this.#options
-    const cwd = workdir ?? process.cwd()
-    const variables = { ...process.env, ...env }
-    const program = findProgram(argv[0], cwd, variables.PATH ?? '')
-    const keeper = groupKeeper()
-    const child = spawn(program, argv.slice(1), {
-      cwd,
-      env: variables,
-      ...this.#account,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    })
-    const { pid } = child
-    if (pid !== undefined) keeper.keep(pid)
-    // Whether it is up is asked again and again: only what is said in between is worth a line.
-    if (argv !== this.#options.isUp) {
-      this.#log.read(child.stdout, 'stdout')
-      this.#log.read(child.stderr, 'stderr')
-    } else for (const stream of [child.stdout, child.stderr]) stream.on('error', () => {}).resume()
-    const ended = new Promise<Outcome>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', (code, signal) => {
-        if (pid !== undefined) keeper.release(pid)
-        resolve({ code, signal })
-      })
-    })
-    return {
-      ended,
-      kill: () => {
-        try {
-          if (pid !== undefined) process.kill(-pid, 'SIGKILL')
-        } catch {
-          // It has ended.
-        }
-      },
+      this.#running = null
     }
   }
 
   #end(how: Omit<ActivationEnd, 'tail'>): void {
     if (this.#state === 'over') return
-    this.#state = 'over'
     this.#readiness?.stop()
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#log.close()
+    this.#state = 'over'
     this.#events.ended({ ...how, tail: this.#log.tail })
   }
 }

@@ -10,22 +10,24 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { Address } from '../core/address.js'
-import { errnoOf, messageOf, TidegateError } from '../errors.js'
+import { type Address, formatAddress } from '../core/address.js'
+import { errnoOf, TidegateError } from '../errors.js'
 import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../ports/activator.js'
-import { accountOf } from './account.js'
-import { findProgram } from './command.js'
+import { type Account, AccountLookup } from './account.js'
 import { groupKeeper } from './keeper.js'
+import { lastWords } from './last-words.js'
 import { type PassedFd, passListeners } from './listen-fds.js'
-import { listeningPlaces } from './listening.js'
+import { isAnyoneRunning, listeningPlaces } from './listening.js'
 import { OutputLog } from './output-log.js'
-import { tiedToParent } from './parent-death.js'
+import { prepareTie, tiedToParent } from './parent-death.js'
+import type { GroupKeeper } from './process-group.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
+import { howItEnded, type Outcome, programOf, type Words, whyNotStarted } from './run-command.js'
 import { strangerAt } from './strangers.js'
 
 export interface ExecOptions {
   /** The command and its arguments; no shell reads them. */
-  readonly argv: readonly [string, ...string[]]
+  readonly argv: Words
   /** Default: this process's. */
   readonly workdir?: string | null
   /** Beside this process's own variables. */
@@ -50,62 +52,56 @@ const READY_MS = 500
 const LAST_MEMBERS_MS = 1000
 const LOOK_EVERY_MS = 5
 
-const GO = 'read -r go || exit 125; exec "$@" </dev/null'
+/** Two times `exec`: a shell that redirects for one command keeps the old input open, and the command would have it. */
+const GO = 'read -r go || exit 125; exec </dev/null; exec "$@"'
 
-/** @throws TidegateError what is wrong on this system. */
 export const createExecActivator = (options: ExecOptions): Activator => {
   // Ahead of the first start, which clients wait for.
-  const keeper = groupKeeper()
+  const helpers: Helpers = {
+    keeper: groupKeeper(),
+    lookup: new AccountLookup(options.user ?? null, options.group ?? null),
+    tied: prepareTie(),
+  }
   return {
     label: options.argv
       .map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : JSON.stringify(word)))
       .join(' '),
-    start: (events) => new Run(options, events, keeper),
+    start: (events) => new Run(options, events, helpers),
   }
 }
 
-const WHY_NOT: ReadonlyMap<string, string> = new Map([
-  ['EAGAIN', 'the system allows no more processes (EAGAIN)'],
-  ['ENOMEM', 'the system has no memory left (ENOMEM)'],
-  ['EMFILE', 'no file descriptor is left in this process (EMFILE)'],
-  ['ENFILE', 'no file descriptor is left on this machine (ENFILE)'],
-  ['E2BIG', 'its arguments and environment are too long (E2BIG)'],
-  ['EACCES', 'permission denied (EACCES)'],
-  ['EPERM', 'permission denied (EPERM)'],
-])
-
-const whyNot = (thrown: unknown): string => WHY_NOT.get(errnoOf(thrown) ?? '') ?? messageOf(thrown)
+interface Helpers {
+  readonly keeper: GroupKeeper
+  readonly lookup: AccountLookup
+  readonly tied: Promise<void>
+}
 
 class Run implements Activation {
   readonly #options: ExecOptions
   readonly #events: ActivationEvents
-  readonly #keeper: ReturnType<typeof groupKeeper>
+  readonly #helpers: Helpers
   readonly #log: OutputLog
-  readonly #readiness: Readiness
+  #readiness: Readiness | null = null
   #child: ChildProcess | null = null
   #isOver = false
+  /** Nobody of its group is left: the number may be another's. */
+  #isGone = false
   #isStopped = false
+  /** Why the command is not run after all. */
+  #refusal: string | null = null
 
-  constructor(options: ExecOptions, events: ActivationEvents, keeper: ReturnType<typeof groupKeeper>) {
+  constructor(options: ExecOptions, events: ActivationEvents, helpers: Helpers) {
     this.#options = options
     this.#events = events
-    this.#keeper = keeper
-    this.#readiness = createReadiness(
-      options.ready ?? { by: 'connect' },
-      {
-        endpoints: options.endpoints,
-        longestPauseMs: options.readyMs ?? READY_MS,
-        workdir: options.workdir ?? undefined,
-      },
-      () => {
-        if (!this.#isOver) events.ready()
-      },
-    )
+    this.#helpers = helpers
     this.#log = new OutputLog({
       output: (line, stream) => {
         if (!this.#isOver) events.output(line, stream)
       },
-      seen: (line) => this.#readiness.line(line),
+      seen: (line) => {
+        this.#readiness?.line(line)
+        return this.#readiness?.wantsLines ?? false
+      },
     })
     void this.#begin()
   }
@@ -117,24 +113,24 @@ class Run implements Activation {
   stop(): void {
     if (this.#isStopped) return
     this.#isStopped = true
-    this.#readiness.stop()
+    this.#readiness?.stop()
     this.#signal(this.#options.stopSignal ?? 'SIGTERM')
   }
 
   kill(): void {
     this.#isStopped = true
-    this.#readiness.stop()
+    this.#readiness?.stop()
     this.#signal('SIGKILL')
   }
 
   async diagnose(): Promise<string | null> {
     const { pid } = this
-    if (pid === null) return null
-    const status = this.#readiness.status()
+    if (pid === null || this.#isGone) return null
+    const status = this.#readiness?.status() ?? null
     if (status !== null) return status
     const places = await listeningPlaces(pid)
     if (places === null) return null
-    const expected = this.#options.endpoints.map(textOf).join(', ')
+    const expected = this.#options.endpoints.map(formatAddress).join(', ')
     return places.length === 0
       ? 'it listens nowhere'
       : `it listens at ${places.join(', ')}, not at ${expected}`
@@ -144,81 +140,101 @@ class Run implements Activation {
     // Nothing is told before `start` has returned.
     await null
     try {
-      const stranger = await this.#stranger()
-      if (stranger !== null) return this.#end({ message: stranger, code: null, signal: null })
-      if (this.#isStopped)
-        return this.#end({ message: 'was not started: it was stopped before', code: null, signal: null })
-      this.#spawn(await this.#readiness.environment())
+      const account = await this.#helpers.lookup.account()
+      const readiness = this.#readinessOf(account)
+      this.#readiness = readiness
+      const variables = await readiness.environment()
+      await this.#helpers.tied
+      if (this.#isStopped) return this.#endUnstarted('was not started: it was stopped before')
+      // Asked while the shell gets ready.
+      const stranger = this.#options.listeners === undefined ? strangerAt(this.#options.endpoints) : null
+      const child = this.#spawn(account, variables)
+      this.#refusal = await stranger
+      if (this.#refusal === null) child?.stdin?.write('go\n')
+      child?.stdin?.end()
+      if (this.#refusal === null && !this.#isStopped) readiness.start()
     } catch (thrown) {
-      const message = thrown instanceof TidegateError ? thrown.message : whyNot(thrown)
-      this.#end({ message: `cannot be started: ${message}`, code: null, signal: null })
+      this.#endUnstarted(`cannot be started: ${whyNotStarted(thrown)}`)
     }
   }
 
-  async #stranger(): Promise<string | null> {
-    if (this.#options.listeners !== undefined) return null
-    const found = await strangerAt(this.#options.endpoints)
-    return found === null ? null : `was not started: ${found}`
+  #readinessOf(account: Account): Readiness {
+    const { ready, endpoints, readyMs = READY_MS, workdir, env } = this.#options
+    return createReadiness(
+      ready ?? { by: 'connect' },
+      { endpoints, longestPauseMs: readyMs, surroundings: { workdir, env, account } },
+      () => {
+        if (!this.#isOver) this.#events.ready()
+      },
+    )
   }
 
-  /** @throws TidegateError, and Node's errors. */
-  #spawn(readinessEnv: Readonly<Record<string, string>>): void {
-    const { argv, workdir, env, user, group, listeners } = this.#options
+  /** The shell, which waits. Null: there is none, and that is told. @throws TidegateError, and Node's errors. */
+  #spawn(account: Account, readinessEnv: Readonly<Record<string, string>>): ChildProcess | null {
+    const { argv, workdir, env, listeners } = this.#options
     if (process.platform === 'win32')
       throw new TidegateError('engine_unavailable', 'child processes are not started on Windows', {
         fault: 'usage',
       })
-    const cwd = workdir ?? process.cwd()
-    const variables = { ...process.env, ...env, ...readinessEnv }
-    const program = findProgram(argv[0], cwd, variables.PATH ?? '')
-    const passing = listeners === undefined ? null : passListeners([program, ...argv.slice(1)], listeners)
-    const command = tiedToParent(passing?.argv ?? [program, ...argv.slice(1)])
-    const child = spawn('/bin/sh', ['-c', GO, basename(argv[0]), ...command], {
-      cwd,
-      env: { ...variables, ...passing?.env },
-      ...accountOf(user ?? null, group ?? null),
+    const words: Words = [programOf(argv, { workdir, env }), ...argv.slice(1)]
+    const passing = listeners === undefined ? null : passListeners(words, listeners)
+    const child = spawn('/bin/sh', ['-c', GO, basename(argv[0]), ...tiedToParent(passing?.argv ?? words)], {
+      cwd: workdir ?? process.cwd(),
+      env: { ...process.env, ...env, ...readinessEnv, ...passing?.env },
+      ...account,
       stdio: ['pipe', 'pipe', 'pipe', ...(passing?.stdio ?? [])],
       detached: true,
     })
-    this.#child = child
     child.once('error', (thrown) => {
-      if (child.pid === undefined)
-        this.#end({ message: `cannot be started: ${whyNot(thrown)}`, code: null, signal: null })
+      if (child.pid === undefined) this.#endUnstarted(`cannot be started: ${whyNotStarted(thrown)}`)
     })
-    if (child.pid === undefined) return
-    this.#keeper.keep(child.pid)
+    if (child.pid === undefined) return null
+    this.#child = child
+    this.#helpers.keeper.keep(child.pid)
     child.stdin?.on('error', () => {})
-    child.stdin?.end('go\n')
     this.#read(child.stdout, 'stdout')
     this.#read(child.stderr, 'stderr')
-    child.once('exit', (code, signal) => void this.#exited(child, code, signal))
-    if (this.#isStopped) this.#signal('SIGKILL')
-    else this.#readiness.start()
+    child.once('exit', (code, signal) => void this.#exited(child, { code, signal }))
+    return child
   }
 
   #read(readable: Readable | null, stream: 'stdout' | 'stderr'): void {
     if (readable !== null) this.#log.read(readable, stream)
   }
 
-  async #exited(child: ChildProcess, code: number | null, signal: string | null): Promise<void> {
-    this.#readiness.stop()
-    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  async #exited(child: ChildProcess, outcome: Outcome): Promise<void> {
+    this.#readiness?.stop()
+    const read = lastWords(child)
     // Members that outlive it would keep its port.
-    const isLeft = this.#signal('SIGKILL')
-    const deadline = performance.now() + LAST_MEMBERS_MS
-    if (isLeft) while (this.#signal(0) && performance.now() < deadline) await pause(LOOK_EVERY_MS)
-    // What it wrote is in the pipe still; who has left the group may hold that open.
-    await Promise.race([closed, pause(isLeft ? LAST_MEMBERS_MS : LOOK_EVERY_MS * 10)])
+    await this.#killMembers()
+    this.#isGone = true
+    if (child.pid !== undefined) this.#helpers.keeper.release(child.pid)
+    await read
     child.stdout?.destroy()
     child.stderr?.destroy()
-    if (child.pid !== undefined) this.#keeper.release(child.pid)
-    const message = signal === null ? `exited with code ${code}` : `was killed by ${signal}`
-    this.#end({ message, code, signal })
+    if (this.#refusal !== null) return this.#endUnstarted(`was not started: ${this.#refusal}`)
+    this.#end({ message: howItEnded(outcome), ...outcome })
+  }
+
+  /** Returns when none is left, or only such as nobody has asked how they ended, or that cannot be killed. */
+  async #killMembers(): Promise<void> {
+    if (!this.#signal('SIGKILL')) return
+    const deadline = performance.now() + LAST_MEMBERS_MS
+    while (this.#signal(0) && performance.now() < deadline) {
+      await pause(LOOK_EVERY_MS)
+      const { pid } = this
+      if (pid !== null && (await isAnyoneRunning(pid)) === false) return
+    }
+  }
+
+  #endUnstarted(message: string): void {
+    this.#end({ message, code: null, signal: null })
   }
 
   #end(how: Omit<ActivationEnd, 'tail'>): void {
     if (this.#isOver) return
-    this.#readiness.stop()
+    this.#readiness?.stop()
+    this.#readiness?.close?.()
     this.#log.close()
     this.#isOver = true
     this.#events.ended({ ...how, tail: this.#log.tail })
@@ -227,7 +243,7 @@ class Run implements Activation {
   /** To the whole group. False when nobody is there. */
   #signal(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this
-    if (pid === null || this.#isOver) return false
+    if (pid === null || this.#isGone || this.#isOver) return false
     try {
       return process.kill(-pid, signal)
     } catch (thrown) {
@@ -237,6 +253,3 @@ class Run implements Activation {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms))
-
-const textOf = (address: Address): string =>
-  address.kind === 'unix' ? `unix:${address.path}` : `${address.host}:${address.port}`

@@ -3,7 +3,7 @@
  * that it wants.
  */
 
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { open, readdir, readFile, readlink } from 'node:fs/promises'
 
 const LISTEN = '0A'
 
@@ -26,26 +26,52 @@ const hostOf = (hex: string): string => {
   return `[${groups.join(':')}]`
 }
 
+const CHUNK_BYTES = 16 * 1024
+
+/**
+ * The lines of a table of TCP sockets up to the first that does not listen: the kernel lists those that do first, and the others
+ * may be tens of thousands, which takes it seconds.
+ */
+const listeningLines = async (path: string): Promise<readonly (readonly string[])[]> => {
+  const file = await open(path, 'r')
+  try {
+    const lines: (readonly string[])[] = []
+    const chunk = new Uint8Array(CHUNK_BYTES)
+    let rest = ''
+    let isTitle = true
+    for (;;) {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, null)
+      if (bytesRead === 0) return lines
+      const whole = (rest + Buffer.from(chunk.subarray(0, bytesRead)).toString('latin1')).split('\n')
+      rest = whole.pop() ?? ''
+      for (const line of whole) {
+        const fields = line.trim().split(/\s+/)
+        if (!isTitle && fields[3] !== LISTEN) return lines
+        if (!isTitle) lines.push(fields)
+        isTitle = false
+      }
+    }
+  } finally {
+    await file.close()
+  }
+}
+
 /** Addresses by the inode of the socket that listens there. */
 const listeners = async (): Promise<ReadonlyMap<string, string>> => {
   const places = new Map<string, string>()
-  const read = async (name: string, take: (fields: readonly string[]) => void): Promise<void> => {
-    // Not there without IPv6, or not readable in a sandbox: then nothing is known.
-    const text = await readFile(`/proc/net/${name}`, 'utf8').catch(() => '')
-    for (const line of text.split('\n').slice(1)) take(line.trim().split(/\s+/))
-  }
-  const takeTcp = (fields: readonly string[]): void => {
-    const [host = '', port = ''] = (fields[1] ?? '').split(':')
-    if (fields[3] === LISTEN && fields[9] !== undefined)
-      places.set(fields[9], `${hostOf(host)}:${Number.parseInt(port, 16)}`)
-  }
-  await read('tcp', takeTcp)
-  await read('tcp6', takeTcp)
-  await read('unix', (fields) => {
+  // Not there without IPv6, or not readable in a sandbox: then nothing is known.
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6'])
+    for (const fields of await listeningLines(table).catch(() => [])) {
+      const [host = '', port = ''] = (fields[1] ?? '').split(':')
+      if (fields[9] !== undefined) places.set(fields[9], `${hostOf(host)}:${Number.parseInt(port, 16)}`)
+    }
+  const unix = await readFile('/proc/net/unix', 'utf8').catch(() => '')
+  for (const line of unix.split('\n').slice(1)) {
+    const fields = line.trim().split(/\s+/)
     // 00010000: it accepts connections.
     if (fields[3] === '00010000' && fields[6] !== undefined && fields[7] !== undefined)
       places.set(fields[6], `unix:${fields[7]}`)
-  })
+  }
   return places
 }
 
@@ -59,11 +85,24 @@ const inodesOf = async (pid: number): Promise<readonly string[]> => {
 const processes = async (): Promise<readonly number[]> =>
   (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number)
 
-/** Of a process that is being looked at it may end meanwhile: null. */
-const groupOf = async (pid: number): Promise<number | null> => {
+interface Member {
+  readonly group: number
+  /** It has ended, and its parent has not asked how. */
+  readonly isZombie: boolean
+}
+
+/** A process may end while it is looked at: null. */
+const memberOf = async (pid: number): Promise<Member | null> => {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[2] === undefined ? null : Number(fields[2])
+  const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return group === undefined ? null : { group: Number(group), isZombie: state === 'Z' || state === 'X' }
+}
+
+/** Whether anybody of the group still runs, as opposed to waiting that its parent asks how it ended; null: `/proc` does not tell. */
+export const isAnyoneRunning = async (group: number): Promise<boolean | null> => {
+  const all = process.platform === 'linux' ? await processes() : []
+  if (all.length === 0) return null
+  return (await Promise.all(all.map(memberOf))).some((each) => each?.group === group && !each.isZombie)
 }
 
 /** Where the processes of a group listen; null where `/proc` does not tell. */
@@ -71,22 +110,25 @@ export const listeningPlaces = async (group: number): Promise<readonly string[] 
   if (process.platform !== 'linux') return null
   const [places, all] = await Promise.all([listeners(), processes()])
   if (all.length === 0) return null
-  const groups = await Promise.all(all.map(groupOf))
-  const members = all.filter((_, n) => groups[n] === group)
+  const known = await Promise.all(all.map(memberOf))
+  const members = all.filter((_, n) => known[n]?.group === group)
   const inodes = (await Promise.all(members.map(inodesOf))).flat()
   return [...new Set(inodes.flatMap((inode) => places.get(inode) ?? []))].sort()
 }
 
-/** Who listens at a port, as `redis-server (pid 4711)`; null where `/proc` does not tell. */
-export const holderOf = async (port: number): Promise<string | null> => {
+const EVERYWHERE = ['0.0.0.0', '[::]']
+
+/** Who listens at an address, as `redis-server (pid 4711)`; null where `/proc` does not tell. `host`: an IP address, or a name. */
+export const holderOf = async (host: string, port: number): Promise<string | null> => {
   if (process.platform !== 'linux') return null
-  const places = await listeners()
-  const inodes = new Set(
-    [...places].filter(([, place]) => place.endsWith(`:${port}`)).map(([inode]) => inode),
-  )
+  const at = [...(await listeners())].filter(([, place]) => place.endsWith(`:${port}`))
+  const hosts = [host.includes(':') ? `[${host}]` : host, ...EVERYWHERE]
+  const exact = at.filter(([, place]) => hosts.some((each) => place === `${each}:${port}`))
+  const inodes = new Set((exact.length > 0 ? exact : at).map(([inode]) => inode))
   if (inodes.size === 0) return null
   for (const pid of await processes()) {
     if (!(await inodesOf(pid)).some((inode) => inodes.has(inode))) continue
+    if (pid === process.pid) return `this very process (pid ${pid})`
     const name = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()
     return `${name || 'a process'} (pid ${pid})`
   }

@@ -17,19 +17,21 @@ export type Stream = 'stdout' | 'stderr'
 
 export interface OutputHost {
   output(line: string, stream: Stream): void
-  /** Each line, those that are left out included. */
-  seen?(line: string): void
+  /** Each line, those that are left out included. False: none has to be shown any more. */
+  seen?(line: string): boolean
 }
 
 export class OutputLog {
   readonly #host: OutputHost
   readonly #tail: string[] = []
+  #isWatched: boolean
   #inThisSecond = 0
   #leftOut = 0
   #timer: NodeJS.Timeout | null = null
 
   constructor(host: OutputHost) {
     this.#host = host
+    this.#isWatched = host.seen !== undefined
   }
 
   /** Oldest first. */
@@ -40,7 +42,11 @@ export class OutputLog {
   /** Reads it to its end. */
   read(readable: Readable, stream: Stream): void {
     const lines = new Lines((line) => this.#line(line, stream))
-    readable.on('data', (chunk: Buffer) => lines.add(chunk))
+    readable.on('data', (chunk: Buffer) => {
+      // A flood is read as fast as it comes, so that the child never waits, but no string is made of what nobody will see.
+      if (this.#isWatched || this.#inThisSecond <= LINES_PER_SECOND) lines.add(chunk)
+      else this.#leftOut += lines.addLast(chunk, TAIL_LINES)
+    })
     readable.on('close', () => lines.end())
     readable.on('error', () => {})
   }
@@ -55,7 +61,7 @@ export class OutputLog {
   #line(line: string, stream: Stream): void {
     this.#tail.push(line.slice(0, TAIL_CHARACTERS))
     if (this.#tail.length > TAIL_LINES) this.#tail.shift()
-    this.#host.seen?.(line)
+    if (this.#isWatched) this.#isWatched = this.#host.seen?.(line) ?? false
     this.#timer ??= setTimeout(() => {
       this.#timer = null
       this.#newSecond()
@@ -67,7 +73,10 @@ export class OutputLog {
   #newSecond(): void {
     this.#inThisSecond = 0
     if (this.#leftOut === 0) return
-    this.#host.output(`… ${this.#leftOut} lines left out`, 'stderr')
+    this.#host.output(
+      this.#leftOut === 1 ? '… 1 line left out' : `… ${this.#leftOut} lines left out`,
+      'stderr',
+    )
     this.#leftOut = 0
   }
 }

@@ -13,6 +13,6 @@ export const strangerAt = async (endpoints: readonly Address[]): Promise<string 
   const at = answers.indexOf(true)
   const taken = endpoints[at]
   if (taken === undefined) return null
-  const holder = taken.kind === 'tcp' ? await holderOf(taken.port) : null
+  const holder = taken.kind === 'tcp' ? await holderOf(taken.host, taken.port) : null
   return `${holder ?? 'something else'} listens at ${formatAddress(taken)} already, where nobody was expected before the start`
 }

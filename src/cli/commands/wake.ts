@@ -31,7 +31,8 @@ With --inetd there is no TARGET: each client gets a COMMAND of its own, with the
 
 Examples:
   tidegate wake :6379 127.0.0.1:6380 -- redis-server --port 6380
-  tidegate wake :5432 127.0.0.1:5433 --idle 10m --stop-signal SIGINT -- postgres -D data -p 5433
+  tidegate wake :5432 127.0.0.1:5433 --idle 10m --stop-signal SIGINT --ready-output 'is ready to accept connections' \\
+    -- postgres -D data -p 5433
   tidegate wake :8080 127.0.0.1:8081 --wake-on data --workdir site -- python3 -m http.server 8081 --bind 127.0.0.1
   tidegate wake :2222 --inetd -- /usr/sbin/sshd -i
   tidegate wake :8080 --listen-fds -- node server.js
@@ -302,6 +303,7 @@ export const wakeCommand = (): Command =>
           .argument('[TARGET...]', 'where COMMAND accepts them'),
       ),
     ),
+    'default: nothing is recorded',
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, rest: readonly string[], flags: WakeFlags, command: Command) => {

@@ -3,18 +3,19 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
+import type { Account } from '../../activate/account.js'
 import type { UpstreamConfig } from '../../config/config.js'
 import { type Address, formatAddress } from '../../core/address.js'
 import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
-import { activatorOf, inetdSettings } from '../wake/activators.js'
+import { activatorOf, inetdAccount, inetdSettings } from '../wake/activators.js'
 import type { ServiceStatus } from '../wake/service-figures.js'
 import { ServiceGate } from '../wake/service-gate.js'
 import { isWoken, type WakeSettings } from '../wake/settings.js'
 import { Supervisor } from '../wake/supervisor.js'
-import { HealthCheck } from './health-check.js'
+import { MemberChecks } from './member-checks.js'
 import { MemberTable } from './members.js'
 import { FIRST_LOOKUP_MS, isName, type Lookup, Resolver } from './resolver.js'
 import type { Member, Turn, UpstreamPlanes, UpstreamSettings } from './settings.js'
@@ -75,9 +76,11 @@ export class ManagedUpstream {
   #isPublished = false
   readonly #gate: ServiceGate
   #service: Supervisor | null = null
+  /** Whom processes of clients run as. */
+  #account: Account = {}
   /** What its pool keeps ready of each member; null: what the config says. */
   #warm: number | null = null
-  readonly #checks = new Map<number, { readonly key: string; readonly check: HealthCheck }>()
+  readonly #checks: MemberChecks
 
   constructor(config: UpstreamConfig, dial: DialOptions, options: ManagedUpstreamOptions) {
     this.#config = config
@@ -85,6 +88,7 @@ export class ManagedUpstream {
     this.#options = options
     this.#table = new MemberTable(options.board)
     this.#gate = new ServiceGate(options.board.planes)
+    this.#checks = new MemberChecks({ ...options, log: (member, turn) => this.#log(member, turn) })
     this.#resolver = this.#newResolver()
     this.#setService(config)
   }
@@ -96,6 +100,7 @@ export class ManagedUpstream {
 
   /** Resolves when the planes know it. */
   async open(): Promise<void> {
+    this.#account = await inetdAccount(this.#config)
     await within(FIRST_LOOKUP_MS, this.#resolver.start())
     this.#publish()
     this.#startChecks()
@@ -109,7 +114,7 @@ export class ManagedUpstream {
     this.#resolver = this.#newResolver(this.#resolver)
     const isCheckedAlike =
       isDeepStrictEqual(config.check, before.check) && config.sendProxyProtocol === before.sendProxyProtocol
-    if (!isCheckedAlike) this.#stopChecks()
+    if (!isCheckedAlike) this.#checks.stop()
     this.#setService(config)
     await this.open()
   }
@@ -130,7 +135,7 @@ export class ManagedUpstream {
   drop(): void {
     if (!this.#isPublished) return
     this.#resolver.close()
-    this.#stopChecks()
+    this.#checks.stop()
     this.#service?.retire()
     this.#isPublished = false
     this.#options.planes.setUpstream(this.#settings([]), this.#options.board)
@@ -139,7 +144,7 @@ export class ManagedUpstream {
   /** Resolves when its service, if it has one, has ended: gently within the time. */
   async close(stopServiceWithinMs: number): Promise<void> {
     this.#resolver.close()
-    this.#stopChecks()
+    this.#checks.stop()
     await this.#service?.close(stopServiceWithinMs)
   }
 
@@ -152,7 +157,7 @@ export class ManagedUpstream {
       gate: this.#gate,
       onOpen: (isOpen) => {
         if (isOpen) this.#startChecks()
-        else this.#stopChecks()
+        else this.#checks.stop()
       },
     })
   }
@@ -246,7 +251,10 @@ export class ManagedUpstream {
       sendProxyProtocol: this.#config.sendProxyProtocol,
       dial: this.#dial,
       wake: this.#wakeSettings(),
-      inetd: isWoken(this.#config) && this.#config.wake.mode === 'inetd' ? inetdSettings(this.#config) : null,
+      inetd:
+        isWoken(this.#config) && this.#config.wake.mode === 'inetd'
+          ? inetdSettings(this.#config, this.#account)
+          : null,
     }
   }
 
@@ -257,41 +265,11 @@ export class ManagedUpstream {
     return { gate: this.#gate.buffer, on, match, from, dataTimeoutMs: startMs }
   }
 
-  /** A check for each member that has none, none for those that have gone. */
   #startChecks(): void {
-    const { board, engine, planes } = this.#options
-    const { check: config, name, sendProxyProtocol } = this.#config
-    for (const [slot, { key, check }] of this.#checks) {
-      if (this.#members.some((member) => member.slot === slot && member.key === key)) continue
-      check.close()
-      this.#checks.delete(slot)
-      // Whoever comes there next is up until its own checks say otherwise.
-      board.setDown(slot, false)
-    }
     // What does not run has no health.
-    if (config === null || this.#service?.isOpen === false) return
-    for (const member of this.#members) {
-      const { slot, key, address } = member
-      if (this.#checks.has(slot)) continue
-      const options = { engine, address, config, dial: this.#dial, sendProxyProtocol }
-      const check = new HealthCheck(options, (turn) => {
-        if (turn.to === 'down') board.noteFailure(slot, 'check_failed', this.#options.now())
-        board.setDown(slot, turn.to === 'down')
-        this.#log(member, turn)
-        if (turn.to === 'down') planes.cutMember(name, slot, turn.message)
-        else planes.serveUpstream(name)
-      })
-      this.#checks.set(slot, { key, check })
-      check.start()
-    }
-  }
-
-  #stopChecks(): void {
-    for (const [slot, { check }] of this.#checks) {
-      check.close()
-      this.#options.board.setDown(slot, false)
-    }
-    this.#checks.clear()
+    const isChecked = this.#config.check !== null && this.#service?.isOpen !== false
+    if (isChecked) this.#checks.keepTo(this.#members, this.#config, this.#dial)
+    else this.#checks.stop()
   }
 
   #logChange(before: readonly Member[], after: readonly Member[]): void {

@@ -1,11 +1,11 @@
 /** What starts the service of an upstream: a driver of ours, or the program's own. */
 
-import { accountOf } from '../../activate/account.js'
+import { type Account, accountOf } from '../../activate/account.js'
 import { createCommandActivator } from '../../activate/commands.js'
 import { createExecActivator, type ExecOptions } from '../../activate/exec.js'
-import { openNotifications } from '../../activate/notifications.js'
 import type { ReadyRule } from '../../activate/readiness.js'
-import type { WakeConfig } from '../../config/config.js'
+import type { UpstreamConfig, WakeConfig } from '../../config/config.js'
+import { openNotifications } from '../../engine/linux/notifications.js'
 import type { Activator } from '../../ports/activator.js'
 import type { InetdSettings, WokenUpstream } from './settings.js'
 
@@ -75,11 +75,16 @@ export const activatorOf = (
   }
 }
 
-/** @throws TidegateError for a user or group that does not exist, or may not be taken. */
-export const inetdSettings = ({ wake }: WokenUpstream): InetdSettings => {
-  const { driver, workdir, env, user, group, stopTimeoutMs, on, match, from, startMs } = wake
+/** Whom the processes of clients run as. @throws TidegateError (rejects): there is no such user or group, or it may not be taken. */
+export const inetdAccount = ({ wake }: UpstreamConfig): Promise<Account> =>
+  wake?.mode === 'inetd' ? accountOf(wake.user, wake.group) : Promise.resolve({})
+
+export const inetdSettings = (
+  { wake }: WokenUpstream,
+  { uid = null, gid = null }: Account,
+): InetdSettings => {
+  const { driver, workdir, env, stopTimeoutMs, on, match, from, startMs } = wake
   if (driver.kind !== 'exec') throw new Error('a process per client has a command')
-  const { uid = null, gid = null } = accountOf(user, group)
   return {
     argv: wordsOf(driver.argv),
     workdir,

@@ -26,7 +26,7 @@ describeWith(['prlimit'], 'descriptors that were used for something that failed'
     const ends = testScope()
     const echo = await startServer(ends, (socket) => socket.pipe(socket))
     const file = join(ends.tempDir(), 'tidegate.json')
-    const [refuses, other] = [await freePort(), await freePort()]
+    const refuses = await freePort()
     const upstreams = {
       refuses: { endpoints: [`${LOOPBACK}:${refuses}`], pool: { mode: 'prewarm', min: 3, max: 9 } },
       // An address that nobody can be reached at from this one: the kernel refuses at once.
@@ -40,7 +40,7 @@ describeWith(['prlimit'], 'descriptors that were used for something that failed'
     }))
     const small = { listeners, upstreams }
     const large = {
-      listeners: [...listeners, { name: 'more', listen: `${LOOPBACK}:${other}`, upstream: 'more' }],
+      listeners: [...listeners, { name: 'more', listen: `${LOOPBACK}:0`, upstream: 'more' }],
       upstreams: {
         ...upstreams,
         more: { endpoints: [`${LOOPBACK}:${echo.port}`], pool: { mode: 'prewarm', min: 6, max: 9 } },

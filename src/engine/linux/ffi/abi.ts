@@ -14,6 +14,7 @@ const O_CLOEXEC = 0o2000000
 export const NONBLOCK_CLOEXEC = O_NONBLOCK | O_CLOEXEC
 export const EPOLL_CLOEXEC = O_CLOEXEC
 export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
 
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2

@@ -25,6 +25,7 @@ import {
   SHUT_WR,
   SO_ERROR,
   SO_LINGER,
+  SOCK_DGRAM,
   SOCK_STREAM,
   SOL_SOCKET,
   SPLICE_FLAGS,
@@ -58,7 +59,7 @@ export interface EventBatch {
   readonly layout: EventLayout
 }
 
-/** Calls back inside libuv's loop whenever the epoll set has events. */
+/** Calls back inside libuv's loop whenever the epoll set has events, or the socket something to read. */
 export interface Watcher {
   /** Whether it keeps the process alive. */
   keepAlive(yes: boolean): void
@@ -113,6 +114,11 @@ export class Libc {
 
   socket(family: Family): SocketFd | Failed {
     return this.#opened(this.#call.socket(family, SOCK_STREAM | NONBLOCK_CLOEXEC, 0)) as SocketFd | Failed
+  }
+
+  /** Takes whole messages; {@link receive} gives one, cut to its buffer. */
+  datagramSocket(family: Family): SocketFd | Failed {
+    return this.#opened(this.#call.socket(family, SOCK_DGRAM | NONBLOCK_CLOEXEC, 0)) as SocketFd | Failed
   }
 
   /** Two ends of one unix stream. */
@@ -294,8 +300,9 @@ export class Libc {
     return this.#result(this.#call.epoll_wait(epoll, this.#eventBytes, EVENTS_PER_WAIT, 0))
   }
 
-  onEvents(epoll: EpollFd, callback: () => void): Watcher {
-    const handle = this.#foreign.koffi.node.poll(epoll, { readable: true }, callback)
+  /** Again and again as long as there is something to read. */
+  onEvents(fd: EpollFd | SocketFd, callback: () => void): Watcher {
+    const handle = this.#foreign.koffi.node.poll(fd, { readable: true }, callback)
     return {
       keepAlive: (yes) => (yes ? handle.ref() : handle.unref()),
       close: () => {

@@ -1,0 +1,78 @@
+/** What tiproxy's README does with it, with `tidegate wake` in its place. */
+
+import type { Socket } from 'node:net'
+import { expect, it } from 'vitest'
+import { run } from '../support/processes.js'
+import { eventually, testScope } from '../support/scope.js'
+import { dial, freePort, LOOPBACK } from '../support/sockets.js'
+import { startWake } from '../support/tidegate.js'
+import { describeWith, toolPath } from '../support/tools.js'
+import { startsOf, stopped } from '../support/waking.js'
+
+const FLAGS = ['--workdir', '/usr/sbin', '--idle', '300ms', '--start', '10s', '--ready', '50ms']
+
+/** Everything it has said so far. */
+const heardBy = (socket: Socket): (() => string) => {
+  let heard = ''
+  socket.on('data', (chunk) => {
+    heard += String(chunk)
+  })
+  return () => heard
+}
+
+describeWith(['ncat', 'curl'], 'ncat that runs only while somebody is connected', () => {
+  // By its name alone, as people write it: found in PATH, whatever the working directory is.
+  const ncat = (port: number, ...more: readonly string[]) => [
+    'ncat',
+    '-l',
+    '-k',
+    '-p',
+    String(port),
+    '-4',
+    '-v',
+    ...more,
+  ]
+
+  it('gets the request of a curl that came before it ran, and is stopped when that has given up', async () => {
+    const port = await freePort()
+    const gateway = await startWake(testScope(), port, ncat(port), FLAGS)
+    // It answers nothing: curl waits for as long as it is told to. Or not that: of whoever is the first to be connected ncat takes
+    // leave when it finds its own input at its end, and most often, but not always, that is the look whether it is ready.
+    const args = ['-v', '-m', '2', `http://${LOOPBACK}:${gateway.port}/api`]
+    const curl = await run(toolPath('curl'), args)
+    expect([28, 52], curl.stderr).toContain(curl.code)
+    expect(curl.stderr).toContain('GET /api HTTP/1.1')
+    await gateway.lines('the request, which ncat prints', ({ msg, stream }) => {
+      return stream === 'stdout' && msg === 'GET /api HTTP/1.1'
+    })
+    await stopped(gateway)
+    expect(startsOf(gateway)).toBe(1)
+    expect(await gateway.finish()).toBe(0)
+  })
+
+  it('as a broker gives what each terminal says to all the others, the first words of the first one included', async () => {
+    const ends = testScope()
+    const port = await freePort()
+    const gateway = await startWake(ends, port, ncat(port, '--broker'), FLAGS)
+    const [x, y, z] = await Promise.all([1, 2, 3].map(() => dial(ends, gateway.port)))
+    const heard = [x!, y!, z!].map(heardBy)
+    // Whom the broker has not met yet hears nothing.
+    await eventually('the broker to have met all three', () => {
+      return gateway.log.filter(({ msg }) => /^Ncat: Connection from .*:\d+\.$/.test(msg)).length >= 3
+    })
+    y!.write('HELLO\n')
+    await eventually('the others to hear the second', () => heard[0]!() + heard[2]!() === 'HELLO\nHELLO\n')
+    z!.write('blah\n')
+    await eventually('the others to hear the third', () => heard[0]!().endsWith('blah\n'))
+    await eventually('the others to hear the third', () => heard[1]!() === 'blah\n')
+    expect(heard[2]!()).toBe('HELLO\n')
+    for (const socket of [x!, y!, z!]) socket.destroy()
+    await stopped(gateway)
+    expect(startsOf(gateway)).toBe(1)
+    const later = await dial(ends, gateway.port)
+    await eventually('it runs again', () => startsOf(gateway) === 2)
+    later.destroy()
+    await stopped(gateway, 2)
+    expect(await gateway.finish()).toBe(0)
+  })
+})
