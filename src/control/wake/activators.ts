@@ -79,18 +79,15 @@ export const activatorOf = (
 export const inetdAccount = ({ wake }: UpstreamConfig): Promise<Account> =>
   wake?.mode === 'inetd' ? accountOf(wake.user, wake.group) : Promise.resolve({})
 
-export const inetdSettings = (
-  { wake }: WokenUpstream,
-  { uid = null, gid = null }: Account,
-): InetdSettings => {
+export const inetdSettings = ({ wake }: WokenUpstream, { uid, gid }: Account): InetdSettings => {
   const { driver, workdir, env, stopTimeoutMs, on, match, from, startMs } = wake
   if (driver.kind !== 'exec') throw new Error('a process per client has a command')
   return {
     argv: wordsOf(driver.argv),
     workdir,
     env,
-    uid,
-    gid,
+    uid: uid ?? null,
+    gid: gid ?? null,
     stopTimeoutMs,
     on,
     match,
