@@ -65,6 +65,7 @@ export class InetdProcess {
   readonly #pid: number
   readonly #keeper: GroupKeeper | null
   readonly #lingerMs: number
+  readonly #stopTimeoutMs: number
   #hasExited = false
   #grace: NodeJS.Timeout | undefined
   #linger: NodeJS.Timeout | undefined
@@ -76,6 +77,7 @@ export class InetdProcess {
     this.#pid = pid
     this.#keeper = spec.keeper
     this.#lingerMs = spec.lingerMs
+    this.#stopTimeoutMs = spec.stopTimeoutMs
     this.#keeper?.keep(pid)
     this.#group = new ProcessGroup(pid, spec.stopTimeoutMs, () => this.#gone(stderr))
     const lines = new Lines((line) => host.output(line, pid))
@@ -97,9 +99,9 @@ export class InetdProcess {
     }
   }
 
-  /** Asks it to end, and sees to it that it does. */
-  stop(): void {
-    this.#group.stop()
+  /** Asks it to end, and sees to it that it does: within its `stopTimeoutMs`, or a shorter time. */
+  stop(withinMs = Number.POSITIVE_INFINITY): void {
+    this.#group.stop(Math.min(withinMs, this.#stopTimeoutMs))
   }
 
   #exited(code: number | null, signal: string | null): void {

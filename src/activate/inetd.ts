@@ -66,8 +66,15 @@ export interface Inetd {
    * such program or directory), `permission_denied`, `dial_failed`.
    */
   dial(client: Address, local: Address, done: DialDone): Dial
-  /** Asks the processes that are left to end, and sees to it. Resolves when none runs. Idempotent. */
-  close(): Promise<void>
+  /** What is started from now on; processes that run go on as they are. */
+  become(options: InetdOptions): void
+  /** Resolves when none runs, and none is being started. */
+  empty(): Promise<void>
+  /**
+   * Asks the processes that are left to end, and sees to it: within their `stopTimeoutMs`, or `stopWithinMs` if that is shorter. Resolves
+   * when none runs. Idempotent.
+   */
+  close(stopWithinMs?: number): Promise<void>
 }
 
 /** On this thread: its end is its processes' end, too. `engine`: whose conns they become. */
@@ -111,12 +118,13 @@ const startError = (command: string, thrown: unknown): TidegateError => {
 
 class ProcessPerConnection implements Inetd {
   readonly #engine: Engine
-  readonly #options: InetdOptions
+  #options: InetdOptions
   readonly #pairs = new SocketPairs()
   readonly #processes = new Set<InetdProcess>()
   /** Those that are being started, too. */
   #taken = 0
   #isClosed = false
+  #stopWithinMs = Number.POSITIVE_INFINITY
   readonly #whenNone: (() => void)[] = []
 
   constructor(engine: Engine, options: InetdOptions) {
@@ -154,10 +162,19 @@ class ProcessPerConnection implements Inetd {
     }
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true
-    for (const each of this.#processes) each.stop()
+  become(options: InetdOptions): void {
+    this.#options = options
+  }
+
+  async empty(): Promise<void> {
     if (this.#taken > 0) await new Promise<void>((resolve) => this.#whenNone.push(resolve))
+  }
+
+  async close(stopWithinMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#isClosed = true
+    this.#stopWithinMs = stopWithinMs
+    for (const each of this.#processes) each.stop(stopWithinMs)
+    await this.empty()
     await this.#pairs.close()
   }
 
@@ -194,7 +211,7 @@ class ProcessPerConnection implements Inetd {
     })
     this.#processes.add(process)
     // Nothing but microtasks since: whoever closes this meanwhile was not told of it.
-    if (this.#isClosed) process.stop()
+    if (this.#isClosed) process.stop(this.#stopWithinMs)
     return this.#engine.adopt(pair.ours)
   }
 

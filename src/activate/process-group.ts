@@ -32,12 +32,14 @@ export class ProcessGroup {
     this.#onGone = onGone
   }
 
-  /** SIGTERM, and SIGKILL to who is left when the time is over. Idempotent. */
-  stop(): void {
-    if (this.#state !== 'running') return
-    this.#state = 'asked'
-    if (!this.#signal('SIGTERM') && !this.#hasLeader) this.#gone()
-    else this.#timer = setTimeout(() => this.kill(), this.#stopTimeoutMs)
+  /** SIGTERM, and SIGKILL to who is left when the time is over; a shorter one counts also when it was asked before. Idempotent. */
+  stop(withinMs = this.#stopTimeoutMs): void {
+    if (this.#state === 'running') {
+      this.#state = 'asked'
+      if (!this.#signal('SIGTERM') && !this.#hasLeader) return this.#gone()
+    } else if (this.#state !== 'asked' || withinMs >= this.#stopTimeoutMs) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.kill(), withinMs)
   }
 
   /** Idempotent. */

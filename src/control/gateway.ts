@@ -30,6 +30,7 @@ import type { UpstreamNews } from './upstreams/settings.js'
 import { ALL, partOf } from './upstreams/share.js'
 import { UpstreamSet } from './upstreams/upstream-set.js'
 import { LentListeners } from './wake/lent-listeners.js'
+import { missingPrograms } from './wake/missing-programs.js'
 import type { ServiceStatus } from './wake/service-figures.js'
 import { WorkerFleet } from './workers/fleet.js'
 import { processNow } from './workers/live-slots.js'
@@ -135,6 +136,7 @@ class RunningGateway implements ManagedGateway {
   readonly #plane: Plane
   readonly #listeners: ListenerSet
   readonly #lent: LentListeners
+  readonly #lender: Lender
   readonly #upstreams: UpstreamSet
   readonly #recording: OpenedRecording | null
   readonly #budget: BudgetKeeper
@@ -181,7 +183,8 @@ class RunningGateway implements ManagedGateway {
       activators,
       sized: () => this.#replan(),
     })
-    this.#lent = new LentListeners({ engine: lender(choice), logger, now: processNow })
+    this.#lender = new Lender(choice)
+    this.#lent = new LentListeners({ engine: () => this.#lender.engine(), logger, now: processNow })
     this.#listeners = new ListenerSet(this.#plane, this.#lent, desk, logger)
   }
 
@@ -195,6 +198,7 @@ class RunningGateway implements ManagedGateway {
 
   async open(): Promise<void> {
     this.#budget.plan(this.#config)
+    this.#warnOfMissing(this.#config)
     await this.#plane.start()
     this.#replan()
     await this.#upstreams.become(this.#config)
@@ -250,6 +254,7 @@ class RunningGateway implements ManagedGateway {
     for (const key of ['record', 'log', 'engine', 'workers'] as const)
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
+    this.#warnOfMissing(config)
     this.#config = config
     this.#isTakingOver = true
     this.#replan()
@@ -263,6 +268,12 @@ class RunningGateway implements ManagedGateway {
     }
     this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
     this.#tookOver()
+  }
+
+  /** Somebody may install them before the first client comes, so it is no error. */
+  #warnOfMissing(config: GatewayConfig): void {
+    for (const { upstream, message } of missingPrograms(config))
+      this.#logger.warn({ upstream }, `its service cannot be started: ${message}`)
   }
 
   /** With the addresses that upstreams have now. */
@@ -287,6 +298,7 @@ class RunningGateway implements ManagedGateway {
     await this.#plane.drain(Math.max(0, drainTimeoutMs - this.#upstreams.stopReserveMs(drainTimeoutMs)))
     await this.#upstreams.close(Math.max(0, deadline - performance.now()))
     await lent
+    await this.#lender.close()
     this.#listeners.clear()
     // The planes' parts in the recording side by side; the file when all of them are written.
     await Promise.all([this.#recording?.here.close(), this.#plane.close()])
@@ -294,12 +306,24 @@ class RunningGateway implements ManagedGateway {
   }
 }
 
-/** Made when it is first needed, and only once. */
-const lender = (choice: EngineChoice): (() => Engine) => {
-  let engine: Engine | null = null
-  return () => {
-    engine ??= lendingEngine(choice)
-    return engine
+/** Of the engine that lends listeners to processes: the chosen one, or another, made when it is first needed. */
+class Lender {
+  readonly #choice: EngineChoice
+  #engine: Engine | null = null
+
+  constructor(choice: EngineChoice) {
+    this.#choice = choice
+  }
+
+  /** @throws TidegateError `engine_unavailable` */
+  engine(): Engine {
+    this.#engine ??= lendingEngine(this.#choice)
+    return this.#engine
+  }
+
+  /** The chosen one is its plane's. */
+  async close(): Promise<void> {
+    if (this.#engine !== this.#choice.engine) await this.#engine?.close()
   }
 }
 

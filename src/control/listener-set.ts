@@ -25,16 +25,16 @@ interface RunningListener {
 const isOther = (before: RunningListener, listener: ListenerConfig, lent: WokenUpstream | null): boolean =>
   needsNewSocket(before.settings, listenerSettings(listener)) || before.lentTo?.name !== lent?.name
 
-const entryOf = (config: GatewayConfig, listener: ListenerConfig): ListenerEntry => ({
-  route: configuredRoute(config, listener),
-  recorded: listener.record,
-})
-
 /** Whose process accepts by itself; null: this gateway does. */
 const lentTo = (config: GatewayConfig, { upstream: name }: ListenerConfig): WokenUpstream | null => {
   const upstream = name === null ? undefined : config.upstreams[name]
   return upstream !== undefined && isWoken(upstream) && upstream.wake.mode === 'listener' ? upstream : null
 }
+
+const entryOf = (config: GatewayConfig, listener: ListenerConfig): ListenerEntry => ({
+  route: configuredRoute(config, listener),
+  recorded: listener.record && lentTo(config, listener) === null,
+})
 
 export class ListenerSet {
   readonly #plane: Plane
@@ -70,6 +70,11 @@ export class ListenerSet {
         entry: entryOf(config, listener),
       })
       this.#logger.info({ listener: listener.name, address: formatAddress(address) }, 'listening')
+      if (listener.record && lentTo(config, listener) !== null)
+        this.#logger.warn(
+          { listener: listener.name },
+          'nothing is recorded here: a process accepts by itself',
+        )
     }
   }
 

@@ -148,3 +148,47 @@ describe('how an upstream cannot be woken', () => {
     expect(lines[0]).toMatch(line)
   })
 })
+
+describe('the listener of a process that accepts by itself', () => {
+  const upstreams = { a: { wake: { exec, mode: 'listener' } }, b: '127.0.0.1:1' }
+
+  const linesWith = (settings: object, upstream = 'a'): readonly string[] => {
+    const listeners = [{ listen: '127.0.0.1:6380', upstream, ...settings }]
+    try {
+      parseConfig({ record: { file: 'a.pcapng' }, listeners, upstreams })
+      return []
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      return error.problems.map(({ path, message }) => `${path}: ${message}`)
+    }
+  }
+
+  it.each([
+    ['allow', ['10.0.0.0/8']],
+    ['deny', ['10.0.0.0/8']],
+    ['maxConnections', 5],
+    ['overflow', 'refuse'],
+    ['timeouts', { idle: '5s' }],
+    ['noDelay', false],
+    ['keepAlive', '5s'],
+    ['bufferSize', '1MiB'],
+    ['proxyTimeout', '5s'],
+    ['record', true],
+  ])('%s says nothing there', (key, value) => {
+    expect(linesWith({ [key]: value })).toEqual([
+      `listeners[0].${key}: ${key}, but 'a' has mode: listener: its process accepts the clients, and nothing of them is seen here; expected mode: service or inetd, or no ${key}`,
+    ])
+    expect(linesWith({ [key]: value }, 'b')).toEqual([])
+  })
+
+  it('PROXY headers of clients are not read there', () => {
+    expect(linesWith({ proxyProtocol: 'require', proxyFrom: ['10.0.0.1'] })).toEqual([
+      expect.stringMatching(/^listeners\[0\]\.proxyFrom: proxyFrom, but 'a' has mode: listener/),
+      expect.stringMatching(/^listeners\[0\]\.proxyProtocol: proxyProtocol, but 'a' has mode: listener/),
+    ])
+  })
+
+  it('what says that nothing is done, and what the socket itself has, may stand there', () => {
+    expect(linesWith({ record: false, proxyProtocol: 'off', name: 'x', backlog: 5 })).toEqual([])
+  })
+})

@@ -15,6 +15,8 @@ export class PlaneUpstreams {
   readonly #services = new Map<string, PlaneService>()
   /** Of upstreams that are one process per client. */
   readonly #inetds = new Map<string, InetdCourse>()
+  /** That a reload has taken away, while clients have processes still. */
+  readonly #retired = new Set<InetdCourse>()
 
   constructor(options: PlaneUpstreamOptions) {
     this.#options = options
@@ -43,9 +45,15 @@ export class PlaneUpstreams {
     const known = this.#inetds.get(name)
     if (inetd === null) {
       this.#inetds.delete(name)
-      void known?.close()
+      if (known !== undefined) void this.#retire(known)
     } else if (known === undefined) this.#inetds.set(name, new InetdCourse(upstream, inetd))
     else known.update(inetd)
+  }
+
+  async #retire(inetd: InetdCourse): Promise<void> {
+    this.#retired.add(inetd)
+    await inetd.retire()
+    this.#retired.delete(inetd)
   }
 
   get(name: string): PlaneUpstream | undefined {
@@ -80,7 +88,7 @@ export class PlaneUpstreams {
   /** All idle connections are closed, and no more are made. Resolves when the processes of clients have ended. */
   async close(): Promise<void> {
     for (const upstream of this.#byName.values()) upstream.retire()
-    await Promise.all(Array.from(this.#inetds.values(), (inetd) => inetd.close()))
+    await Promise.all(Array.from([...this.#inetds.values(), ...this.#retired], (inetd) => inetd.close()))
   }
 }
 

@@ -5,7 +5,7 @@
  *   more, whichever is later
  */
 
-import { createInetd, type Inetd } from '../../activate/inetd.js'
+import { createInetd, type Inetd, type InetdOptions } from '../../activate/inetd.js'
 import { groupKeeper } from '../../activate/keeper.js'
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
@@ -39,26 +39,26 @@ class Places {
   }
 }
 
+/** When the gateway closes: the clients have left by then, or had their time to. */
+const LAST_STOP_MS = 1000
+
 export class InetdCourse implements Course {
   readonly #upstream: PlaneUpstream
   readonly #guard: WakeGuard
   readonly #places = new Places()
   readonly #admitted = new WeakSet<Reach>()
-  #settings: InetdSettings
-  #inetd: Inetd
+  readonly #inetd: Inetd
 
   constructor(upstream: PlaneUpstream, settings: InetdSettings) {
     this.#upstream = upstream
-    this.#settings = settings
     this.#guard = new WakeGuard(settings)
-    this.#inetd = this.#open()
+    this.#inetd = createInetd(upstream.engine, this.#optionsOf(settings))
   }
 
   /** Processes that run go on. */
   update(settings: InetdSettings): void {
-    this.#settings = settings
     this.#guard.update(settings)
-    this.#inetd = this.#open()
+    this.#inetd.become(this.#optionsOf(settings))
   }
 
   next(reach: Reach): Next {
@@ -77,8 +77,15 @@ export class InetdCourse implements Course {
     this.#upstream.forget(reach)
   }
 
+  /** Nobody comes any more. Resolves when the last client's process has ended by itself. */
+  async retire(): Promise<void> {
+    await this.#inetd.empty()
+    await this.#inetd.close()
+  }
+
+  /** Resolves when no process runs. */
   close(): Promise<void> {
-    return this.#inetd.close()
+    return this.#inetd.close(LAST_STOP_MS)
   }
 
   #judged(reach: Reach, refusal: TidegateError | null): void {
@@ -87,10 +94,9 @@ export class InetdCourse implements Course {
     if (reach.go()) this.forget(reach)
   }
 
-  #open(): Inetd {
-    const { argv, workdir, env, uid, gid, stopTimeoutMs } = this.#settings
-    const { engine, news, settings } = this.#upstream
-    return createInetd(engine, {
+  #optionsOf({ argv, workdir, env, uid, gid, stopTimeoutMs }: InetdSettings): InetdOptions {
+    const { news, settings } = this.#upstream
+    return {
       argv,
       env,
       stopTimeoutMs,
@@ -103,7 +109,7 @@ export class InetdCourse implements Course {
         take: () => true,
         give: () => this.#places.processGone(),
       },
-    })
+    }
   }
 }
 

@@ -16,11 +16,14 @@ import type { ServiceTurn, WokenUpstream } from './settings.js'
 import { Supervisor } from './supervisor.js'
 
 export interface LentListenersOptions {
-  /** One that can lend. @throws TidegateError `engine_unavailable` */
+  /** One that can lend, made when it is first needed. @throws TidegateError `engine_unavailable` */
   readonly engine: () => Engine
   readonly logger: Logger
   readonly now: () => number
 }
+
+/** Also who drains for no time at all wants the process to hear that it is to end. */
+const LEAST_STOP_MS = 1000
 
 interface Lent {
   readonly socket: LentListener
@@ -54,7 +57,7 @@ export class LentListeners {
     const service = new Supervisor(upstream, this.#activator(listener, socket, upstream), {
       // Nobody passes here: it only says whether the process runs.
       gate: new ServiceGate(1),
-      planes: { serviceTurned: (_name, turn) => this.#turned(socket, turn) },
+      planes: { serviceTurned: (_name, turn) => this.#turned(listener, socket, turn) },
       logger,
       now,
       onOpen: () => {},
@@ -81,11 +84,8 @@ export class LentListeners {
   }
 
   async close(stopWithinMs: number): Promise<void> {
-    await Promise.all(Array.from(this.#byName.keys(), (name) => this.shut(name, stopWithinMs)))
-  }
-
-  get stopNeedsMs(): number {
-    return Math.max(0, ...Array.from(this.#byName.values(), ({ service }) => service.stopNeedsMs))
+    const within = Math.max(stopWithinMs, LEAST_STOP_MS)
+    await Promise.all(Array.from(this.#byName.keys(), (name) => this.shut(name, within)))
   }
 
   #activator(listener: string, { fd }: LentListener, upstream: WokenUpstream) {
@@ -98,8 +98,11 @@ export class LentListeners {
   }
 
   /** Those that wait are told that the process will not accept them. */
-  #turned(socket: LentListener, turn: ServiceTurn): void {
-    if (turn.to === 'failed') socket.turnAway()
+  #turned(listener: string, socket: LentListener, turn: ServiceTurn): void {
+    if (turn.to !== 'failed') return
+    const clients = socket.turnAway()
+    if (clients > 0)
+      this.#options.logger.info({ listener, clients, reason: 'wake_failed' }, 'clients turned away')
   }
 }
 
