@@ -21,7 +21,7 @@ const SETTINGS: readonly Setting[] = [
     // Seconds of load each: the engine is that of linux-2, and who chooses and waits that of portable.
     leavesOut: [
       'test/control/upstreams/gateway/{crowd,killed}.test.ts',
-      'test/integration/wake-{failures,ncat,recording}.test.ts',
+      'test/integration/wake-{ends,failures,ncat,recording,reload,services}.test.ts',
     ],
   },
   { name: 'linux-2', engine: 'linux', workers: '2' },
