@@ -61,7 +61,7 @@ describe('SIGHUP to a gateway with a service that it has woken', () => {
     client.destroy()
     await stopped(gateway)
     expect((await exchange(await dial(ends, port), Buffer.from('x'))).toString()).toBe(
-      `pid ${service.alive()[0]}\nx`,
+      `pid ${service.pids()[1]}\nx`,
     )
     const [, second] = await gateway.lines('its second start', isStarting, 2)
     expect(second!.command).toMatch(/ more$/)

@@ -1,6 +1,6 @@
 /** What a gateway that wakes a service says of it, and what the service notes of itself (programs/woken.mjs). */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually, type Scope } from './scope.js'
 import { freePort } from './sockets.js'
@@ -46,7 +46,9 @@ export const notedService = async (scope: Scope, delayMs = 0): Promise<NotedServ
   const pids = (): readonly number[] =>
     readdirSync(directory)
       .flatMap((name) => /^began-(\d+)$/.exec(name)?.[1] ?? [])
-      .map(Number)
+      .map((pid) => ({ pid: Number(pid), at: statSync(join(directory, `began-${pid}`)).mtimeMs }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ pid }) => pid)
   const alive = (): readonly number[] => pids().filter(isAlive)
   const overlaps = (): readonly string[] => {
     const file = join(directory, 'overlaps')
