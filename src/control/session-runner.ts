@@ -3,6 +3,7 @@
 import type { Address } from '../core/address.js'
 import type { CloseReason } from '../core/close-reason.js'
 import type { PerDirection } from '../core/direction.js'
+import type { FailureCode } from '../core/health/failure-code.js'
 import type { Admission } from '../core/session/admission.js'
 import {
   BARE_FIN_GRACE_MS,
@@ -19,6 +20,7 @@ import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '..
 import type { Conn, DialOptions, Engine, Link, LinkEnd, LinkObserver, LinkOptions } from '../ports/engine.js'
 import { hookFailed } from './hooks.js'
 import { SeeOff } from './see-off.js'
+import { failureCodeOf } from './upstreams/failure-code.js'
 import { ListCourse } from './upstreams/list-course.js'
 import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
 import { type Course, Reach, type ReachHost, type UpstreamUse } from './upstreams/reach.js'
@@ -78,6 +80,9 @@ export class SessionRunner implements ReachHost {
   #attempts = 0
   #routedMs: number | null = null
   #dialledMs: number | null = null
+  #lastFailure: FailureCode | null = null
+  #queuedSince: number | null = null
+  #queuedMs: number | null = null
   #wakingSince: number | null = null
   #wokeMs: number | null = null
   /** Made when a route asks for its signal: few do, and each costs more than the rest of a session. */
@@ -155,7 +160,18 @@ export class SessionRunner implements ReachHost {
       upstream: this.upstream,
       ageMs: this.#age(),
       bytes: this.#bytes(),
+      attempts: this.#attempts,
+      lastFailure: this.#lastFailure,
     }
+  }
+
+  /** Dials so far. */
+  get attempts(): number {
+    return this.#attempts
+  }
+
+  get lastFailure(): FailureCode | null {
+    return this.#lastFailure
   }
 
   #age(): number {
@@ -266,19 +282,38 @@ export class SessionRunner implements ReachHost {
   }
 
   queued(): void {
+    this.#awake()
+    this.#noteFailure()
+    this.#queuedSince ??= this.#age()
     this.#apply({ type: 'queued' })
   }
 
   waking(): void {
+    this.#ownTurn()
+    this.#noteFailure()
     this.#wakingSince ??= this.#age()
     this.#apply({ type: 'waking' })
   }
 
   dialling(address: Address): void {
     this.#awake()
+    this.#ownTurn()
+    this.#noteFailure()
     this.#attempts++
     this.#upstreamAddress = address
     this.#apply({ type: 'dialing' })
+  }
+
+  #noteFailure(): void {
+    const error = this.#reach?.lastError ?? null
+    if (error !== null) this.#lastFailure = failureCodeOf(error)
+  }
+
+  /** The wait for a place is over. */
+  #ownTurn(): void {
+    if (this.#queuedSince === null) return
+    this.#queuedMs = (this.#queuedMs ?? 0) + this.#age() - this.#queuedSince
+    this.#queuedSince = null
   }
 
   #awake(): void {
@@ -289,6 +324,7 @@ export class SessionRunner implements ReachHost {
 
   reached(address: Address, conn: Conn, use: UpstreamUse | null): void {
     this.#awake()
+    this.#ownTurn()
     this.#reach = null
     this.#upstreamAddress = address
     this.#upstream = conn
@@ -411,6 +447,7 @@ export class SessionRunner implements ReachHost {
   }
 
   #finish(reason: CloseReason): void {
+    this.#ownTurn()
     this.#clearTimer('route')
     this.#clearTimer('abandon')
     this.#seeOff?.stop()
@@ -426,7 +463,13 @@ export class SessionRunner implements ReachHost {
       reason,
       error: this.#error,
       startedAt: this.#start.startedAt,
-      times: { routed: this.#routedMs, woke: this.#wokeMs, dialled: this.#dialledMs, total: this.#age() },
+      times: {
+        routed: this.#routedMs,
+        queued: this.#queuedMs,
+        woke: this.#wokeMs,
+        dialled: this.#dialledMs,
+        total: this.#age(),
+      },
       bytes: this.#bytes(),
       attempts: this.#attempts,
     })

@@ -155,6 +155,7 @@ export class ManagedUpstream {
     this.#service = new Supervisor(config, activator, {
       ...this.#options,
       gate: this.#gate,
+      waiting: () => this.#options.board.queue.waiting,
       onOpen: (isOpen) => {
         if (isOpen) this.#startChecks()
         else this.#checks.stop()

@@ -15,6 +15,8 @@ export interface IdleWatchOptions {
   readonly planes: Pick<UpstreamPlanes, 'serviceTurned'>
   readonly logger: Logger
   readonly now: () => number
+  /** Clients that wait for it: they are about to use it. */
+  readonly waiting: () => number
 }
 
 export class IdleWatch {
@@ -66,8 +68,9 @@ export class IdleWatch {
   }
 
   #verdict(): IdleVerdict {
-    const { gate, now } = this.#options
-    const { users, lastLeftAt, lastByteAt } = gate
+    const { gate, now, waiting } = this.#options
+    const { lastLeftAt, lastByteAt } = gate
+    const users = gate.users + waiting()
     if (this.#isRetired) return users === 0 ? { stop: true } : { stop: false, againInMs: RETIRED_LOOK_MS }
     return lookAtIdle(
       { now: now(), openSince: this.#openSince, users, lastLeftAt, lastByteAt },

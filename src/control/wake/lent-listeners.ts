@@ -60,6 +60,7 @@ export class LentListeners {
       planes: { serviceTurned: (_name, turn) => this.#turned(listener, socket, turn) },
       logger,
       now,
+      waiting: () => 0,
       onOpen: () => {},
       exitsByItself: true,
       onRest: watch,

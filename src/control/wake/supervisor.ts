@@ -28,6 +28,8 @@ export interface SupervisorOptions {
   readonly logger: Logger
   /** ms; the gate's clock. */
   readonly now: () => number
+  /** Clients that wait for it. */
+  readonly waiting: () => number
   /** It can be connected to, or not any more. */
   readonly onOpen: (isOpen: boolean) => void
   /** That it exits with 0 is no failure: it knows itself when it is not needed. Default false. */
