@@ -80,6 +80,8 @@ const readyProblems = ({ readyWhen, command }: Fields, path: Path): readonly Con
 /** What needs an address to connect to. */
 const ADDRESSED = ['pool', 'check', 'resolveInterval', 'passiveHealth', 'onDown'] as const
 const SERVICE_ONLY = ['idle', 'idleBy', 'minUptime', 'start', 'ready', 'readyWhen', 'command'] as const
+/** Each client's process is asked to end by SIGTERM. */
+const INETD_WAKE_UNUSED = [...SERVICE_ONLY, 'stopSignal'] as const
 const LISTENER_UNUSED = [
   ...ADDRESSED,
   'sendProxyProtocol',
@@ -91,6 +93,8 @@ const LISTENER_UNUSED = [
 const LISTENER_WAKE_UNUSED = [
   'idle',
   'idleBy',
+  'minUptime',
+  'start',
   'readyWhen',
   'ready',
   'command',
@@ -126,7 +130,7 @@ const modeProblems = (upstream: Fields, wake: Fields, path: Path): readonly Conf
   return mode === 'inetd'
     ? [
         ...unused(upstream, ['endpoints', 'balance', ...ADDRESSED], path, mode, why),
-        ...unused(wake, SERVICE_ONLY, wakePath, mode, why),
+        ...unused(wake, INETD_WAKE_UNUSED, wakePath, mode, why),
       ]
     : [
         ...unused(upstream, ['endpoints', ...LISTENER_UNUSED], path, mode, why),

@@ -131,6 +131,13 @@ describe('how an upstream cannot be woken', () => {
     [{ exec, mode: 'inetd' }, { pool: { mode: 'prewarm' } }, /^pool: pool, but with mode: inetd/],
     [{ exec, mode: 'inetd', idle: '1s' }, {}, /^wake\.idle: idle, but with mode: inetd/],
     [
+      { exec, mode: 'inetd', stopSignal: 'SIGINT' },
+      {},
+      /^wake\.stopSignal: stopSignal, but with mode: inetd/,
+    ],
+    [{ exec, mode: 'listener', start: '1s' }, {}, /^wake\.start: start, but with mode: listener/],
+    [{ exec, mode: 'listener', minUptime: '1s' }, {}, /^wake\.minUptime: minUptime, but with mode: listener/],
+    [
       { exec, mode: 'listener' },
       { maxConnections: 1 },
       /^maxConnections: maxConnections, but with mode: listener/,

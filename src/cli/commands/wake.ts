@@ -195,7 +195,10 @@ const ACCEPTING_FLAGS = [
 
 const UNUSED_FLAGS = {
   service: { names: [], why: '' },
-  inetd: { names: SERVICE_FLAGS, why: 'each client has a COMMAND of its own, and nobody is connected to' },
+  inetd: {
+    names: [...SERVICE_FLAGS, 'stopSignal'],
+    why: 'each client has a COMMAND of its own, and nobody is connected to',
+  },
   listener: {
     names: [...SERVICE_FLAGS, ...ACCEPTING_FLAGS],
     why: 'COMMAND accepts the clients itself, and nothing of them is seen here',
