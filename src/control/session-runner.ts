@@ -15,11 +15,12 @@ import {
   transition,
 } from '../core/session/machine.js'
 import type { ConnectionIdentity, ConnectionRecord, LiveConnection } from '../core/session/record.js'
-import { messageOf, TidegateError } from '../errors.js'
+import { messageOf } from '../errors.js'
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../ports/control.js'
 import type { Conn, DialOptions, Engine, Link, LinkEnd, LinkObserver, LinkOptions } from '../ports/engine.js'
-import { hookFailed } from './hooks.js'
 import { SeeOff } from './see-off.js'
+import { SessionFigures } from './session-figures.js'
+import { type RouteHost, SessionRoute } from './session-route.js'
 import { failureCodeOf } from './upstreams/failure-code.js'
 import { ListCourse } from './upstreams/list-course.js'
 import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
@@ -55,7 +56,7 @@ const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : 
 /** How long an upstream that is to be taken back may take for the client's last bytes. */
 const TAKE_BACK_TIMEOUT_MS = 1000
 
-export class SessionRunner implements ReachHost {
+export class SessionRunner implements ReachHost, RouteHost {
   readonly identity: ConnectionIdentity
   readonly #client: Conn
   readonly #around: SessionSurroundings
@@ -77,17 +78,9 @@ export class SessionRunner implements ReachHost {
   #cutAtOnce: CloseReason | null = null
   #totals: PerDirection<number> = NOTHING
   #error: Error | null = null
-  #attempts = 0
-  #routedMs: number | null = null
-  #dialledMs: number | null = null
   #lastFailure: FailureCode | null = null
-  #queuedSince: number | null = null
-  #queuedMs: number | null = null
-  #wakingSince: number | null = null
-  #wokeMs: number | null = null
-  /** Made when a route asks for its signal: few do, and each costs more than the rest of a session. */
-  #unwanted: AbortController | null = null
-  #routeTimer: NodeJS.Timeout | null = null
+  readonly #figures: SessionFigures
+  readonly #route: SessionRoute
   #abandonTimer: NodeJS.Timeout | null = null
 
   constructor(
@@ -100,6 +93,8 @@ export class SessionRunner implements ReachHost {
     this.#client = client
     this.#around = around
     this.#start = start
+    this.#figures = new SessionFigures(start.acceptedAt)
+    this.#route = new SessionRoute(this)
   }
 
   begin(admission: Admission): void {
@@ -129,8 +124,8 @@ export class SessionRunner implements ReachHost {
     const taken = this.#state.at === 'routing' ? take(this.#client) : null
     if (taken === null) return null
     this.#client.watch(null)
-    this.#clearTimer('route')
-    this.#clearTimer('abandon')
+    this.#route.leave()
+    this.#clearAbandon()
     return taken
   }
 
@@ -158,24 +153,20 @@ export class SessionRunner implements ReachHost {
       ...this.identity,
       state: this.#state.at,
       upstream: this.upstream,
-      ageMs: this.#age(),
+      ageMs: this.#figures.age,
       bytes: this.#bytes(),
-      attempts: this.#attempts,
+      attempts: this.attempts,
       lastFailure: this.#lastFailure,
     }
   }
 
   /** Dials so far. */
   get attempts(): number {
-    return this.#attempts
+    return this.#figures.attempts
   }
 
   get lastFailure(): FailureCode | null {
     return this.#lastFailure
-  }
-
-  #age(): number {
-    return performance.now() - this.#start.acceptedAt
   }
 
   #bytes(): PerDirection<number> {
@@ -193,7 +184,7 @@ export class SessionRunner implements ReachHost {
   #run(command: SessionCommand): void {
     switch (command.type) {
       case 'route':
-        return this.#route()
+        return this.#route.ask(this.#around.control, this.identity, this.#around.dial.timeoutMs)
       case 'reach':
         return this.#startReach()
       case 'cancel_reach':
@@ -224,48 +215,21 @@ export class SessionRunner implements ReachHost {
     }
   }
 
-  #route(): void {
-    const { control, dial } = this.#around
-    try {
-      const decision = control.route(this.identity, () => this.#unwantedSignal())
-      if (!(decision instanceof Promise)) return this.#routed(decision)
-      if (dial.timeoutMs > 0) this.#routeTimer = setTimeout(() => this.#routeTimedOut(), dial.timeoutMs)
-      decision.then(
-        (decided) => this.#routed(decided),
-        (thrown: unknown) => this.#routeFailed('error', hookFailed(thrown)),
-      )
-    } catch (thrown) {
-      this.#routeFailed('error', hookFailed(thrown))
-    }
-  }
-
-  #unwantedSignal(): AbortSignal {
-    this.#unwanted ??= new AbortController()
-    if (this.#state.at === 'closed') this.#unwanted.abort()
-    return this.#unwanted.signal
-  }
-
-  #routed(decision: RouteDecision): void {
-    this.#clearTimer('route')
-    this.#unwanted = null
-    this.#routedMs ??= this.#age()
-    if (decision.kind === 'failed') return this.#routeFailed(decision.reason, decision.error)
+  routed(decision: Exclude<RouteDecision, { readonly kind: 'failed' }>): void {
+    this.#figures.routed()
     if (decision.kind === 'endpoints' || decision.kind === 'upstream') return this.#toReach(decision)
     this.#upstreamAddress = decision.address
     this.#upstream = this.#around.engine.adopt(decision.stream)
     this.#apply({ type: 'supplied' })
   }
 
-  #routeFailed(reason: CloseReason, error: Error): void {
-    this.#clearTimer('route')
+  routeFailed(reason: CloseReason, error: Error): void {
     this.#error ??= error
     this.#apply({ type: 'route_failed', reason })
   }
 
-  #routeTimedOut(): void {
-    const { timeoutMs } = this.#around.dial
-    const message = `connectTarget gave no answer within ${timeoutMs} ms`
-    this.cut('dial_timeout', new TidegateError('dial_timeout', message, { fault: 'hook' }))
+  routeTimedOut(error: Error): void {
+    this.cut('dial_timeout', error)
   }
 
   #toReach(decision: Extract<RouteDecision, { readonly kind: 'endpoints' | 'upstream' }>): void {
@@ -282,24 +246,21 @@ export class SessionRunner implements ReachHost {
   }
 
   queued(): void {
-    this.#awake()
     this.#noteFailure()
-    this.#queuedSince ??= this.#age()
+    this.#figures.waits('queued')
     this.#apply({ type: 'queued' })
   }
 
   waking(): void {
-    this.#ownTurn()
     this.#noteFailure()
-    this.#wakingSince ??= this.#age()
+    this.#figures.waits('woke')
     this.#apply({ type: 'waking' })
   }
 
   dialling(address: Address): void {
-    this.#awake()
-    this.#ownTurn()
     this.#noteFailure()
-    this.#attempts++
+    this.#figures.waitsNoMore()
+    this.#figures.attempts++
     this.#upstreamAddress = address
     this.#apply({ type: 'dialing' })
   }
@@ -309,27 +270,12 @@ export class SessionRunner implements ReachHost {
     if (error !== null) this.#lastFailure = failureCodeOf(error)
   }
 
-  /** The wait for a place is over. */
-  #ownTurn(): void {
-    if (this.#queuedSince === null) return
-    this.#queuedMs = (this.#queuedMs ?? 0) + this.#age() - this.#queuedSince
-    this.#queuedSince = null
-  }
-
-  #awake(): void {
-    if (this.#wakingSince === null) return
-    this.#wokeMs = (this.#wokeMs ?? 0) + this.#age() - this.#wakingSince
-    this.#wakingSince = null
-  }
-
   reached(address: Address, conn: Conn, use: UpstreamUse | null): void {
-    this.#awake()
-    this.#ownTurn()
     this.#reach = null
     this.#upstreamAddress = address
     this.#upstream = conn
     this.#use = use
-    this.#dialledMs = this.#age() - (this.#routedMs ?? 0)
+    this.#figures.reached()
     this.#apply({ type: 'reached' })
   }
 
@@ -343,7 +289,7 @@ export class SessionRunner implements ReachHost {
     const upstream = this.#upstream
     const address = this.#upstreamAddress
     if (upstream === null || address === null) throw new Error('a link needs an upstream')
-    this.#clearTimer('abandon')
+    this.#clearAbandon()
     this.#client.watch(null)
     const { id, listener, client } = this.identity
     const linked: LinkedConnection = { id, listener, client, upstream: address, server: upstream.remote }
@@ -439,19 +385,15 @@ export class SessionRunner implements ReachHost {
     })
   }
 
-  #clearTimer(which: 'route' | 'abandon'): void {
-    const timer = which === 'route' ? this.#routeTimer : this.#abandonTimer
-    if (timer !== null) clearTimeout(timer)
-    if (which === 'route') this.#routeTimer = null
-    else this.#abandonTimer = null
+  #clearAbandon(): void {
+    if (this.#abandonTimer !== null) clearTimeout(this.#abandonTimer)
+    this.#abandonTimer = null
   }
 
   #finish(reason: CloseReason): void {
-    this.#ownTurn()
-    this.#clearTimer('route')
-    this.#clearTimer('abandon')
+    this.#clearAbandon()
     this.#seeOff?.stop()
-    this.#unwanted?.abort()
+    this.#route.abort()
     this.#use?.ended(reason, this.#totals.downstream)
     this.#use = null
     const { id, listener, client } = this.identity
@@ -463,15 +405,9 @@ export class SessionRunner implements ReachHost {
       reason,
       error: this.#error,
       startedAt: this.#start.startedAt,
-      times: {
-        routed: this.#routedMs,
-        queued: this.#queuedMs,
-        woke: this.#wokeMs,
-        dialled: this.#dialledMs,
-        total: this.#age(),
-      },
+      times: this.#figures.times(),
       bytes: this.#bytes(),
-      attempts: this.#attempts,
+      attempts: this.#figures.attempts,
     })
   }
 }

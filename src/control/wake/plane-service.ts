@@ -17,8 +17,8 @@ import { WakeGuard } from './wake-guard.js'
 
 const WAIT: Next = { kind: 'wait', isForService: true }
 
-/** A process that dies closes its connections first, and is missed a moment later. */
-const EXPLAIN_MS = 20
+/** A process that dies closes its connections first, and is missed a moment later; on a busy machine that is some. */
+const EXPLAIN_MS = 100
 
 export class PlaneService implements Course {
   readonly #upstream: PlaneUpstream
