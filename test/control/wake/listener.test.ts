@@ -128,8 +128,8 @@ describe.runIf(process.platform === 'linux')('a gateway that hands its socket to
 
   it('lets it hear SIGTERM also when there is no time to drain', async () => {
     const mark = join(testScope().tempDir(), 'heard')
-    const script = `trap 'echo > ${mark}; exit 0' TERM; while :; do sleep 0.01; done`
-    const { gateway, lines } = await start(lent(['/bin/sh', '-c', `echo up; ${script}`]))
+    const script = `trap 'echo > ${mark}; exit 0' TERM; echo up; while :; do sleep 0.01; done`
+    const { gateway, lines } = await start(lent(['/bin/sh', '-c', script]))
     gateway.service('it').start()
     await eventually('it runs', () => lines.some(({ message }) => message === 'up'))
     await gateway.close({ drainTimeoutMs: 0 })
