@@ -6,7 +6,7 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GatewayService } from '../../../src/control/gateway.js'
-import { runsStill } from '../../support/proc.js'
+import { openFilesOf, runsStill } from '../../support/proc.js'
 import { eventually, testScope } from '../../support/scope.js'
 import { start } from '../upstreams/gateway/start.js'
 
@@ -117,10 +117,19 @@ describe.runIf(process.platform === 'linux')('a gateway that hands its socket to
     expect(await answer(port)).toEqual([expect.stringContaining('ECONNREFUSED')])
   })
 
+  it('leaves no engine behind that was opened to lend the socket', async () => {
+    const engines = (): number => openFilesOf(process.pid).filter((file) => file.includes('eventpoll')).length
+    const before = engines()
+    const { gateway } = await start(lent(['cat']))
+    expect(engines()).toBeGreaterThan(before)
+    await gateway.close()
+    await eventually('all are closed', () => engines() === before)
+  })
+
   it('lets it hear SIGTERM also when there is no time to drain', async () => {
     const mark = join(testScope().tempDir(), 'heard')
-    const script = `trap 'echo > ${mark}; exit 0' TERM; while :; do sleep 0.01; done`
-    const { gateway, lines } = await start(lent(['/bin/sh', '-c', `echo up; ${script}`]))
+    const script = `trap 'echo > ${mark}; exit 0' TERM; echo up; while :; do sleep 0.01; done`
+    const { gateway, lines } = await start(lent(['/bin/sh', '-c', script]))
     gateway.service('it').start()
     await eventually('it runs', () => lines.some(({ message }) => message === 'up'))
     await gateway.close({ drainTimeoutMs: 0 })
