@@ -19,7 +19,10 @@ const SETTINGS: readonly Setting[] = [
     engine: 'linux',
     workers: '0',
     // Seconds of load each: the engine is that of linux-2, and who chooses and waits that of portable.
-    leavesOut: ['test/control/upstreams/gateway/{crowd,killed}.test.ts'],
+    leavesOut: [
+      'test/control/upstreams/gateway/{crowd,fairness,killed}.test.ts',
+      'test/integration/wake-{ends,failures,ncat,recording,reload,services}.test.ts',
+    ],
   },
   { name: 'linux-2', engine: 'linux', workers: '2' },
   { name: 'portable', engine: 'portable', workers: '0' },

@@ -68,6 +68,7 @@ export const runFigure = async (
             upstream: `${site.network.upstreamHost}:${upstreamPort}`,
             recordTo: entrant.records ? join(scope.tempDir(), 'recording.pcapng') : null,
             pool: entrant.pool,
+            wake: entrant.wakes?.(site, upstreamPort) ?? null,
             maxConnections: Math.min(site.idleConnections + SPARE_CONNECTIONS, connectionsWithin(2)),
           })
     if (figure.warmUp && plan.warmUpSeconds > 0) await figure.measure(site, target, plan.warmUpSeconds)

@@ -18,6 +18,7 @@ export {
   type Gateway,
   type GatewayCounters,
   type GatewayListener,
+  type GatewayService,
 } from './control/gateway.js'
 export type {
   ConnectionObserver,
@@ -32,6 +33,7 @@ export type { RecordingCounters } from './control/recording/recording.js'
 export type { EndpointStatus, UpstreamStatus } from './control/upstreams/managed-upstream.js'
 export type { Lookup } from './control/upstreams/resolver.js'
 export type { MemberCounts } from './control/upstreams/upstream-board.js'
+export type { ServiceStatus } from './control/wake/service-figures.js'
 export {
   type Address,
   formatAddress,
@@ -59,5 +61,6 @@ export type {
   LiveConnection,
 } from './core/session/record.js'
 export { type ErrorCode, type ErrorDetails, type Fault, TidegateError } from './errors.js'
+export type { Activation, ActivationEnd, ActivationEvents, Activator } from './ports/activator.js'
 export type { LinkedConnection } from './ports/control.js'
 export type { Logger } from './ports/logger.js'

@@ -47,6 +47,7 @@ describe('example configs', () => {
         'pooled.yaml',
         'record.yaml',
         'relay.yaml',
+        'wake.yaml',
       ]),
     )
   })

@@ -6,6 +6,7 @@ import { haproxy, haproxySplice } from './haproxy.js'
 import { nginx } from './nginx.js'
 import { socat } from './socat.js'
 import { tidegate } from './tidegate.js'
+import { tiproxy } from './tiproxy.js'
 
 /** Whom the others' figures are divided by. */
 export const BASELINE = haproxy.id
@@ -28,4 +29,5 @@ export const allContenders = (dist: string, other: string | null): readonly Cont
   nginx,
   go,
   socat,
+  tiproxy,
 ]

@@ -20,6 +20,8 @@ export interface Place {
   readonly recordTo: string | null
   /** Null: it dials for each client. Asked only of those that can. */
   readonly pool: PoolMode | null
+  /** What starts the service, which is not there before the first client; null: it is there. Asked only of those that can. */
+  readonly wake: readonly [string, ...string[]] | null
   /** Connections it has to be able to serve at once; descriptors suffice for them. */
   readonly maxConnections: number
 }
@@ -45,8 +47,10 @@ export interface Contender {
   readonly setUp: string
   readonly canRecord: boolean
   readonly canPool: boolean
-  /** Set up for bulk only: everywhere else it is the same as another contender. */
-  readonly bulkOnly: boolean
+  /** It can start the service when the first client comes. */
+  readonly canWake: boolean
+  /** Takes part here only: in bulk, since everywhere else it is the same as another contender, or in wake, its one purpose. */
+  readonly only: 'bulk' | 'wake' | null
   /** Descriptors that one process opens for each connection; 0 if each connection is a process. */
   readonly descriptorsEach: number
   /** Looks for it, and builds it if need be. */

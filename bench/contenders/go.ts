@@ -61,7 +61,8 @@ export const go: Contender = {
   setUp: 'two goroutines with `io.Copy` for each connection, `GOMAXPROCS=1`',
   canRecord: false,
   canPool: false,
-  bulkOnly: false,
+  canWake: false,
+  only: null,
   // Two sockets and, to splice, two pipes.
   descriptorsEach: 6,
   find: async (scope) => {

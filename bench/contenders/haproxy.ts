@@ -22,13 +22,11 @@ listen bench
   server upstream ${upstream}
 `
 
-const variant = (
-  names: Pick<Contender, 'id' | 'title' | 'setUp' | 'bulkOnly'>,
-  options: string,
-): Contender => ({
+const variant = (names: Pick<Contender, 'id' | 'title' | 'setUp' | 'only'>, options: string): Contender => ({
   ...names,
   canRecord: false,
   canPool: false,
+  canWake: false,
   descriptorsEach: 2,
   find: async () => {
     const path = findTool('haproxy')
@@ -48,7 +46,7 @@ const variant = (
 })
 
 export const haproxy = variant(
-  { id: 'haproxy', title: 'HAProxy', setUp: '`mode tcp`, `nbthread 1`', bulkOnly: false },
+  { id: 'haproxy', title: 'HAProxy', setUp: '`mode tcp`, `nbthread 1`', only: null },
   '',
 )
 
@@ -57,7 +55,7 @@ export const haproxySplice = variant(
     id: 'haproxy-splice',
     title: 'HAProxy, splicing',
     setUp: 'as HAProxy, with `option splice-request` and `splice-response`; bulk only',
-    bulkOnly: true,
+    only: 'bulk',
   },
   // Not `splice-auto`: its heuristics hold back; under iperf3, strace saw no call of splice (2.6.12).
   '  option splice-request\n  option splice-response\n',

@@ -27,7 +27,8 @@ export const nginx: Contender = {
   setUp: '`stream`, one worker, `proxy_buffer_size 64k`',
   canRecord: false,
   canPool: false,
-  bulkOnly: false,
+  canWake: false,
+  only: null,
   descriptorsEach: 2,
   find: async () => {
     const path = findTool('nginx')

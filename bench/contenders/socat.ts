@@ -10,7 +10,8 @@ export const socat: Contender = {
   setUp: '`fork,reuseaddr`: a process for each connection',
   canRecord: false,
   canPool: false,
-  bulkOnly: false,
+  canWake: false,
+  only: null,
   descriptorsEach: 0,
   find: async () => {
     const path = findTool('socat')

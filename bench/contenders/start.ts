@@ -13,6 +13,8 @@ import type { Contender, Place, Ready } from './contender.js'
 export interface Target {
   readonly host: string
   readonly port: number
+  /** Of the backend. */
+  readonly upstreamPort: number
   /** CPU time used so far by the program and all it forked, in seconds; 0 for the backend itself. */
   cpuSeconds(): Promise<number>
   /** Resident memory; 0 for the backend itself. */
@@ -25,6 +27,7 @@ export interface Target {
 export const directTo = (host: string, port: number): Target => ({
   host,
   port,
+  upstreamPort: port,
   cpuSeconds: async () => 0,
   residentKiB: () => 0,
   mostConnections: connectionsWithin(1),
@@ -53,6 +56,7 @@ export const startContender = async (
   return {
     host: LOOPBACK,
     port,
+    upstreamPort: Number(wanted.upstream.slice(wanted.upstream.lastIndexOf(':') + 1)),
     // A recorder may still be writing what was relayed; that is part of its price.
     cpuSeconds: wanted.recordTo === null ? async () => cpuSeconds() : () => settled(cpuSeconds, WRITING_MS),
     residentKiB: askWhileAlive(program, groupResidentKiB),

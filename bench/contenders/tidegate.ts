@@ -60,12 +60,18 @@ export const tidegate = ({ id, title, engine, dist }: Build): Contender => {
     '--workers=0',
     '--log-level=warn',
   ]
+  /** Stopped soon, so that it can be woken often. */
+  const wake = (place: Place, command: readonly string[]): readonly string[] => [
+    'wake',
+    ...relay({ ...place, recordTo: null }).slice(1),
+    '--idle=100ms',
+    '--',
+    ...command,
+  ]
+  const withoutWake = (place: Place): readonly string[] =>
+    place.pool === null ? relay(place) : ['serve', writeConfig(place, engine, POOLS[place.pool])]
   const launch = (place: Place): Launch => ({
-    command: [
-      process.execPath,
-      cli,
-      ...(place.pool === null ? relay(place) : ['serve', writeConfig(place, engine, POOLS[place.pool])]),
-    ],
+    command: [process.execPath, cli, ...(place.wake === null ? withoutWake(place) : wake(place, place.wake))],
     env: withoutOwnSettings(),
   })
   return {
@@ -74,7 +80,8 @@ export const tidegate = ({ id, title, engine, dist }: Build): Contender => {
     setUp: `\`tidegate relay --engine ${engine} --workers 0 --log-level warn\``,
     canRecord: true,
     canPool: true,
-    bulkOnly: false,
+    canWake: true,
+    only: null,
     descriptorsEach: 2,
     find: async () =>
       existsSync(cli)

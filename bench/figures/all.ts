@@ -7,6 +7,7 @@ import { idle } from './idle.js'
 import { latency } from './latency.js'
 import { recordBulk, recordRequests } from './recording.js'
 import { keepAlive, newConnections } from './requests.js'
+import { wake } from './wake.js'
 
 export const FIGURES: readonly Figure[] = [
   upload,
@@ -18,4 +19,5 @@ export const FIGURES: readonly Figure[] = [
   idle,
   recordBulk,
   recordRequests,
+  wake,
 ]

@@ -30,6 +30,8 @@ export interface Entrant {
   readonly records: boolean
   /** Null: it dials for each client. */
   readonly pool: PoolMode | null
+  /** What starts the service at a port, for who starts it on demand. */
+  readonly wakes?: (site: Site, port: number) => readonly [string, ...string[]]
   /** The entrant whose figures its own are divided by. */
   readonly baseline: string
 }
@@ -67,8 +69,9 @@ const baselineOf = (contenders: readonly Contender[]): string =>
 
 /** Each as it is. */
 export const everybody = (contenders: readonly Contender[]): readonly Entrant[] => {
-  const baseline = baselineOf(contenders)
-  return contenders.map((contender) => ({
+  const relays = contenders.filter(({ only }) => only !== 'wake')
+  const baseline = baselineOf(relays)
+  return relays.map((contender) => ({
     id: contender.id,
     title: contender.title,
     contender,
@@ -80,7 +83,7 @@ export const everybody = (contenders: readonly Contender[]): readonly Entrant[] 
 
 /** Everybody who is not the same as another here. */
 export const allButBulkOnly = (contenders: readonly Contender[]): readonly Entrant[] =>
-  everybody(contenders.filter(({ bulkOnly }) => !bulkOnly))
+  everybody(contenders.filter(({ only }) => only !== 'bulk'))
 
 /** The backend itself, with nobody in between. */
 export const direct = (baseline: string): Entrant => ({

@@ -44,7 +44,7 @@ const groupId = async (name: string): Promise<number> => {
  * Who a child is run as; nothing where neither is given. A user's own group, unless another is given.
  * @throws TidegateError (rejects) `not_found`; `permission_denied`: only root may be somebody else.
  */
-const accountOf = async (user: Name, group: Name): Promise<Account> => {
+export const accountOf = async (user: Name, group: Name): Promise<Account> => {
   if (user === null && group === null) return {}
   const uid = typeof user === 'string' ? await idOf('-u', user) : (user ?? undefined)
   // A number that has no name has no group of its own, and this process's must not be left to it.

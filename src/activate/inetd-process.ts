@@ -12,11 +12,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { Lines } from './lines.js'
-import { ProcessGroup } from './process-group.js'
+import { type GroupKeeper, ProcessGroup } from './process-group.js'
 import type { SocketPair } from './socket-pair.js'
-
-/** How long a client may go on sending to a process that has ended, once its output is on its way: as web servers linger. */
-const LINGER_MS = 30_000
 
 /** For what is in the pipe of standard error when nothing of the process runs any more. */
 const LAST_WORDS_MS = 1000
@@ -26,6 +23,8 @@ export interface ProcessSpec {
   readonly options: Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'>
   readonly graceMs: number
   readonly stopTimeoutMs: number
+  readonly lingerMs: number
+  readonly keeper: GroupKeeper | null
 }
 
 export interface ProcessHost {
@@ -64,6 +63,9 @@ export class InetdProcess {
   readonly #host: ProcessHost
   readonly #group: ProcessGroup
   readonly #pid: number
+  readonly #keeper: GroupKeeper | null
+  readonly #lingerMs: number
+  readonly #stopTimeoutMs: number
   #hasExited = false
   #grace: NodeJS.Timeout | undefined
   #linger: NodeJS.Timeout | undefined
@@ -73,6 +75,10 @@ export class InetdProcess {
     this.#pair = pair
     this.#host = host
     this.#pid = pid
+    this.#keeper = spec.keeper
+    this.#lingerMs = spec.lingerMs
+    this.#stopTimeoutMs = spec.stopTimeoutMs
+    this.#keeper?.keep(pid)
     this.#group = new ProcessGroup(pid, spec.stopTimeoutMs, () => this.#gone(stderr))
     const lines = new Lines((line) => host.output(line, pid))
     stderr.on('data', (chunk: Buffer) => lines.add(chunk))
@@ -93,9 +99,9 @@ export class InetdProcess {
     }
   }
 
-  /** Asks it to end, and sees to it that it does. */
-  stop(): void {
-    this.#group.stop()
+  /** Asks it to end, and sees to it that it does: within its `stopTimeoutMs`, or a shorter time. */
+  stop(withinMs = Number.POSITIVE_INFINITY): void {
+    this.#group.stop(Math.min(withinMs, this.#stopTimeoutMs))
   }
 
   #exited(code: number | null, signal: string | null): void {
@@ -107,7 +113,7 @@ export class InetdProcess {
     theirs.end()
     if (makeNonBlocking(theirs)) theirs.resume()
     const linger = (): void => {
-      if (!ours.closed) this.#linger = setTimeout(() => theirs.destroy(), LINGER_MS)
+      if (!ours.closed) this.#linger = setTimeout(() => theirs.destroy(), this.#lingerMs)
     }
     if (ours.readableEnded) linger()
     else ours.once('end', linger)
@@ -122,6 +128,7 @@ export class InetdProcess {
 
   #gone(stderr: Readable): void {
     clearTimeout(this.#grace)
+    this.#keeper?.release(this.#pid)
     this.#host.gone(this)
     if (stderr.closed) return
     // Who has left the group may have it still. What was written by now is read by then.

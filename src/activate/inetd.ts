@@ -13,12 +13,16 @@ import { clientEnv } from './client-env.js'
 import { findProgram } from './command.js'
 import { InetdProcess, type ProcessSpec } from './inetd-process.js'
 import { tiedToParent } from './parent-death.js'
+import type { GroupKeeper } from './process-group.js'
 import { type SocketPair, SocketPairs } from './socket-pair.js'
 
 /** Most programs notice the end of their input at once. */
 const GRACE_MS = 2000
 
 const STOP_TIMEOUT_MS = 10_000
+
+/** As long as web servers linger by default. */
+const LINGER_MS = 30_000
 
 export interface InetdOptions {
   readonly argv: readonly [string, ...string[]]
@@ -32,12 +36,19 @@ export interface InetdOptions {
   readonly graceMs?: number
   /** From SIGTERM to SIGKILL, ms. Default 10,000. */
   readonly stopTimeoutMs?: number
+  /**
+   * How long a client may go on sending to a process that has ended, ms, from when all its output is on its way: what comes is
+   * forgotten; later the client is cut. Default 30,000.
+   */
+  readonly lingerMs?: number
   /** One line that a process wrote to standard error, without the line break. */
   readonly output: (line: string, pid: number) => void
   /** A process has ended; others of its group may be left. `code`: null when a signal ended it. */
   readonly exited?: (pid: number, code: number | null, signal: string | null) => void
   /** How many may run at a time, on all threads together if that is wished. Default: any number. */
   readonly places?: InetdPlaces
+  /** Default: the kernel ends the process when this thread dies (parent-death.ts), and whom it has started see the end of their input. */
+  readonly keeper?: GroupKeeper
 }
 
 /** One is taken for each process, and given back when nothing of it runs any more. */
@@ -55,8 +66,15 @@ export interface Inetd {
    * such program or directory), `permission_denied`, `dial_failed`.
    */
   dial(client: Address, local: Address, done: DialDone): Dial
-  /** Asks the processes that are left to end, and sees to it. Resolves when none runs. Idempotent. */
-  close(): Promise<void>
+  /** What is started from now on; processes that run go on as they are. */
+  become(options: InetdOptions): void
+  /** Resolves when none runs, and none is being started. */
+  empty(): Promise<void>
+  /**
+   * Asks the processes that are left to end, and sees to it: within their `stopTimeoutMs`, or `stopWithinMs` if that is shorter. Resolves
+   * when none runs. Idempotent.
+   */
+  close(stopWithinMs?: number): Promise<void>
 }
 
 /** On this thread: its end is its processes' end, too. `engine`: whose conns they become. */
@@ -100,12 +118,13 @@ const startError = (command: string, thrown: unknown): TidegateError => {
 
 class ProcessPerConnection implements Inetd {
   readonly #engine: Engine
-  readonly #options: InetdOptions
+  #options: InetdOptions
   readonly #pairs = new SocketPairs()
   readonly #processes = new Set<InetdProcess>()
   /** Those that are being started, too. */
   #taken = 0
   #isClosed = false
+  #stopWithinMs = Number.POSITIVE_INFINITY
   readonly #whenNone: (() => void)[] = []
 
   constructor(engine: Engine, options: InetdOptions) {
@@ -143,10 +162,19 @@ class ProcessPerConnection implements Inetd {
     }
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true
-    for (const each of this.#processes) each.stop()
+  become(options: InetdOptions): void {
+    this.#options = options
+  }
+
+  async empty(): Promise<void> {
     if (this.#taken > 0) await new Promise<void>((resolve) => this.#whenNone.push(resolve))
+  }
+
+  async close(stopWithinMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#isClosed = true
+    this.#stopWithinMs = stopWithinMs
+    for (const each of this.#processes) each.stop(stopWithinMs)
+    await this.empty()
     await this.#pairs.close()
   }
 
@@ -183,7 +211,7 @@ class ProcessPerConnection implements Inetd {
     })
     this.#processes.add(process)
     // Nothing but microtasks since: whoever closes this meanwhile was not told of it.
-    if (this.#isClosed) process.stop()
+    if (this.#isClosed) process.stop(this.#stopWithinMs)
     return this.#engine.adopt(pair.ours)
   }
 
@@ -194,7 +222,7 @@ class ProcessPerConnection implements Inetd {
   }
 
   #spec(client: Address, local: Address): ProcessSpec {
-    const { argv, cwd, env, uid, gid, graceMs, stopTimeoutMs } = this.#options
+    const { argv, cwd, env, uid, gid, graceMs, stopTimeoutMs, lingerMs, keeper } = this.#options
     const [command, ...args] = argv
     const variables = clientEnv({ ...process.env, ...env }, client, local)
     const program = findProgram(command, cwd ?? process.cwd(), variables.PATH ?? '')
@@ -208,6 +236,8 @@ class ProcessPerConnection implements Inetd {
       },
       graceMs: graceMs ?? GRACE_MS,
       stopTimeoutMs: stopTimeoutMs ?? STOP_TIMEOUT_MS,
+      lingerMs: lingerMs ?? LINGER_MS,
+      keeper: keeper ?? null,
     }
   }
 }

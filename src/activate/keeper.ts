@@ -7,13 +7,7 @@
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
-
-/** Who ends groups when this process cannot do it any more. */
-export interface GroupKeeper {
-  keep(group: number): void
-  /** Nobody of it is left; the number may be another's from now on. */
-  release(group: number): void
-}
+import type { GroupKeeper } from './process-group.js'
 
 /** In a session of its own, deaf to what a terminal says, so that it ends after this process and not with it. */
 const SCRIPT = `trap '' INT TERM HUP QUIT

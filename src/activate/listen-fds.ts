@@ -3,6 +3,10 @@
  * `LISTEN_FDS` says how many, `LISTEN_PID` that they are meant for just this process, `LISTEN_FDNAMES` what they are called.
  */
 
+import { formatAddress } from '../core/address.js'
+import { TidegateError } from '../errors.js'
+import type { Engine, LentListener, ListenSpec } from '../ports/engine.js'
+
 /** A descriptor of this process that the child gets, and what it is called there. */
 export interface PassedFd {
   readonly fd: number
@@ -41,3 +45,13 @@ export const passListeners = (
   },
   stdio: listeners.map(({ fd }) => fd),
 })
+
+/** @throws TidegateError (rejects) as `Engine.listen`; `engine_unavailable`: the engine cannot lend a socket. */
+export const lendListener = async (engine: Engine, spec: ListenSpec): Promise<LentListener> => {
+  if (engine.lend !== undefined) return engine.lend(spec)
+  throw new TidegateError(
+    'engine_unavailable',
+    `cannot hand ${formatAddress(spec.address)} over to a child: the ${engine.name} engine accepts whoever comes; the linux engine is needed`,
+    { fault: 'usage', where: formatAddress(spec.address) },
+  )
+}

@@ -3,7 +3,7 @@
  * that it wants.
  */
 
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { open, readdir, readFile, readlink } from 'node:fs/promises'
 
 const LISTEN = '0A'
 
@@ -26,26 +26,52 @@ const hostOf = (hex: string): string => {
   return `[${groups.join(':')}]`
 }
 
+const CHUNK_BYTES = 16 * 1024
+
+/**
+ * The lines of a table of TCP sockets up to the first that does not listen: the kernel lists those that do first, and the others
+ * may be tens of thousands, which takes it seconds.
+ */
+const listeningLines = async (path: string): Promise<readonly (readonly string[])[]> => {
+  const file = await open(path, 'r')
+  try {
+    const lines: (readonly string[])[] = []
+    const chunk = new Uint8Array(CHUNK_BYTES)
+    let rest = ''
+    let isTitle = true
+    for (;;) {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, null)
+      if (bytesRead === 0) return lines
+      const whole = (rest + Buffer.from(chunk.subarray(0, bytesRead)).toString('latin1')).split('\n')
+      rest = whole.pop() ?? ''
+      for (const line of whole) {
+        const fields = line.trim().split(/\s+/)
+        if (!isTitle && fields[3] !== LISTEN) return lines
+        if (!isTitle) lines.push(fields)
+        isTitle = false
+      }
+    }
+  } finally {
+    await file.close()
+  }
+}
+
 /** Addresses by the inode of the socket that listens there. */
 const listeners = async (): Promise<ReadonlyMap<string, string>> => {
   const places = new Map<string, string>()
-  const read = async (name: string, take: (fields: readonly string[]) => void): Promise<void> => {
-    // Not there without IPv6, or not readable in a sandbox: then nothing is known.
-    const text = await readFile(`/proc/net/${name}`, 'utf8').catch(() => '')
-    for (const line of text.split('\n').slice(1)) take(line.trim().split(/\s+/))
-  }
-  const takeTcp = (fields: readonly string[]): void => {
-    const [host = '', port = ''] = (fields[1] ?? '').split(':')
-    if (fields[3] === LISTEN && fields[9] !== undefined)
-      places.set(fields[9], `${hostOf(host)}:${Number.parseInt(port, 16)}`)
-  }
-  await read('tcp', takeTcp)
-  await read('tcp6', takeTcp)
-  await read('unix', (fields) => {
+  // Not there without IPv6, or not readable in a sandbox: then nothing is known.
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6'])
+    for (const fields of await listeningLines(table).catch(() => [])) {
+      const [host = '', port = ''] = (fields[1] ?? '').split(':')
+      if (fields[9] !== undefined) places.set(fields[9], `${hostOf(host)}:${Number.parseInt(port, 16)}`)
+    }
+  const unix = await readFile('/proc/net/unix', 'utf8').catch(() => '')
+  for (const line of unix.split('\n').slice(1)) {
+    const fields = line.trim().split(/\s+/)
     // 00010000: it accepts connections.
     if (fields[3] === '00010000' && fields[6] !== undefined && fields[7] !== undefined)
       places.set(fields[6], `unix:${fields[7]}`)
-  })
+  }
   return places
 }
 

@@ -9,6 +9,13 @@ import { errnoOf } from '../errors.js'
 /** How often it is looked whether members are left that outlived the leader: the system does not tell. */
 const LOOK_EVERY_MS = 50
 
+/** Ends the groups that it keeps when this process dies and cannot do it any more. */
+export interface GroupKeeper {
+  keep(group: number): void
+  /** Nobody of it is left; the number may be another's from now on. */
+  release(group: number): void
+}
+
 export class ProcessGroup {
   readonly #id: number
   readonly #stopTimeoutMs: number
@@ -25,12 +32,14 @@ export class ProcessGroup {
     this.#onGone = onGone
   }
 
-  /** SIGTERM, and SIGKILL to who is left when the time is over. Idempotent. */
-  stop(): void {
-    if (this.#state !== 'running') return
-    this.#state = 'asked'
-    if (!this.#signal('SIGTERM') && !this.#hasLeader) this.#gone()
-    else this.#timer = setTimeout(() => this.kill(), this.#stopTimeoutMs)
+  /** SIGTERM, and SIGKILL to who is left when the time is over; a shorter one counts also when it was asked before. Idempotent. */
+  stop(withinMs = this.#stopTimeoutMs): void {
+    if (this.#state === 'running') {
+      this.#state = 'asked'
+      if (!this.#signal('SIGTERM') && !this.#hasLeader) return this.#gone()
+    } else if (this.#state !== 'asked' || withinMs >= this.#stopTimeoutMs) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.kill(), withinMs)
   }
 
   /** Idempotent. */

@@ -1,8 +1,8 @@
 /**
  * When a service that was started is ready.
  *
- * - look: one attempt to find out. The first is made at once, the next ones after 1, 2, 4 ms, then after longer and longer pauses, up
- *   to the longest one
+ * - look: one attempt to find out. The first is made at once, the next ones after 1 ms at first, then after an eighth of the time
+ *   that has passed, up to the longest pause: whoever is ready is found so, at most that part later
  */
 
 import type { Address } from '../core/address.js'
@@ -24,6 +24,8 @@ export type ReadyRule =
   | { readonly by: 'output'; readonly pattern: RegExp }
   /** A command ends with 0. */
   | { readonly by: 'command'; readonly argv: Words }
+  /** As soon as it has been started: somebody else sees to its clients. */
+  | { readonly by: 'start' }
   /** systemd's `READY=1` arrives. */
   | { readonly by: 'notify'; readonly open: OpenNotifications }
 
@@ -62,9 +64,7 @@ export interface Readiness {
 }
 
 const FIRST_PAUSE_MS = 1
-/** So long a pause, or so much of the time since the start, is not what a client waits for. */
-const NOT_NOTICED_MS = 4
-const NOT_NOTICED_SHARE = 0.1
+const PART_OF_ELAPSED = 1 / 8
 /** Each is a process. */
 const SHORTEST_COMMAND_PAUSE_MS = 10
 /** A command that asks something over a network may take its time. */
@@ -81,6 +81,8 @@ export const createReadiness = (
   onReady: () => void,
 ): Readiness => {
   switch (rule.by) {
+    case 'start':
+      return new AtOnce(onReady)
     case 'output':
       return new ByOutput(rule.pattern, onReady)
     case 'notify':
@@ -94,7 +96,6 @@ export const createReadiness = (
 
 /** How it is looked. */
 interface Looker {
-  readonly isCheap: boolean
   readonly shortestPauseMs: number
   /** @throws TidegateError when it can never say yes. */
   check(): void
@@ -105,7 +106,6 @@ interface Looker {
 
 /** Whether one of the endpoints accepts. */
 class Knocking implements Looker {
-  readonly isCheap = true
   readonly shortestPauseMs = FIRST_PAUSE_MS
   readonly #options: ReadinessOptions
   #knocks: readonly Knock[] = []
@@ -141,7 +141,6 @@ class Knocking implements Looker {
 
 /** Whether a command ends with 0. Its output is nobody's. */
 class Asking implements Looker {
-  readonly isCheap = false
   readonly shortestPauseMs = SHORTEST_COMMAND_PAUSE_MS
   readonly #argv: Words
   readonly #surroundings: Surroundings
@@ -188,20 +187,36 @@ class Asking implements Looker {
   }
 }
 
+/** How long to wait until the next look, by how long it has taken so far. */
+class Pauses {
+  readonly #shortestMs: number
+  readonly #longestMs: number
+  #since: number | null = null
+
+  constructor(shortestMs: number, longestMs: number) {
+    this.#shortestMs = shortestMs
+    this.#longestMs = Math.max(shortestMs, longestMs)
+  }
+
+  /** The first is the shortest: time counts from then on. */
+  next(): number {
+    const now = performance.now()
+    this.#since ??= now
+    return Math.min(Math.max(this.#shortestMs, (now - this.#since) * PART_OF_ELAPSED), this.#longestMs)
+  }
+}
+
 class ByLooking implements Readiness {
   readonly wantsLines = false
   readonly #looker: Looker
-  readonly #longestPauseMs: number
+  readonly #pauses: Pauses
   readonly #onReady: () => void
-  #pauseMs: number
-  #startedAt: number | null = null
   #timer: NodeJS.Timeout | null = null
   #isOver = false
 
   constructor(looker: Looker, { longestPauseMs }: ReadinessOptions, onReady: () => void) {
     this.#looker = looker
-    this.#longestPauseMs = Math.max(longestPauseMs, FIRST_PAUSE_MS)
-    this.#pauseMs = looker.shortestPauseMs
+    this.#pauses = new Pauses(looker.shortestPauseMs, longestPauseMs)
     this.#onReady = onReady
   }
 
@@ -218,20 +233,8 @@ class ByLooking implements Readiness {
         this.#isOver = true
         return this.#onReady()
       }
-      this.#timer = setTimeout(() => this.start(), this.#pauseMs)
-      this.#pauseMs = Math.min(this.#nextPauseMs(), this.#longestPauseMs)
+      this.#timer = setTimeout(() => this.start(), this.#pauses.next())
     })
-  }
-
-  /** Doubled, but as long as looks cost nothing not so far that a client would wait for the next one noticeably longer. */
-  #nextPauseMs(): number {
-    this.#startedAt ??= performance.now()
-    const doubled = this.#pauseMs * 2
-    if (!this.#looker.isCheap) return doubled
-    return Math.min(
-      doubled,
-      Math.max(NOT_NOTICED_MS, (performance.now() - this.#startedAt) * NOT_NOTICED_SHARE),
-    )
   }
 
   stop(): void {
@@ -244,6 +247,31 @@ class ByLooking implements Readiness {
 
   status(): string | null {
     return this.#looker.status()
+  }
+}
+
+class AtOnce implements Readiness {
+  readonly wantsLines = false
+  readonly #onReady: () => void
+
+  constructor(onReady: () => void) {
+    this.#onReady = onReady
+  }
+
+  environment(): Promise<Readonly<Record<string, string>>> {
+    return Promise.resolve({})
+  }
+
+  start(): void {
+    this.#onReady()
+  }
+
+  stop(): void {}
+
+  line(): void {}
+
+  status(): string | null {
+    return null
   }
 }
 

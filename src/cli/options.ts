@@ -228,10 +228,11 @@ export const addRelayOptions = (command: Command): Command =>
     'built-in',
   )
 
-export const addRecordOptions = (command: Command): Command =>
+/** `without`: what happens when no file is named. */
+export const addRecordOptions = (command: Command, without = 'required'): Command =>
   command
     .addOption(
-      checked('-o, --out <file>', 'the pcapng file to write, continued if it exists; required', outFile),
+      checked('-o, --out <file>', `the pcapng file to write, continued if it exists; ${without}`, outFile),
     )
     .addOption(
       option(

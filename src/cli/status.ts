@@ -2,12 +2,15 @@
 
 import type { Gateway } from '../control/gateway.js'
 import type { EndpointStatus, UpstreamStatus } from '../control/upstreams/managed-upstream.js'
+import type { ServiceStatus } from '../control/wake/service-figures.js'
 import { formatAddress } from '../core/address.js'
 import { humanDuration } from './human.js'
 import { type Colours, type Column, createPagedTable } from './table.js'
 
 /** Rows of each table, and endpoints in a summary; of more, it is said how many. */
 const MAX_ROWS = 50
+
+type Figures = Pick<Gateway, 'listeners' | 'connections' | 'counters'>
 
 type Upstreams = Readonly<Record<string, UpstreamStatus>>
 
@@ -28,7 +31,11 @@ export const upstreamFields = (upstreams: Upstreams): object => {
     status.endpoints.map((endpoint) => ({ upstream, ...summaryOf(endpoint) })),
   )
   const more = endpoints.length - MAX_ROWS
+  const services = Object.entries(upstreams).flatMap(([upstream, { service }]) =>
+    service === null ? [] : [{ upstream, starts: service.starts, failures: service.failures }],
+  )
   return {
+    ...(services.length === 0 ? {} : { services }),
     ...(endpoints.length === 0 ? {} : { endpoints: endpoints.slice(0, MAX_ROWS) }),
     ...(more > 0 ? { moreEndpoints: more } : {}),
   }
@@ -70,6 +77,37 @@ const upstreamRows = (upstreams: Upstreams): readonly (readonly string[])[] =>
     endpoints.map((endpoint) => endpointRow(name, endpoint)),
   )
 
+const orDash = (ms: number | null): string => (ms === null ? '-' : humanDuration(ms))
+
+const serviceRow = (upstream: string, service: ServiceStatus, waiting: number): readonly string[] => [
+  upstream,
+  service.state,
+  service.pid === null ? '-' : String(service.pid),
+  orDash(service.uptimeMs),
+  orDash(service.readyMs),
+  String(service.starts),
+  String(service.failures),
+  String(waiting),
+  service.lastFailure ?? '-',
+]
+
+const serviceRows = (upstreams: Upstreams): readonly (readonly string[])[] =>
+  Object.entries(upstreams).flatMap(([name, { service, waiting }]) =>
+    service === null ? [] : [serviceRow(name, service, waiting)],
+  )
+
+/** Of services that are started on demand; nothing where there are none. */
+const serviceTable = (upstreams: Upstreams, colours: Colours): string => {
+  const rows = serviceRows(upstreams)
+  if (rows.length === 0) return ''
+  const columns = [
+    ...left('SERVICE', 'STATE'),
+    ...right('PID', 'UPTIME', 'READY IN', 'STARTS', 'FAILURES', 'WAITING'),
+    ...left('LAST FAILURE'),
+  ]
+  return tableOf(columns, rows, colours)
+}
+
 /** What only matters when it happens. */
 const remarks = (upstreams: Upstreams): string =>
   Object.entries(upstreams)
@@ -80,7 +118,7 @@ const remarks = (upstreams: Upstreams): string =>
     .slice(0, MAX_ROWS)
     .join('')
 
-const stateCounts = (gateway: Gateway): string => {
+const stateCounts = (gateway: Figures): string => {
   const counts = new Map<string, number>()
   for (const { state } of gateway.connections()) counts.set(state, (counts.get(state) ?? 0) + 1)
   const texts = Array.from(counts, ([state, count]) => `${count} ${state}`)
@@ -88,7 +126,7 @@ const stateCounts = (gateway: Gateway): string => {
 }
 
 /** Listeners, upstreams with their endpoints, and how many connections are in which state. */
-export const statusText = (gateway: Gateway, colours: Colours): string => {
+export const statusText = (gateway: Figures, colours: Colours): string => {
   const { listeners, upstreams } = gateway.counters()
   const addresses = new Map(gateway.listeners.map(({ name, address }) => [name, formatAddress(address)]))
   const listenerRows = Object.entries(listeners).map(([name, { accepted, active }]) => [
@@ -108,6 +146,7 @@ export const statusText = (gateway: Gateway, colours: Colours): string => {
       upstreamRows(upstreams),
       colours,
     ),
+    serviceTable(upstreams, colours),
     remarks(upstreams),
     stateCounts(gateway),
   ].join('')

@@ -65,11 +65,19 @@ const unknownKey = (path: Path, key: string, accepted: readonly string[]): Confi
   }
 }
 
-/** The issues of the one alternative whose type was meant, or none if the value is of no accepted type. */
-const meantAlternative = (alternativeIssues: readonly (readonly Issue[])[]): readonly Issue[] =>
-  alternativeIssues.find(
-    (issues) => !issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0),
-  ) ?? []
+/** Says no more than that the value is of another type. */
+const isOfOtherType = ({ code, path }: Issue, value: unknown): boolean =>
+  path.length === 0 &&
+  (code === 'invalid_type' || (code === 'invalid_value' && typeof value === 'object' && value !== null))
+
+/** The issues of the one alternative whose type was meant, and best its keys; none if the value is of no accepted type. */
+const meantAlternative = (
+  alternativeIssues: readonly (readonly Issue[])[],
+  value: unknown,
+): readonly Issue[] => {
+  const ofType = alternativeIssues.filter((issues) => !issues.some((issue) => isOfOtherType(issue, value)))
+  return ofType.find((issues) => issues.every(({ path }) => path.length > 0)) ?? ofType[0] ?? []
+}
 
 const isSegment = (key: PropertyKey): key is PathSegment => typeof key !== 'symbol'
 
@@ -84,7 +92,7 @@ const problemsOfIssue = (issue: Issue, input: unknown, base: Path): ConfigProble
       return issue.keys.map((key) => unknownKey(path, key, accepted))
     }
     case 'invalid_union': {
-      const meant = meantAlternative(issue.errors)
+      const meant = meantAlternative(issue.errors, value)
       if (meant.length > 0) return meant.flatMap((inner) => problemsOfIssue(inner, input, path))
       return [problemAt(path, { found, expected })]
     }

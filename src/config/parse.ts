@@ -15,6 +15,7 @@ import { referenceProblems } from './references.js'
 import { type CheckedInput, configSchema } from './schema.js'
 import { upstreamProblems } from './upstream-problems.js'
 import { keyOf, upstreamsOf } from './upstreams.js'
+import { lentListenerProblems } from './wake-problems.js'
 
 export interface ParseOptions {
   /** A listener may leave `upstream` out, since the caller chooses it per connection. Default false. */
@@ -136,6 +137,7 @@ export const parseConfig = (
     ...(checked.success ? [] : problemsOf(checked.error, input)),
     ...referenceProblems(input, { upstreamOptional, read }),
     ...upstreamProblems(input, { read, activators }),
+    ...lentListenerProblems(input),
   ].sort(byPath)
   if (!checked.success || problems.length > 0) throw new ConfigError(source, problems)
   return freeze(configOf(checked.data, read))

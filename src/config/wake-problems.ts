@@ -17,6 +17,20 @@ export interface WakeContext {
 const problem = (path: Path, found: string, lead: string, expected: string): ConfigProblem =>
   problemAt(path, { found, lead, expected })
 
+const queueProblems = ({ maxQueue, wake }: Fields, path: Path): readonly ConfigProblem[] =>
+  maxQueue === 0 && !isProcessOnly(fieldsOf(wake).mode)
+    ? [
+        problem(
+          [...path, 'maxQueue'],
+          '0',
+          '0, but clients have to wait while the service starts',
+          'at least 1',
+        ),
+      ]
+    : []
+
+const isProcessOnly = (mode: unknown): boolean => mode === 'inetd' || mode === 'listener'
+
 const driverProblems = (wake: Fields, path: Path, isCustom: boolean): readonly ConfigProblem[] => {
   const given = (['exec', 'command'] as const).filter((key) => wake[key] !== undefined)
   const expected = 'exec: [WORDS] for a process, or command: { start, stop, isUp }'
@@ -120,13 +134,49 @@ const modeProblems = (upstream: Fields, wake: Fields, path: Path): readonly Conf
       ]
 }
 
-const hasOwnEndpoints = (wake: unknown): boolean => {
-  const { mode } = fieldsOf(wake)
-  return mode !== 'inetd' && mode !== 'listener'
+/** What a listener does with clients that it accepts. `record: false` is what happens anyway. */
+const ACCEPTING = [
+  'allow',
+  'deny',
+  'proxyProtocol',
+  'proxyFrom',
+  'proxyTimeout',
+  'maxConnections',
+  'overflow',
+  'timeouts',
+  'noDelay',
+  'keepAlive',
+  'bufferSize',
+  'record',
+] as const
+
+const isAsIs = (key: string, value: unknown): boolean =>
+  value === undefined || (key === 'record' && value === false) || (key === 'proxyProtocol' && value === 'off')
+
+const lentProblems = (listener: Fields, path: Path, upstream: string): readonly ConfigProblem[] =>
+  ACCEPTING.filter((key) => !isAsIs(key, listener[key])).map((key) =>
+    problem(
+      [...path, key],
+      key,
+      `${key}, but '${upstream}' has mode: listener: its process accepts the clients, and nothing of them is seen here`,
+      `mode: service or inetd, or no ${key}`,
+    ),
+  )
+
+/** Settings of listeners whose socket a process accepts from. */
+export const lentListenerProblems = (input: unknown): readonly ConfigProblem[] => {
+  const { listeners, upstreams } = fieldsOf(input)
+  return (Array.isArray(listeners) ? listeners : []).flatMap((listener: unknown, index) => {
+    const fields = fieldsOf(listener)
+    const { upstream } = fields
+    if (typeof upstream !== 'string' || !Object.hasOwn(fieldsOf(upstreams), upstream)) return []
+    const { mode } = fieldsOf(fieldsOf(fieldsOf(upstreams)[upstream]).wake)
+    return mode === 'listener' ? lentProblems(fields, ['listeners', index], upstream) : []
+  })
 }
 
 const endpointProblems = ({ endpoints, wake }: Fields, path: Path): readonly ConfigProblem[] =>
-  endpoints === undefined && hasOwnEndpoints(wake)
+  endpoints === undefined && !isProcessOnly(fieldsOf(wake).mode)
     ? [problem([...path, 'endpoints'], 'nothing', 'missing', 'a list of addresses, e.g. [127.0.0.1:6379]')]
     : []
 
@@ -147,5 +197,6 @@ export const wakeProblems = (
     ...guardProblems(wake, wakePath),
     ...readyProblems(wake, wakePath),
     ...modeProblems(upstream, wake, path),
+    ...queueProblems(upstream, path),
   ]
 }

@@ -69,6 +69,7 @@ const readyWhen = () =>
       description:
         "`connect`: one of the endpoints accepts a connection. `notify`: systemd's `READY=1` arrives (Linux). `{ output }`: a line of output matches. `{ command }`: a command ends with 0.",
       fallback: '`connect`; with `command`: its `isUp`',
+      typeName: '`connect`, `notify`, or a mapping with one key',
     })
 
 const command = (form: Form) =>
@@ -123,7 +124,8 @@ export const wake = (form: Form, read: PlacedReaders) =>
       min: 1,
     }),
     ready: duration(form, defaults.DEFAULT_WAKE_READY_MS, {
-      description: 'Longest pause between two looks whether it is ready; the first ones are 1, 2, 4, … ms.',
+      description:
+        'Longest pause between two looks whether it is ready; shorter at first, from 1 ms on: an eighth of the time that has passed.',
       min: 1,
     }),
     readyWhen: readyWhen(),

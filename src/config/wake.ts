@@ -24,7 +24,8 @@ export const wakeOf = (wake: CheckedWake): WakeConfig => ({
   env: wake.env,
   user: wake.user ?? null,
   group: wake.group ?? null,
-  idleMs: wake.idle,
+  // A process that accepts by itself knows itself when it is idle.
+  idleMs: wake.mode === 'listener' ? 0 : wake.idle,
   idleBy: wake.idleBy,
   minUptimeMs: wake.minUptime,
   startMs: wake.start,

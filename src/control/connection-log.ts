@@ -28,6 +28,7 @@ export const closedFields = (record: ConnectionRecord) => ({
   client: formatAddress(record.client),
   upstream: record.upstream === null ? null : formatAddress(record.upstream),
   durationMs: round(record.times.total),
+  ...(record.times.queued === null ? {} : { queuedMs: round(record.times.queued) }),
   ...(record.times.dialled === null ? {} : { dialMs: round(record.times.dialled) }),
   bytes: record.bytes,
   reason: record.reason,

@@ -19,6 +19,7 @@ import { OwnBooks, type PlaneBooks } from './books.js'
 import { CUT_TIMEOUT_MS, type ListenerSettings, type Plane, within } from './plane.js'
 import { PlaneListener } from './plane-listener.js'
 import { SessionRunner, type SessionStart } from './session-runner.js'
+import { Shortage } from './shortage.js'
 import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
 import type { UpstreamSettings } from './upstreams/settings.js'
 import type { UpstreamBoard } from './upstreams/upstream-board.js'
@@ -43,12 +44,9 @@ export interface PlaneSurroundings {
   readonly upstreams: PlaneUpstreams
   /** Whether a client that was just admitted goes on at another plane; that plane has taken it then. */
   readonly leave?: Leave
-  /** Descriptors are short, and no more than so many idle connections could be closed here. Default: there are no others. */
+  /** Descriptors are short, and so many idle connections are to be closed elsewhere. Default: there are no others. */
   readonly shortage?: (missing: number) => void
 }
-
-/** As many as four clients need: who is closed without need has to be dialled again. */
-const EVICTED_AT_A_TIME = 8
 
 export class DataPlane implements Plane {
   readonly #engine: Engine
@@ -69,7 +67,7 @@ export class DataPlane implements Plane {
     watcher,
     upstreams,
     leave,
-    shortage,
+    shortage = () => {},
   }: PlaneSurroundings) {
     this.#engine = engine
     this.#control = control
@@ -77,10 +75,13 @@ export class DataPlane implements Plane {
     this.#upstreams = upstreams
     this.#watcher = watcher
     this.#leave = leave
-    engine.onShortage(() => {
-      const evicted = upstreams.evictIdle(EVICTED_AT_A_TIME)
-      if (evicted < EVICTED_AT_A_TIME && upstreams.arePooled) shortage?.(EVICTED_AT_A_TIME - evicted)
+    const short = new Shortage({
+      evictIdle: (count) => upstreams.evictIdle(count),
+      idleElsewhere: () => upstreams.idleElsewhere,
+      ask: shortage,
+      now: () => performance.now(),
     })
+    engine.onShortage(() => short.met())
     this.#onStep = watcher === undefined ? undefined : (session) => watcher.stepped(session)
   }
 
@@ -152,10 +153,10 @@ export class DataPlane implements Plane {
     for (const session of this.#sessions.values()) session.cut('drained')
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#engine.onShortage(null)
-    this.#upstreams.close()
-    return this.#engine.close()
+    await this.#upstreams.close()
+    await this.#engine.close()
   }
 
   setUpstream(settings: UpstreamSettings, board: UpstreamBoard): void {

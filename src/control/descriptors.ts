@@ -3,7 +3,16 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { GatewayConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
-import { type BudgetPlan, planBudget, shortageOf } from '../core/budget/plan.js'
+import {
+  type BudgetNeeds,
+  type BudgetPlan,
+  PROCESS_PER_CLIENT_DESCRIPTORS,
+  planBudget,
+  roomForPools,
+  SERVICE_DESCRIPTORS,
+  shortageOf,
+} from '../core/budget/plan.js'
+import { type PoolNeeds, warmFor } from '../core/budget/warm.js'
 
 export interface DescriptorFigures {
   /** The soft limit of RLIMIT_NOFILE, which Node has raised to the hard one when it started. */
@@ -73,31 +82,92 @@ export interface EngineNeeds {
   readonly acceptsAll: boolean
 }
 
-/** `engine`: the one that there will be. @throws ConfigError with figures: not one client could be served. */
-export const planFor = (
+/** How many addresses an upstream has now; 0: not known. */
+export type SizeOf = (upstream: string) => number
+
+const poolsOf = ({ upstreams }: GatewayConfig, sizeOf: SizeOf): readonly PoolNeeds[] =>
+  Object.values(upstreams).map(({ name, pool, endpoints: { length } }) => ({
+    upstream: name,
+    min: pool.mode === 'off' ? 0 : pool.min,
+    endpoints: length,
+    addresses: Math.max(length, sizeOf(name)),
+  }))
+
+const checksOf = ({ upstreams }: GatewayConfig, sizeOf: SizeOf): number =>
+  Object.values(upstreams).reduce(
+    (sum, { name, check, endpoints }) =>
+      sum + (check === null ? 0 : Math.max(endpoints.length, sizeOf(name))),
+    0,
+  )
+
+const servicesOf = ({ upstreams }: GatewayConfig): number =>
+  Object.values(upstreams).reduce((sum, { wake, maxConnections }) => {
+    if (wake === null) return sum
+    const each = wake.mode === 'inetd' ? maxConnections * PROCESS_PER_CLIENT_DESCRIPTORS : 0
+    return sum + SERVICE_DESCRIPTORS + each
+  }, 0)
+
+const unknownSize: SizeOf = () => 0
+
+const needsOf = (
   config: GatewayConfig,
   { limit, open }: DescriptorFigures,
   engine: EngineNeeds,
+): BudgetNeeds => ({
+  limit,
+  open,
+  ...engine,
+  listeners: config.listeners.length,
+  isRecording: config.record !== null,
+  checks: checksOf(config, unknownSize),
+  services: servicesOf(config),
+  pools: poolsOf(config, unknownSize).reduce((sum, { min, endpoints }) => sum + min * endpoints, 0),
+})
+
+/**
+ * For the endpoints of the config, names that may have many addresses among them. `engine`: the one that there will be.
+ * @throws ConfigError with figures: not one client could be served.
+ */
+export const planFor = (
+  config: GatewayConfig,
+  figures: DescriptorFigures,
+  engine: EngineNeeds,
   source: string,
 ): BudgetPlan => {
-  const upstreams = Object.values(config.upstreams)
-  const sum = (count: (upstream: GatewayConfig['upstreams'][string]) => number): number =>
-    upstreams.reduce((total, upstream) => total + count(upstream) * upstream.endpoints.length, 0)
-  const plan = planBudget({
-    limit,
-    open,
-    ...engine,
-    listeners: config.listeners.length,
-    isRecording: config.record !== null,
-    checks: sum(({ check }) => (check === null ? 0 : 1)),
-    pools: sum(({ pool }) => (pool.mode === 'off' ? 0 : pool.min)),
-  })
+  const plan = planBudget(needsOf(config, figures, engine))
   const shortage = shortageOf(plan)
   if (shortage === null) return plan
-  const { totalReserved, pools } = plan
+  const { limit, totalReserved, pools } = plan
   const found = `${limit} descriptors`
   const expected = `more than ${totalReserved + pools}`
   throw new ConfigError(source, [{ path: '', found, expected, message: shortage }])
+}
+
+/** A plan for the addresses that there are. */
+export interface FittedPlan {
+  readonly plan: BudgetPlan
+  /** What each upstream's pool keeps ready for each address: `min`, or less. */
+  readonly warm: ReadonlyMap<string, number>
+  /** What all of them may keep ready. */
+  readonly room: number
+}
+
+/** For a config that {@link planFor} has found to fit. Names that have more addresses make room by keeping less ready. */
+export const fitFor = (
+  config: GatewayConfig,
+  figures: DescriptorFigures,
+  engine: EngineNeeds,
+  sizeOf: SizeOf,
+): FittedPlan => {
+  const needs = needsOf(config, figures, engine)
+  // Checks of some hundred addresses are hardly ever under way at once: what does not fit has the reserve.
+  const roomForChecks = needs.checks + Math.max(0, roomForPools(planBudget(needs)) - needs.pools)
+  const checks = Math.min(checksOf(config, sizeOf), roomForChecks)
+  const room = roomForPools(planBudget({ ...needs, checks }))
+  const pools = poolsOf(config, sizeOf)
+  const warm = warmFor(pools, room)
+  const kept = pools.reduce((sum, { upstream, addresses }) => sum + (warm.get(upstream) ?? 0) * addresses, 0)
+  return { plan: planBudget({ ...needs, checks, pools: kept }), warm, room }
 }
 
 /** What listeners may ask for beyond what the plan has, in one line; null: nothing. */

@@ -7,10 +7,10 @@ import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '..
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import { logClosed } from './connection-log.js'
-import type { ConnectionObserver, ConnectTarget } from './hooks.js'
+import type { ConnectTarget } from './hooks.js'
 import type { ConnectionTap, Recording } from './recording/recording.js'
 import { routeByHook } from './route-by-hook.js'
-import { tellClosed, type Watchers, watchLink } from './watch.js'
+import { tellClosed, type Watchers, watchesLinks, watchLink } from './watch.js'
 
 /** What the desk knows of a listener. */
 export interface ListenerEntry {
@@ -47,7 +47,7 @@ export class ControlDesk implements ControlPort {
   /** Whether a hook wants to be there when bytes move: then the connection has to live on the hooks' thread. */
   get servesHere(): boolean {
     const { inspect, observers } = this.#options
-    return inspect !== undefined || observers.some(watchesBytes)
+    return inspect !== undefined || observers.some(watchesLinks)
   }
 
   isRecorded(listener: string): boolean {
@@ -95,6 +95,3 @@ export class ControlDesk implements ControlPort {
     return tap
   }
 }
-
-const watchesBytes = ({ onOpen, onData, onEndOfStream }: ConnectionObserver): boolean =>
-  onOpen !== undefined || onData !== undefined || onEndOfStream !== undefined

@@ -48,3 +48,7 @@ export const chooseEngine = (wanted: EngineName, workers: number): EngineChoice 
     return choosePortable(messageOf(thrown))
   }
 }
+
+/** One that can lend listeners to processes: the chosen one, or another beside it. @throws TidegateError `engine_unavailable`. */
+export const lendingEngine = ({ engine }: EngineChoice): Engine =>
+  engine.lend === undefined ? createLinuxEngine() : engine

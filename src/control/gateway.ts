@@ -10,12 +10,13 @@ import { type ParseOptions, parseConfig } from '../config/parse.js'
 import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import { TidegateError } from '../errors.js'
+import type { Engine } from '../ports/engine.js'
 import { type Logger, SILENT } from '../ports/logger.js'
 import { BudgetKeeper } from './budget-keeper.js'
 import { DataPlane } from './data-plane.js'
-import { readDescriptors } from './descriptors.js'
+import { type FittedPlan, readDescriptors } from './descriptors.js'
 import { ControlDesk } from './desk.js'
-import { chooseEngine, type EngineChoice } from './engine-choice.js'
+import { chooseEngine, type EngineChoice, lendingEngine } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
 import { ListenerSet } from './listener-set.js'
 import { type OpenedRecording, openRecording } from './open-recording.js'
@@ -28,6 +29,8 @@ import { systemLookupAll } from './upstreams/resolver.js'
 import type { UpstreamNews } from './upstreams/settings.js'
 import { ALL, partOf } from './upstreams/share.js'
 import { UpstreamSet } from './upstreams/upstream-set.js'
+import { LentListeners } from './wake/lent-listeners.js'
+import { missingPrograms } from './wake/missing-programs.js'
 import type { ServiceStatus } from './wake/service-figures.js'
 import { WorkerFleet } from './workers/fleet.js'
 import { processNow } from './workers/live-slots.js'
@@ -98,10 +101,18 @@ const planeOf = (
   desk: ControlDesk,
   site: RecordingSite | null,
   logger: Logger,
-  { turned, wake }: Pick<UpstreamNews, 'turned' | 'wake'>,
+  { turned, wake, printed }: Pick<UpstreamNews, 'turned' | 'wake' | 'printed'>,
 ): Plane => {
   if (choice.kind === 'threaded')
-    return new WorkerFleet({ ...choice, desk, site, logger, onTurned: turned, onWake: wake })
+    return new WorkerFleet({
+      ...choice,
+      desk,
+      site,
+      logger,
+      onTurned: turned,
+      onWake: wake,
+      onPrinted: printed,
+    })
   const { engine } = choice
   const upstreams = new PlaneUpstreams({
     engine,
@@ -110,7 +121,7 @@ const planeOf = (
     now: processNow,
     random: Math.random,
     // There is nobody else.
-    news: { room: () => {}, wanted: () => {}, turned, wake },
+    news: { room: () => {}, wanted: () => {}, turned, wake, printed },
   })
   return new DataPlane({ engine, control: desk, upstreams })
 }
@@ -124,6 +135,8 @@ const parsingOf = ({ connectTarget, activators = {} }: GatewayOptions): ParseOpt
 class RunningGateway implements ManagedGateway {
   readonly #plane: Plane
   readonly #listeners: ListenerSet
+  readonly #lent: LentListeners
+  readonly #lender: Lender
   readonly #upstreams: UpstreamSet
   readonly #recording: OpenedRecording | null
   readonly #budget: BudgetKeeper
@@ -132,6 +145,9 @@ class RunningGateway implements ManagedGateway {
   #config: GatewayConfig
   #applying: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
+  #plan: FittedPlan | null = null
+  /** A config is being taken over, and told when that is done. */
+  #isTakingOver = true
 
   constructor(
     config: GatewayConfig,
@@ -156,6 +172,7 @@ class RunningGateway implements ManagedGateway {
     this.#plane = planeOf(choice, desk, recording?.site ?? null, logger, {
       turned: (name, slot, turn) => this.#upstreams.turned(name, slot, turn),
       wake: (name) => this.#upstreams.wanted(name),
+      printed: (upstream, pid, line) => logger.info({ upstream, pid }, line),
     })
     this.#upstreams = new UpstreamSet(this.#plane, {
       planeCount: workersOf(choice) + 1,
@@ -164,8 +181,11 @@ class RunningGateway implements ManagedGateway {
       lookup: options.lookup ?? systemLookupAll,
       now: processNow,
       activators,
+      sized: () => this.#replan(),
     })
-    this.#listeners = new ListenerSet(this.#plane, desk, logger)
+    this.#lender = new Lender(choice)
+    this.#lent = new LentListeners({ engine: () => this.#lender.engine(), logger, now: processNow })
+    this.#listeners = new ListenerSet(this.#plane, this.#lent, desk, logger)
   }
 
   get listeners(): readonly GatewayListener[] {
@@ -177,12 +197,13 @@ class RunningGateway implements ManagedGateway {
   }
 
   async open(): Promise<void> {
-    const plan = this.#budget.plan(this.#config)
+    this.#budget.plan(this.#config)
+    this.#warnOfMissing(this.#config)
     await this.#plane.start()
-    if (plan !== null) this.#plane.setBudget(plan)
+    this.#replan()
     await this.#upstreams.become(this.#config)
     await this.#listeners.open(this.#config)
-    this.#budget.tell(this.#config, plan)
+    this.#tookOver()
   }
 
   connections(): readonly LiveConnection[] {
@@ -192,13 +213,13 @@ class RunningGateway implements ManagedGateway {
   counters(): GatewayCounters {
     return {
       listeners: Object.fromEntries(this.#plane.counters()),
-      upstreams: this.#upstreams.status(),
+      upstreams: this.#upstreams.status((name) => this.#lent.service(name)?.status() ?? null),
       recording: this.#recording?.site.counters() ?? null,
     }
   }
 
   service(upstream: string): GatewayService {
-    return this.#upstreams.service(upstream)
+    return this.#lent.service(upstream) ?? this.#upstreams.service(upstream)
   }
 
   kill(id: number): boolean {
@@ -229,32 +250,80 @@ class RunningGateway implements ManagedGateway {
 
   async #apply(config: GatewayConfig): Promise<void> {
     if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
-    const plan = this.#budget.plan(config)
+    this.#budget.plan(config)
     for (const key of ['record', 'log', 'engine', 'workers'] as const)
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
+    this.#warnOfMissing(config)
     this.#config = config
-    if (plan !== null) this.#plane.setBudget(plan)
+    this.#isTakingOver = true
+    this.#replan()
     await this.#upstreams.become(config)
     try {
       await this.#listeners.become(config)
     } finally {
+      this.#isTakingOver = false
       // Not before: until a listener is told otherwise, its clients go where they went.
       this.#upstreams.keep(new Set([...Object.keys(config.upstreams), ...this.#listeners.upstreams]))
     }
     this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
-    this.#budget.tell(config, plan)
+    this.#tookOver()
+  }
+
+  /** Somebody may install them before the first client comes, so it is no error. */
+  #warnOfMissing(config: GatewayConfig): void {
+    for (const { upstream, message } of missingPrograms(config))
+      this.#logger.warn({ upstream }, `its service cannot be started: ${message}`)
+  }
+
+  /** With the addresses that upstreams have now. */
+  #replan(): void {
+    const fitted = this.#budget.fit(this.#config, (name) => this.#upstreams.sizeOf(name))
+    if (fitted === null || isDeepStrictEqual(fitted, this.#plan)) return
+    this.#plan = fitted
+    this.#plane.setBudget(fitted.plan)
+    this.#upstreams.keepWarm(fitted.warm)
+    if (!this.#isTakingOver) this.#budget.tellChange(this.#config, fitted)
+  }
+
+  #tookOver(): void {
+    this.#isTakingOver = false
+    this.#budget.tell(this.#config, this.#plan)
   }
 
   async #close(drainTimeoutMs: number): Promise<void> {
     await this.#applying
     const deadline = performance.now() + drainTimeoutMs
+    const lent = this.#lent.close(drainTimeoutMs)
     await this.#plane.drain(Math.max(0, drainTimeoutMs - this.#upstreams.stopReserveMs(drainTimeoutMs)))
     await this.#upstreams.close(Math.max(0, deadline - performance.now()))
+    await lent
+    await this.#lender.close()
     this.#listeners.clear()
     // The planes' parts in the recording side by side; the file when all of them are written.
     await Promise.all([this.#recording?.here.close(), this.#plane.close()])
     await this.#recording?.site.close()
+  }
+}
+
+/** Of the engine that lends listeners to processes: the chosen one, or another, made when it is first needed. */
+class Lender {
+  readonly #choice: EngineChoice
+  #engine: Engine | null = null
+
+  constructor(choice: EngineChoice) {
+    this.#choice = choice
+  }
+
+  /** @throws TidegateError `engine_unavailable` */
+  engine(): Engine {
+    this.#engine ??= lendingEngine(this.#choice)
+    return this.#engine
+  }
+
+  /** The chosen one is its plane's. */
+  async close(): Promise<void> {
+    if (this.#engine !== this.#choice.engine) await this.#engine?.close()
   }
 }
 

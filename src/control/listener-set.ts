@@ -10,26 +10,42 @@ import type { Logger } from '../ports/logger.js'
 import type { ControlDesk, ListenerEntry } from './desk.js'
 import type { ListenerSettings, Plane } from './plane.js'
 import { configuredRoute, listenerSettings, needsNewSocket } from './settings.js'
+import type { LentListeners } from './wake/lent-listeners.js'
+import { isWoken, type WokenUpstream } from './wake/settings.js'
 
 interface RunningListener {
   readonly settings: ListenerSettings
+  /** A process accepts from it, not this gateway. */
+  readonly lentTo: WokenUpstream | null
   readonly entry: ListenerEntry
   readonly address: Address
 }
 
+/** Whether a reload has to open the socket anew. */
+const isOther = (before: RunningListener, listener: ListenerConfig, lent: WokenUpstream | null): boolean =>
+  needsNewSocket(before.settings, listenerSettings(listener)) || before.lentTo?.name !== lent?.name
+
+/** Whose process accepts by itself; null: this gateway does. */
+const lentTo = (config: GatewayConfig, { upstream: name }: ListenerConfig): WokenUpstream | null => {
+  const upstream = name === null ? undefined : config.upstreams[name]
+  return upstream !== undefined && isWoken(upstream) && upstream.wake.mode === 'listener' ? upstream : null
+}
+
 const entryOf = (config: GatewayConfig, listener: ListenerConfig): ListenerEntry => ({
   route: configuredRoute(config, listener),
-  recorded: listener.record,
+  recorded: listener.record && lentTo(config, listener) === null,
 })
 
 export class ListenerSet {
   readonly #plane: Plane
+  readonly #lent: LentListeners
   readonly #desk: ControlDesk
   readonly #logger: Logger
   readonly #running = new Map<string, RunningListener>()
 
-  constructor(plane: Plane, desk: ControlDesk, logger: Logger) {
+  constructor(plane: Plane, lent: LentListeners, desk: ControlDesk, logger: Logger) {
     this.#plane = plane
+    this.#lent = lent
     this.#desk = desk
     this.#logger = logger
   }
@@ -48,8 +64,17 @@ export class ListenerSet {
   /** Opens all of them. @throws (rejects) the first that cannot be; those before it are open. */
   async open(config: GatewayConfig): Promise<void> {
     for (const listener of config.listeners) {
-      const address = await this.#start(listener.name, listenerSettings(listener), entryOf(config, listener))
+      const address = await this.#start(listener.name, {
+        settings: listenerSettings(listener),
+        lentTo: lentTo(config, listener),
+        entry: entryOf(config, listener),
+      })
       this.#logger.info({ listener: listener.name, address: formatAddress(address) }, 'listening')
+      if (listener.record && lentTo(config, listener) !== null)
+        this.#logger.warn(
+          { listener: listener.name },
+          'nothing is recorded here: a process accepts by itself',
+        )
     }
   }
 
@@ -60,9 +85,9 @@ export class ListenerSet {
   async become(config: GatewayConfig): Promise<void> {
     const before = new Map(this.#running)
     // All that go, go first: two listeners may be swapping their addresses.
-    for (const [name, { settings }] of before) {
+    for (const [name, running] of before) {
       const listener = config.listeners.find((each) => each.name === name)
-      if (listener === undefined || needsNewSocket(settings, listenerSettings(listener)))
+      if (listener === undefined || isOther(running, listener, lentTo(config, listener)))
         await this.#shut(name)
     }
     const failures: unknown[] = []
@@ -86,9 +111,11 @@ export class ListenerSet {
     if (running !== undefined) {
       const settings = listenerSettings(listener)
       const entry = entryOf(config, listener)
+      const lent = lentTo(config, listener)
       this.#desk.enter(name, entry)
-      await this.#plane.update(settings)
-      this.#running.set(name, { settings, entry, address: running.address })
+      if (lent === null) await this.#plane.update(settings)
+      else this.#lent.update(name, lent)
+      this.#running.set(name, { settings, lentTo: lent, entry, address: running.address })
       return
     }
     try {
@@ -103,23 +130,27 @@ export class ListenerSet {
   /** That it cannot be had again is news beside the error that made it necessary. */
   async #restore(name: string, former: RunningListener): Promise<void> {
     try {
-      await this.#start(name, former.settings, former.entry)
+      await this.#start(name, former)
     } catch (thrown) {
       this.#logger.error({ listener: name, error: messageOf(thrown) }, 'the listener is gone')
     }
   }
 
-  async #start(name: string, settings: ListenerSettings, entry: ListenerEntry): Promise<Address> {
+  async #start(name: string, listener: Omit<RunningListener, 'address'>): Promise<Address> {
+    const { settings, lentTo: upstream, entry } = listener
     // Before the socket is there: the first client may come at once.
     this.#desk.enter(name, entry)
-    const address = await this.#plane.open(settings)
-    this.#running.set(name, { settings, entry, address })
+    const opening =
+      upstream === null ? this.#plane.open(settings) : this.#lent.open(name, settings.spec, upstream)
+    const address = await opening
+    this.#running.set(name, { ...listener, address })
     return address
   }
 
   async #shut(name: string): Promise<void> {
     this.#running.delete(name)
-    await this.#plane.shut(name)
+    if (this.#lent.has(name)) await this.#lent.shut(name)
+    else await this.#plane.shut(name)
     this.#logger.info({ listener: name }, 'stopped listening')
   }
 }

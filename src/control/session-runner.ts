@@ -3,6 +3,7 @@
 import type { Address } from '../core/address.js'
 import type { CloseReason } from '../core/close-reason.js'
 import type { PerDirection } from '../core/direction.js'
+import type { FailureCode } from '../core/health/failure-code.js'
 import type { Admission } from '../core/session/admission.js'
 import {
   BARE_FIN_GRACE_MS,
@@ -19,6 +20,7 @@ import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '..
 import type { Conn, DialOptions, Engine, Link, LinkEnd, LinkObserver, LinkOptions } from '../ports/engine.js'
 import { hookFailed } from './hooks.js'
 import { SeeOff } from './see-off.js'
+import { failureCodeOf } from './upstreams/failure-code.js'
 import { ListCourse } from './upstreams/list-course.js'
 import type { PlaneUpstreams } from './upstreams/plane-upstreams.js'
 import { type Course, Reach, type ReachHost, type UpstreamUse } from './upstreams/reach.js'
@@ -66,6 +68,8 @@ export class SessionRunner implements ReachHost {
   #use: UpstreamUse | null = null
   /** The client has left, and the upstream's connection goes back to where it came from. */
   #isTakingBack = false
+  /** The link is ending without its client, which gets another upstream. */
+  #isReplacing = false
   #seeOff: SeeOff | null = null
   #upstreamAddress: Address | null = null
   #link: Link | null = null
@@ -76,6 +80,9 @@ export class SessionRunner implements ReachHost {
   #attempts = 0
   #routedMs: number | null = null
   #dialledMs: number | null = null
+  #lastFailure: FailureCode | null = null
+  #queuedSince: number | null = null
+  #queuedMs: number | null = null
   #wakingSince: number | null = null
   #wokeMs: number | null = null
   /** Made when a route asks for its signal: few do, and each costs more than the rest of a session. */
@@ -100,8 +107,12 @@ export class SessionRunner implements ReachHost {
       this.#error = admission.error ?? null
       return this.#apply({ type: 'refused', reason: admission.reason })
     }
-    this.#client.watch((how) => this.#apply({ type: 'client_left', how }))
+    this.#watchClient()
     this.#apply({ type: 'admitted' })
+  }
+
+  #watchClient(): void {
+    this.#client.watch((how) => this.#apply({ type: 'client_left', how }))
   }
 
   /** Ends the session now, whatever it is doing. */
@@ -149,7 +160,18 @@ export class SessionRunner implements ReachHost {
       upstream: this.upstream,
       ageMs: this.#age(),
       bytes: this.#bytes(),
+      attempts: this.#attempts,
+      lastFailure: this.#lastFailure,
     }
+  }
+
+  /** Dials so far. */
+  get attempts(): number {
+    return this.#attempts
+  }
+
+  get lastFailure(): FailureCode | null {
+    return this.#lastFailure
   }
 
   #age(): number {
@@ -184,7 +206,7 @@ export class SessionRunner implements ReachHost {
       case 'link':
         return this.#makeLink()
       case 'cut_link':
-        if (this.#link === null) this.#cutAtOnce ??= command.reason
+        if (this.#link === null || this.#isReplacing) this.#cutAtOnce ??= command.reason
         else this.#link.destroy(command.reason, this.#error ?? undefined)
         return
       case 'reset_client':
@@ -256,24 +278,42 @@ export class SessionRunner implements ReachHost {
     if (this.#course === null) throw new Error('a reach needs a course')
     const { engine, dial } = this.#around
     this.#reach = new Reach(engine, this.#course, dial, this.identity.client, this.#client, this)
-    this.#course = null
     this.#reach.go()
   }
 
   queued(): void {
+    this.#awake()
+    this.#noteFailure()
+    this.#queuedSince ??= this.#age()
     this.#apply({ type: 'queued' })
   }
 
   waking(): void {
+    this.#ownTurn()
+    this.#noteFailure()
     this.#wakingSince ??= this.#age()
     this.#apply({ type: 'waking' })
   }
 
   dialling(address: Address): void {
     this.#awake()
+    this.#ownTurn()
+    this.#noteFailure()
     this.#attempts++
     this.#upstreamAddress = address
     this.#apply({ type: 'dialing' })
+  }
+
+  #noteFailure(): void {
+    const error = this.#reach?.lastError ?? null
+    if (error !== null) this.#lastFailure = failureCodeOf(error)
+  }
+
+  /** The wait for a place is over. */
+  #ownTurn(): void {
+    if (this.#queuedSince === null) return
+    this.#queuedMs = (this.#queuedMs ?? 0) + this.#age() - this.#queuedSince
+    this.#queuedSince = null
   }
 
   #awake(): void {
@@ -284,6 +324,7 @@ export class SessionRunner implements ReachHost {
 
   reached(address: Address, conn: Conn, use: UpstreamUse | null): void {
     this.#awake()
+    this.#ownTurn()
     this.#reach = null
     this.#upstreamAddress = address
     this.#upstream = conn
@@ -320,11 +361,42 @@ export class SessionRunner implements ReachHost {
       transform,
       onData,
       onEndOfStream: this.#watchEnds(watch),
+      ...this.#replacement(watch),
       onEnd: (end) => this.#linkEnded(end),
     }
     this.#link = this.#around.engine.link(this.#client, upstream, observer, this.#around.link)
     this.#use?.linked(this)
     if (this.#cutAtOnce !== null) this.#link.destroy(this.#cutAtOnce, this.#error ?? undefined)
+  }
+
+  /** Nobody has been told of the upstream, and it had only waited: then another one will do. */
+  #replacement(watch: LinkWatch): Pick<LinkObserver, 'onUpstreamLost'> | undefined {
+    const isSeen =
+      watch.onEndOfStream !== undefined || watch.onData !== undefined || watch.transform !== undefined
+    if (isSeen || this.#use?.isReplaceable !== true) return undefined
+    return {
+      onUpstreamLost: () => {
+        this.#isReplacing = this.#cutAtOnce === null
+        return this.#isReplacing
+      },
+    }
+  }
+
+  #replaceUpstream(): void {
+    this.#isReplacing = false
+    this.#use?.unused()
+    this.#use = null
+    this.#upstream = null
+    this.#link = null
+    this.#seeOff?.stop()
+    this.#seeOff = null
+    const cut = this.#cutAtOnce
+    if (cut !== null) {
+      this.#client.reset()
+      return this.#apply({ type: 'link_ended', reason: cut })
+    }
+    this.#watchClient()
+    this.#apply({ type: 'upstream_lost' })
   }
 
   /** Who is told of the ends: nobody else than `watch` says, unless the upstream's connection can be taken back. */
@@ -350,6 +422,7 @@ export class SessionRunner implements ReachHost {
   }
 
   #linkEnded(end: LinkEnd): void {
+    if (this.#isReplacing && end.reason === null) return this.#replaceUpstream()
     this.#totals = end.totals
     this.#error = end.error ?? this.#error
     const isBack = end.reason === null && this.#isTakingBack
@@ -374,6 +447,7 @@ export class SessionRunner implements ReachHost {
   }
 
   #finish(reason: CloseReason): void {
+    this.#ownTurn()
     this.#clearTimer('route')
     this.#clearTimer('abandon')
     this.#seeOff?.stop()
@@ -389,7 +463,13 @@ export class SessionRunner implements ReachHost {
       reason,
       error: this.#error,
       startedAt: this.#start.startedAt,
-      times: { routed: this.#routedMs, woke: this.#wokeMs, dialled: this.#dialledMs, total: this.#age() },
+      times: {
+        routed: this.#routedMs,
+        queued: this.#queuedMs,
+        woke: this.#wokeMs,
+        dialled: this.#dialledMs,
+        total: this.#age(),
+      },
       bytes: this.#bytes(),
       attempts: this.#attempts,
     })

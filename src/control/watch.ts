@@ -37,6 +37,10 @@ const dataWatch = (
   }
 }
 
+/** Others want to hear of the end only. */
+export const watchesLinks = ({ onOpen, onData, onEndOfStream }: ConnectionObserver): boolean =>
+  onOpen !== undefined || onData !== undefined || onEndOfStream !== undefined
+
 /** Shared: most connections have nobody. */
 const NOBODY: LinkWatch = {}
 
@@ -47,7 +51,7 @@ export const watchLink = (
   connection: LinkedConnection,
   link: () => Link | null,
 ): LinkWatch => {
-  if (inspect === undefined && tap === null && observers.length === 0) return NOBODY
+  if (inspect === undefined && tap === null && !observers.some(watchesLinks)) return NOBODY
   const endLink: OnFault = (thrown) => link()?.destroy('error', hookFailed(thrown))
   for (const observer of observers) mind(observer.onOpen?.(connection), endLink)
   const onData = dataWatch(tap, observers, connection, endLink)

@@ -27,7 +27,7 @@ export interface LinkedConnection extends ConnectionIdentity {
 }
 
 /** Who reads along on one link; see {@link LinkObserver}. Empty when nobody does. */
-export type LinkWatch = Omit<LinkObserver, 'onEnd'>
+export type LinkWatch = Omit<LinkObserver, 'onEnd' | 'onUpstreamLost'>
 
 export interface ControlPort {
   /**

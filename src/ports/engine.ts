@@ -248,12 +248,19 @@ export interface LinkObserver {
    * this returns; an `interrupt` from inside keeps it from the other side.
    */
   onEndOfStream?(direction: Direction): void
+  /**
+   * The upstream has ended or broken while no byte had been passed on either way and the client was there: asked at most once, before
+   * anybody is told of that end. True: the link ends with reason null, the upstream is destroyed, and the client stays open, what it sent
+   * unread in front, to be linked again. Not asked once an observer has seen a byte. An engine that is asked so looks at the upstream
+   * before it passes on the client's first bytes.
+   */
+  onUpstreamLost?(): boolean
   /** Called once, when neither socket is touched any more; both are closed unless it was interrupted. Never before `link` returns. */
   onEnd(end: LinkEnd): void
 }
 
 export interface LinkEnd {
-  /** null when it was interrupted. */
+  /** null when it was interrupted, or only its upstream was lost. */
   readonly reason: CloseReason | null
   /** More detail for the log, when the reason alone does not tell. */
   readonly error: Error | null

@@ -12,6 +12,8 @@ import {
 } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createInetd, type Inetd, type InetdOptions } from '../../src/activate/inetd.js'
 import { createLinuxEngine } from '../../src/engine/linux/engine.js'
@@ -21,7 +23,7 @@ import type { Conn, LinkEnd } from '../../src/ports/engine.js'
 import type { Peer } from '../../src/testing/engine/peer.js'
 import { NO_LIMITS, Scene } from '../../src/testing/engine/scene.js'
 import { run, runWell } from '../support/processes.js'
-import { eventually, testScope } from '../support/scope.js'
+import { eventually, type Scope, testScope } from '../support/scope.js'
 import { findTool, toolPath } from '../support/tools.js'
 
 const LOCAL = { kind: 'tcp', host: '127.0.0.1', port: 7 } as const
@@ -149,6 +151,37 @@ describe.each(ENGINES)('a process per connection on the %s engine', (_, createEn
     await client.sawEnd()
     expect(client.received).toBe(300_000)
     client.socket.end()
+  })
+
+  it('forgets what is sent to a process that has ended, whatever the pieces, and does not wait for more', async () => {
+    const { client, ended } = await connect(serve(['true']))
+    await client.sawEnd()
+    await eventually('it has ended', () => exits.length === 1)
+    for (const size of [65_536, 2 * 65_536, 1])
+      await new Promise((done) => client.socket.write(Buffer.alloc(size), done))
+    client.socket.end()
+    expect((await ended).reason).toBe('upstream_fin')
+  })
+
+  it('cuts a client that goes on sending to a process that ended a while ago', async () => {
+    const { client, ended } = await connect(serve(['echo', 'all'], { lingerMs: 100 }))
+    client.pour(Buffer.alloc(1024), () => false)
+    await client.closed()
+    expect(client.text).toBe('all\n')
+    expect((await ended).reason).toBe('upstream_reset')
+  })
+
+  it('tells a keeper which groups run', async () => {
+    const kept = new Set<number>()
+    const keeper = {
+      keep: (group: number) => void kept.add(group),
+      release: (group: number) => void kept.delete(group),
+    }
+    const { client } = await connect(serve(['sh', '-c', 'echo $$; cat'], { keeper }))
+    await eventually('it tells its number', () => client.text.endsWith('\n'))
+    expect([...kept]).toEqual([Number(client.text)])
+    client.socket.end()
+    await eventually('it is let go', () => kept.size === 0)
   })
 
   it('tells who the client is, and nothing that was said of another', async () => {
@@ -393,8 +426,8 @@ describe.each(ENGINES)('a process per connection on the %s engine', (_, createEn
 })
 
 describe.skipIf(process.platform !== 'linux')('processes per connection', () => {
-  it('are gone when the gateway is killed, those that do not notice the end of their input too', async () => {
-    const scope = testScope()
+  /** A program that starts one which notices nothing, and prints its number. */
+  const startingOne = (scope: Scope): string => {
     const program = join(scope.tempDir(), 'program.mjs')
     writeFileSync(
       program,
@@ -404,15 +437,36 @@ describe.skipIf(process.platform !== 'linux')('processes per connection', () => 
        const at = { kind: 'unix', path: '' }
        inetd.dial(at, at, (error, stream) => stream.on('data', (chunk) => process.stdout.write(chunk)))`,
     )
-    const gateway = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
-    scope.defer(() => gateway.kill('SIGKILL'))
+    return program
+  }
+
+  const textOf = (stream: Readable): (() => string) => {
     let text = ''
-    gateway.stdout.on('data', (chunk: Buffer) => {
+    stream.on('data', (chunk: Buffer) => {
       text += chunk.toString()
     })
-    await eventually('it tells its number', () => text.endsWith('\n'))
-    expect(isRunning(Number(text))).toBe(true)
+    return () => text
+  }
+
+  it('are gone when the gateway is killed, those that do not notice the end of their input too', async () => {
+    const scope = testScope()
+    const gateway = spawn(process.execPath, [startingOne(scope)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    scope.defer(() => gateway.kill('SIGKILL'))
+    const text = textOf(gateway.stdout)
+    await eventually('it tells its number', () => text().endsWith('\n'))
+    expect(isRunning(Number(text()))).toBe(true)
     gateway.kill('SIGKILL')
-    await eventually('it is gone', () => !isRunning(Number(text)))
+    await eventually('it is gone', () => !isRunning(Number(text())))
+  })
+
+  it('are gone when the thread that started them dies', async () => {
+    const scope = testScope()
+    const worker = new Worker(startingOne(scope), { stdout: true })
+    scope.defer(() => worker.terminate())
+    const text = textOf(worker.stdout)
+    await eventually('it tells its number', () => text().endsWith('\n'))
+    expect(isRunning(Number(text()))).toBe(true)
+    await worker.terminate()
+    await eventually('it is gone', () => !isRunning(Number(text())))
   })
 })

@@ -41,23 +41,40 @@ it('sums up several endpoints, and one where something failed', () => {
 it('is bounded in length, and says how much is left out', () => {
   const many = upstream(...Array.from({ length: 256 }, (_, port) => endpoint(port + 1)))
   expect(upstreamFields(many)).toMatchObject({ moreEndpoints: 206 })
-  const unused = async (): Promise<void> => {}
   const text = statusText(
     {
       listeners: [],
       connections: () => [],
       counters: () => ({ listeners: {}, upstreams: many, recording: null }),
-      kill: () => false,
-      service: () => {
-        throw new Error('there is none')
-      },
-      reload: unused,
-      close: unused,
-      destroy: unused,
     },
     picocolors.createColors(false),
   )
   expect(text.split('\n').length).toBeLessThan(60)
   expect(text).toContain('(and 206 more)')
   expect(text).toContain('connections: none')
+})
+
+it('has a line for each service that is started on demand, and says how it is', () => {
+  const service = {
+    state: 'failed',
+    pid: null,
+    starts: 3,
+    failures: 2,
+    lastFailure: 'did not start: it exited with code 1',
+    readyMs: 12.3,
+    uptimeMs: null,
+    retryInMs: 400,
+    users: 0,
+  } as const
+  const woken = { it: { ...upstream(endpoint(1)).it, waiting: 4, service } }
+  expect(upstreamFields(woken)).toEqual({ services: [{ upstream: 'it', starts: 3, failures: 2 }] })
+  const text = statusText(
+    {
+      listeners: [],
+      connections: () => [],
+      counters: () => ({ listeners: {}, upstreams: woken, recording: null }),
+    },
+    picocolors.createColors(false),
+  )
+  expect(text).toMatch(/it +failed +- +- +12.*ms +3 +2 +4 +did not start: it exited with code 1/)
 })

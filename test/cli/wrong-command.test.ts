@@ -16,6 +16,17 @@ describe('a wrong command', () => {
     ['a recording without a file', ['record', ':0', ':80'], /--out/],
     ['a policy that there is not', ['record', ':0', ':80', '--out', 'x', '--overload', 'wait'], /wait/],
     ['a network that is none', ['relay', ':0', ':80', '--allow', '10.0.0.0/99'], /10\.0\.0\.0\/99/],
+    ['a service without a command', ['wake', ':0', ':80'], /COMMAND.*expected it behind --/],
+    ['a service without a target', ['wake', ':0', '--', 'cat'], /TARGET/],
+    ['a service at no address', ['wake', ':0', 'a:b:c', '--', 'cat'], /a:b:c/],
+    ['a variable without a value', ['wake', ':0', ':80', '--env', 'PORT', '--', 'cat'], /--env.*PORT/],
+    ['an unknown signal', ['wake', ':0', ':80', '--stop-signal', 'SIGX', '--', 'cat'], /stopSignal.*SIGTERM/],
+    [
+      'a pattern that is none',
+      ['wake', ':0', ':80', '--ready-output', '(', '--', 'cat'],
+      /regular expression/,
+    ],
+    ['a start of no time', ['wake', ':0', ':80', '--start', '0ms', '--', 'cat'], /wake\.start/],
   ])('%s is one line and exit code 2', async (_, args, says) => {
     await expectFailure(args, 2, says)
   })

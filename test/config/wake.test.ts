@@ -112,7 +112,13 @@ describe('how an upstream cannot be woken', () => {
     ],
     [{ exec: [''] }, undefined, /^wake\.exec: .*expected the words of a command/],
     [{ exec, wakeMatch: ['GET '] }, undefined, /^wake\.wakeMatch: given, but without wakeOn: data/],
-    [{ exec, readyWhen: { output: '(' } }, undefined, /^wake\.readyWhen/],
+    [
+      { exec, readyWhen: { output: '(' } },
+      undefined,
+      /^wake\.readyWhen\.output: .*is not a regular expression/,
+    ],
+    [{ exec, readyWhen: { command: [] } }, undefined, /^wake\.readyWhen\.command: .*expected the words/],
+    [{ exec, readyWhen: 'conect' }, undefined, /^wake\.readyWhen: .*expected connect or notify/],
     [{ exec, wakeFrom: ['10.0.0.0/64'] }, undefined, /^wake\.wakeFrom\[0\]: .*prefix/],
     [{ exec, start: '0s' }, undefined, /^wake\.start/],
     [{ exec, env: { 'A=B': 'c' } }, undefined, /^wake\.env/],
@@ -129,6 +135,7 @@ describe('how an upstream cannot be woken', () => {
       { maxConnections: 1 },
       /^maxConnections: maxConnections, but with mode: listener/,
     ],
+    [{ exec }, { endpoints: [':1'], maxQueue: 0 }, /^maxQueue: 0, but clients have to wait/],
     [{ exec }, {}, /^endpoints: missing; expected a list of addresses/],
     [
       { command: { start: ['a'], stop: ['b'], isUp: ['c'] }, readyWhen: 'notify' },
@@ -139,5 +146,49 @@ describe('how an upstream cannot be woken', () => {
     const lines = linesOf(wake, upstream)
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(line)
+  })
+})
+
+describe('the listener of a process that accepts by itself', () => {
+  const upstreams = { a: { wake: { exec, mode: 'listener' } }, b: '127.0.0.1:1' }
+
+  const linesWith = (settings: object, upstream = 'a'): readonly string[] => {
+    const listeners = [{ listen: '127.0.0.1:6380', upstream, ...settings }]
+    try {
+      parseConfig({ record: { file: 'a.pcapng' }, listeners, upstreams })
+      return []
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      return error.problems.map(({ path, message }) => `${path}: ${message}`)
+    }
+  }
+
+  it.each([
+    ['allow', ['10.0.0.0/8']],
+    ['deny', ['10.0.0.0/8']],
+    ['maxConnections', 5],
+    ['overflow', 'refuse'],
+    ['timeouts', { idle: '5s' }],
+    ['noDelay', false],
+    ['keepAlive', '5s'],
+    ['bufferSize', '1MiB'],
+    ['proxyTimeout', '5s'],
+    ['record', true],
+  ])('%s says nothing there', (key, value) => {
+    expect(linesWith({ [key]: value })).toEqual([
+      `listeners[0].${key}: ${key}, but 'a' has mode: listener: its process accepts the clients, and nothing of them is seen here; expected mode: service or inetd, or no ${key}`,
+    ])
+    expect(linesWith({ [key]: value }, 'b')).toEqual([])
+  })
+
+  it('PROXY headers of clients are not read there', () => {
+    expect(linesWith({ proxyProtocol: 'require', proxyFrom: ['10.0.0.1'] })).toEqual([
+      expect.stringMatching(/^listeners\[0\]\.proxyFrom: proxyFrom, but 'a' has mode: listener/),
+      expect.stringMatching(/^listeners\[0\]\.proxyProtocol: proxyProtocol, but 'a' has mode: listener/),
+    ])
+  })
+
+  it('what says that nothing is done, and what the socket itself has, may stand there', () => {
+    expect(linesWith({ record: false, proxyProtocol: 'off', name: 'x', backlog: 5 })).toEqual([])
   })
 })

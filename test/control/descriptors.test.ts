@@ -43,7 +43,7 @@ describe('the descriptors of a config', () => {
 
   it('are told to be too few for what listeners may take, with figures, only when they are', () => {
     expect(overbooked(config, planFor(config, FIGURES, ENGINE, 'config'))).toBe(
-      'maxConnections of the listeners add up to 500, but of 1024 descriptors there are enough for 459 clients: ' +
+      'maxConnections of the listeners add up to 500, but of 1024 descriptors there are enough for 458 clients: ' +
         'the others wait; raise the limit (ulimit -n)',
     )
     expect(overbooked(config, planFor(config, { limit: 2048, open: null }, ENGINE, 'config'))).toBeNull()

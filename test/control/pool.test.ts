@@ -12,7 +12,7 @@ import type { ConnectionRecord } from '../../src/core/session/record.js'
 import { seededRandom } from '../support/payload.js'
 import { establishedAt } from '../support/proc.js'
 import { eventually, type Scope, testScope } from '../support/scope.js'
-import { IS_FIRST_SETTING, SETTING, shareOf } from '../support/setting.js'
+import { IS_FIRST_SETTING, SETTING } from '../support/setting.js'
 import { dial, exchange, LOOPBACK, readAll, startServer } from '../support/sockets.js'
 import { playAllTagged, startTagged, TAGGED_RESET, taggedPlan, WELL_BEHAVED } from '../support/tagged.js'
 
@@ -386,38 +386,6 @@ describe('reuse', () => {
     expect(service.accepted).toBe(4)
     expect(endpoint().counts).toMatchObject({ reused: 0, unclean: 0 })
   })
-
-  it('shows clients nothing of idle connections that the upstream ends or resets, a thousand times', async () => {
-    const scope = testScope()
-    const random = seededRandom(9)
-    const service = await startTagged(scope, random)
-    const { port, endpoint } = await start(scope, service.server.port, { ...RESET, quiet: '1ms', max: 40 })
-    let killed = 0
-    const rounds = shareOf(Array.from({ length: 52 }, (_, n) => n))
-    for (const round of rounds) {
-      const plan = (n: number) =>
-        taggedPlan(round * 100 + n, random, ['after'], {
-          ways: ['end', 'close'],
-          isNamed: false,
-          mostBytes: 50,
-        })
-      await playAllTagged(40, 20, port, plan, (_, outcome) =>
-        expect(outcome).toMatchObject({ isWhole: true, errno: null }),
-      )
-      await eventually(
-        'all is at rest',
-        () => endpoint().active === 0 && endpoint().idle === service.server.sockets.size,
-      )
-      for (const socket of service.server.sockets) {
-        killed++
-        if (random() < 0.5) socket.destroy()
-        else socket.resetAndDestroy()
-      }
-    }
-    expect(killed).toBeGreaterThanOrEqual(rounds.length)
-    expect(endpoint().counts.failed).toBe(0)
-    expect(endpoint().state).toBe('up')
-  }, 60_000)
 
   it.each([
     { cap: 10, clients: 500, atOnce: 500 },

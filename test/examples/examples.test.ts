@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +6,8 @@ import { expect, it } from 'vitest'
 import { run } from '../support/processes.js'
 import { testScope } from '../support/scope.js'
 import { startRedis } from '../support/servers/redis.js'
-import { tidegate } from '../support/tidegate.js'
+import { dial, exchange, LOOPBACK, lastingPort } from '../support/sockets.js'
+import { listening, portIn, startTidegate, tidegate } from '../support/tidegate.js'
 import { describeWith } from '../support/tools.js'
 
 const FOLDER = join(import.meta.dirname, '../../examples')
@@ -34,6 +35,12 @@ ended: { denied: 1 }
   'route-by-client.mjs': `client 1 reached blue
 client 2 reached green
 client 3 reached green
+`,
+  'wake-activator.mjs': `before the first client: closed
+answer: hello
+while it is connected: open
+the service was stopped
+after the last client: closed { starts: 1, failures: 0 }
 `,
   'read-recording.mjs': `#1 guest-book
 #1 > POST /notes HTTP/1.1
@@ -71,6 +78,28 @@ describeWith(['redis-server'], 'pool-redis.mjs with a real Redis', () => {
       stderr: '',
       stdout: PRINTS['pool-redis.mjs'],
     })
+  })
+})
+
+describeWith(['redis-server', 'python3'], 'wake.yaml', () => {
+  it('starts each of its services for the first client', async () => {
+    const scope = testScope()
+    const folder = scope.tempDir()
+    const config = join(folder, 'wake.yaml')
+    const ports = { 6379: 0, 8080: 0, 7000: 0, 6380: await lastingPort(), 8081: await lastingPort() }
+    let text = readFileSync(join(FOLDER, 'wake.yaml'), 'utf8')
+    for (const [port, other] of Object.entries(ports)) text = text.replaceAll(port, String(other))
+    writeFileSync(config, text)
+    const gateway = startTidegate(scope, ['serve', config])
+    const addresses = await listening(gateway, 3)
+    const ask = async (name: string, request: string): Promise<string> => {
+      const socket = await dial(scope, portIn(addresses.get(name) ?? ''))
+      return String(await exchange(socket, Buffer.from(request)))
+    }
+    expect(await ask('redis', 'PING\r\n')).toBe('+PONG\r\n')
+    expect(await ask('site', `HEAD / HTTP/1.0\r\nHost: ${LOOPBACK}\r\n\r\n`)).toMatch(/^HTTP\/1.0 200 OK\r\n/)
+    expect(await ask('greeter', 'Ada\n')).toBe('hello Ada\n')
+    expect(await gateway.finish()).toBe(0)
   })
 })
 

@@ -45,3 +45,13 @@ export const establishedAt = (port: number, limit: number): number => {
   for (let tries = 0; tries < 3 && seen > limit; tries++) seen = Math.min(seen, count())
   return seen
 }
+
+/** Whether a process is there and not only waiting to be forgotten by its parent. */
+export const runsStill = (pid: number): boolean => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2)[0] !== 'Z'
+  } catch {
+    return false
+  }
+}

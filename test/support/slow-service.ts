@@ -22,8 +22,8 @@ export interface SlowOptions {
   /** More than these are looked for. */
   readonly limit: number
   /**
-   * It ends each connection after one answer: then it knows how many are open, since nobody else ends any before. Else the kernel is
-   * asked, now and then, when one has come: its table may be long.
+   * It ends each connection after one answer: then it knows how many are open, or nearly, since others end hardly any before. Else,
+   * and where it seems to be too many, the kernel is asked, now and then, when one has come: its table may be long.
    */
   readonly ends: boolean
 }
@@ -43,12 +43,19 @@ export const startSlowService = async (
   const look = (): void => {
     const before = performance.now()
     if (!ends && before < nextLookAt) return
-    mostOpen = Math.max(mostOpen, ends ? open : establishedAt(server.port, limit))
+    // An end that has come already may not have been read yet.
+    mostOpen = Math.max(mostOpen, ends && open <= limit ? open : establishedAt(server.port, limit))
     nextLookAt = performance.now() + 3 * (performance.now() - before)
   }
   const server = await startServer(scope, (socket) => {
+    let isCounted = true
+    const isOver = (): void => {
+      if (isCounted) open--
+      isCounted = false
+    }
     open++
     look()
+    socket.on('close', isOver)
     socket.on('data', (line) => {
       mostAtOnce = Math.max(mostAtOnce, ++atOnce)
       setTimeout(
@@ -56,7 +63,7 @@ export const startSlowService = async (
           atOnce--
           answered++
           if (!ends) return void socket.write(line)
-          open--
+          isOver()
           socket.end(line)
         },
         leastMs + random() * (mostMs - leastMs),

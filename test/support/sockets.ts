@@ -17,6 +17,25 @@ export const freePort = async (): Promise<number> => {
   return port
 }
 
+/**
+ * As `freePort`, for a service that is started later: not of the range that the system gives to whoever connects, so that no
+ * connection takes it meanwhile.
+ */
+export const lastingPort = async (): Promise<number> => {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const server = createServer().listen(port, '0.0.0.0')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
+}
+
 export const portOf = (server: Server): number => {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the server has no port')

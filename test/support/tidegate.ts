@@ -191,6 +191,17 @@ export const startRelay = (
 ): Promise<ListeningGateway> =>
   oneListener(startTidegate(scope, ['relay', `${LOOPBACK}:0`, `${LOOPBACK}:${upstreamPort}`, ...args]))
 
+/** `tidegate wake` in front of a port of this machine, where `command` accepts once it has been started. */
+export const startWake = (
+  scope: Scope,
+  servicePort: number,
+  command: readonly string[],
+  args: readonly string[] = [],
+): Promise<ListeningGateway> =>
+  oneListener(
+    startTidegate(scope, ['wake', `${LOOPBACK}:0`, `${LOOPBACK}:${servicePort}`, ...args, '--', ...command]),
+  )
+
 export interface RecordingGateway extends ListeningGateway {
   /** Where it records. */
   readonly file: string

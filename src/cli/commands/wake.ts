@@ -3,6 +3,7 @@ import type { GatewayConfigInput } from '../../config/config.js'
 import * as defaults from '../../config/defaults.js'
 import { parseConfig } from '../../config/parse.js'
 import { formatDuration, parseDuration } from '../../config/units.js'
+import { missingPrograms } from '../../control/wake/missing-programs.js'
 import { checkCidr } from '../../core/route/cidr.js'
 import { usageError } from '../failure.js'
 import {
@@ -30,13 +31,14 @@ With --inetd there is no TARGET: each client gets a COMMAND of its own, with the
 
 Examples:
   tidegate wake :6379 127.0.0.1:6380 -- redis-server --port 6380
-  tidegate wake :5432 127.0.0.1:5433 --idle 10m --stop-signal SIGINT -- postgres -D data -p 5433
+  tidegate wake :5432 127.0.0.1:5433 --idle 10m --stop-signal SIGINT --ready-output 'is ready to accept connections' \\
+    -- postgres -D data -p 5433
   tidegate wake :8080 127.0.0.1:8081 --wake-on data --workdir site -- python3 -m http.server 8081 --bind 127.0.0.1
   tidegate wake :2222 --inetd -- /usr/sbin/sshd -i
   tidegate wake :8080 --listen-fds -- node server.js
 `
 
-interface WakeFlags extends RelayFlags, RecordFlags {
+export interface WakeFlags extends RelayFlags, RecordFlags {
   readonly idle?: string
   readonly idleBy?: 'connections' | 'bytes'
   readonly minUptime?: string
@@ -157,6 +159,61 @@ const modeOf = ({ inetd, listenFds }: WakeFlags): 'service' | 'inetd' | 'listene
 
 const FLAG_OF = { inetd: '--inetd', listener: '--listen-fds' } as const
 
+type FlagName = keyof WakeFlags
+
+/** What only a service that is connected to has. */
+const SERVICE_FLAGS = [
+  'balance',
+  'idle',
+  'idleBy',
+  'minUptime',
+  'start',
+  'ready',
+  'readyWhen',
+  'readyOutput',
+] as const satisfies readonly FlagName[]
+/** What is done with clients that Tidegate accepts. */
+const ACCEPTING_FLAGS = [
+  'connectTimeout',
+  'idleTimeout',
+  'halfCloseTimeout',
+  'maxConnections',
+  'overflow',
+  'allow',
+  'deny',
+  'proxyProtocol',
+  'proxyFrom',
+  'sendProxy',
+  'wakeOn',
+  'wakeMatch',
+  'wakeFrom',
+  'out',
+  'overload',
+  'onFailure',
+  'buffer',
+] as const satisfies readonly FlagName[]
+
+const UNUSED_FLAGS = {
+  service: { names: [], why: '' },
+  inetd: { names: SERVICE_FLAGS, why: 'each client has a COMMAND of its own, and nobody is connected to' },
+  listener: {
+    names: [...SERVICE_FLAGS, ...ACCEPTING_FLAGS],
+    why: 'COMMAND accepts the clients itself, and nothing of them is seen here',
+  },
+} as const satisfies Record<string, { readonly names: readonly FlagName[]; readonly why: string }>
+
+const spelled = (name: FlagName): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+
+const checkFlags = (mode: 'service' | 'inetd' | 'listener', flags: WakeFlags): void => {
+  const { names, why } = UNUSED_FLAGS[mode]
+  const found = names.find((name) => flags[name] !== undefined)
+  if (mode !== 'service' && found !== undefined)
+    throw usageError(
+      `${spelled(found)}: it has no meaning with ${FLAG_OF[mode]}: ${why}; expected one of the two`,
+    )
+}
+
 const checkTargets = (mode: 'service' | 'inetd' | 'listener', targets: readonly string[]): void => {
   if (mode === 'service' && targets.length === 0)
     throw usageError(
@@ -182,6 +239,19 @@ const numbered = (account: string | undefined): string | number | undefined =>
 
 type UpstreamInput = NonNullable<GatewayConfigInput['upstreams']>[string]
 
+/** Beside how it is woken. */
+const placeOf = (
+  mode: 'service' | 'inetd' | 'listener',
+  { upstreams }: GatewayConfigInput,
+  { sendProxy, maxConnections = '0' }: WakeFlags,
+): object => {
+  const target = upstreams?.target
+  if (mode === 'service') return typeof target === 'object' ? target : {}
+  // A process may outlive its connection: what is bounded is both.
+  const most = Number(maxConnections) === 0 ? undefined : Number(maxConnections)
+  return mode === 'inetd' ? present({ sendProxyProtocol: sendProxy, maxConnections: most }) : {}
+}
+
 /** The config that a command line stands for. */
 export const wakeConfigOf = (
   listen: string,
@@ -191,6 +261,7 @@ export const wakeConfigOf = (
 ): GatewayConfigInput => {
   const mode = modeOf(flags)
   checkTargets(mode, targets)
+  checkFlags(mode, flags)
   if (words.length === 0)
     throw usageError(
       "COMMAND is missing; expected it behind --, e.g. 'tidegate wake :6379 127.0.0.1:6380 -- redis-server --port 6380'",
@@ -217,9 +288,7 @@ export const wakeConfigOf = (
       wakeFrom: flags.wakeFrom,
     }),
   }
-  const target = config.upstreams?.target
-  const placed = typeof target === 'object' && mode === 'service' ? target : {}
-  const upstream = { ...placed, wake } as UpstreamInput
+  const upstream = { ...placeOf(mode, config, flags), wake } as UpstreamInput
   return { ...config, upstreams: { target: upstream } }
 }
 
@@ -234,6 +303,7 @@ export const wakeCommand = (): Command =>
           .argument('[TARGET...]', 'where COMMAND accepts them'),
       ),
     ),
+    'default: nothing is recorded',
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, rest: readonly string[], flags: WakeFlags, command: Command) => {
@@ -242,5 +312,8 @@ export const wakeCommand = (): Command =>
       const targets = rest
         .slice(0, rest.length - words.length)
         .reduce<readonly string[]>((before, text) => check(text, before), [])
-      await runGateway(parseConfig(wakeConfigOf(listen, targets, words, flags), 'tidegate wake'))
+      const config = parseConfig(wakeConfigOf(listen, targets, words, flags), 'tidegate wake')
+      const [missing] = missingPrograms(config)
+      if (missing !== undefined) throw usageError(`COMMAND: ${missing.message}`)
+      await runGateway(config)
     })

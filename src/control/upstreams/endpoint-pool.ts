@@ -183,7 +183,7 @@ export class EndpointPool {
       clock: nodeClock,
       dial: (done) => {
         // Clients wait for places, or may soon for descriptors: spare connections are not for now.
-        const isNotNow = board.waiting > 0 || !engine.hasSpare()
+        const isNotNow = board.queue.waiting > 0 || !engine.hasSpare()
         if (isNotNow || !board.takePlace(plane, slot, this.#host.settings.maxConnections)) {
           done(null, null)
           return () => {}

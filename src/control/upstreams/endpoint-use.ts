@@ -17,6 +17,8 @@ export class EndpointUse implements DialPlace, UpstreamUse {
   /** Null: the connection is not a pool's. */
   #pooled: Pooled | null
   #isTrial: boolean
+  /** It began with its client's name: it can never be another one's, whatever the settings are by then. */
+  #isNamed = false
   #session: Cuttable | null = null
 
   constructor(endpoint: PlaneEndpoint, pooled: Pooled | null) {
@@ -34,16 +36,22 @@ export class EndpointUse implements DialPlace, UpstreamUse {
     return this.#pooled === null ? null : this.#endpoint.reuseAfterMs
   }
 
+  get isReplaceable(): boolean {
+    return this.#pooled?.wasReady === true
+  }
+
   get isFresh(): boolean {
     return this.#pooled === null || this.#pooled.member.uses === 1
   }
 
   header(client: Address, local: Address): Uint8Array | null {
-    return this.#endpoint.header(client, local)
+    const header = this.#endpoint.header(client, local)
+    this.#isNamed = header !== null
+    return header
   }
 
   connected(conn: Conn): UpstreamUse {
-    this.#pooled = this.#endpoint.connected(conn)
+    this.#pooled = this.#endpoint.connected(conn, this.#isNamed)
     this.#isTrial = this.#endpoint.isInDoubt
     return this
   }

@@ -86,13 +86,13 @@ export class PlaneEndpoint implements Candidate {
     return sendProxyProtocol === null ? null : encodeProxyHeader(sendProxyProtocol, client, local)
   }
 
-  /** A client's dial has succeeded. */
-  connected(conn: Conn): Pooled | null {
+  /** A client's dial has succeeded. `isNamed`: the connection has begun with the client's name. */
+  connected(conn: Conn, isNamed: boolean): Pooled | null {
     const { board } = this.#host
     const { slot } = this.member
     board.count(slot, 'connected')
     if (!board.hasNoFailures(slot) && !board.lastWasRefusal(slot)) this.worked()
-    return this.#pool?.adopt(conn) ?? null
+    return isNamed ? null : (this.#pool?.adopt(conn) ?? null)
   }
 
   /** Whether something has failed lately. */
@@ -119,10 +119,16 @@ export class PlaneEndpoint implements Candidate {
     this.#host.board.addBusy(this.#host.plane, this.member.slot, -1)
   }
 
+  /** One more may be dialled. */
+  get hasPlace(): boolean {
+    const { board, settings } = this.#host
+    return settings.maxConnections === 0 || board.open(this.member.slot) < settings.maxConnections
+  }
+
   /** Connections that other planes keep, and clients of this one could have. */
-  get othersHaveIdle(): boolean {
+  get idleElsewhere(): number {
     const { board, plane } = this.#host
-    return board.othersHaveIdle(plane, this.member.slot)
+    return board.idleElsewhere(plane, this.member.slot)
   }
 
   get cutsWhenDown(): boolean {

@@ -1,43 +1,16 @@
 /** What the last failure of an endpoint was, as a word that fits into shared memory: a number there, a code for people. */
 
+import { FAILURE_CODES, type FailureCode } from '../../core/health/failure-code.js'
 import { errnoOf } from '../../errors.js'
 
-const CODES = [
-  'dial_failed',
-  'dial_timeout',
-  'upstream_reset',
-  'check_failed',
-  'unclean',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'EHOSTDOWN',
-  'ENOENT',
-  'EACCES',
-  'EPERM',
-  'EAGAIN',
-  'EADDRNOTAVAIL',
-  'EMFILE',
-  'ENFILE',
-  'ENOTFOUND',
-] as const
+export type { FailureCode }
 
-/**
- * `dial_timeout`: no answer to a dial in time; a system's code (`ECONNREFUSED`): why a dial failed, `dial_failed` where there
- * is none. `upstream_reset`: it reset a connection without a word. `check_failed`: its checks found it down.
- * `unclean`: a connection that was taken back was not proven clean.
- */
-export type FailureCode = (typeof CODES)[number]
-
-const NUMBERS: ReadonlyMap<string, number> = new Map(CODES.map((code, index) => [code, index + 1]))
+const NUMBERS: ReadonlyMap<string, number> = new Map(FAILURE_CODES.map((code, index) => [code, index + 1]))
 
 /** Never 0, which stands for none. */
 export const numberOfFailure = (code: FailureCode): number => NUMBERS.get(code) ?? 1
 
-export const failureOfNumber = (number: number): FailureCode | null => CODES[number - 1] ?? null
+export const failureOfNumber = (number: number): FailureCode | null => FAILURE_CODES[number - 1] ?? null
 
 const isCode = (code: string): code is FailureCode => NUMBERS.has(code)
 

@@ -24,6 +24,6 @@ export class ListCourse implements Course {
 /** All that could be tried has been. */
 export const unreached = (error: TidegateError | null): Next => ({
   kind: 'none',
-  reason: error?.code === 'dial_timeout' ? 'dial_timeout' : 'dial_failed',
+  reason: error?.code === 'dial_timeout' || error?.code === 'wake_failed' ? error.code : 'dial_failed',
   error: error ?? new TidegateError('dial_failed', 'there is no endpoint to dial', { fault: 'usage' }),
 })

@@ -3,18 +3,19 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
+import type { Account } from '../../activate/account.js'
 import type { UpstreamConfig } from '../../config/config.js'
 import { type Address, formatAddress } from '../../core/address.js'
 import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
-import { activatorOf } from '../wake/activators.js'
+import { activatorOf, inetdAccount, inetdSettings } from '../wake/activators.js'
 import type { ServiceStatus } from '../wake/service-figures.js'
 import { ServiceGate } from '../wake/service-gate.js'
 import { isWoken, type WakeSettings } from '../wake/settings.js'
 import { Supervisor } from '../wake/supervisor.js'
-import { HealthCheck } from './health-check.js'
+import { MemberChecks } from './member-checks.js'
 import { MemberTable } from './members.js'
 import { FIRST_LOOKUP_MS, isName, type Lookup, Resolver } from './resolver.js'
 import type { Member, Turn, UpstreamPlanes, UpstreamSettings } from './settings.js'
@@ -29,6 +30,8 @@ export interface ManagedUpstreamOptions {
   readonly now: () => number
   /** The program's own, by the upstream's name. */
   readonly activators: Readonly<Record<string, Activator>>
+  /** It has other members, maybe more. May call `keepWarm`. */
+  readonly sized: () => void
 }
 
 /** One address of an upstream, as it is now. */
@@ -73,7 +76,11 @@ export class ManagedUpstream {
   #isPublished = false
   readonly #gate: ServiceGate
   #service: Supervisor | null = null
-  readonly #checks = new Map<number, { readonly key: string; readonly check: HealthCheck }>()
+  /** Whom processes of clients run as. */
+  #account: Account = {}
+  /** What its pool keeps ready of each member; null: what the config says. */
+  #warm: number | null = null
+  readonly #checks: MemberChecks
 
   constructor(config: UpstreamConfig, dial: DialOptions, options: ManagedUpstreamOptions) {
     this.#config = config
@@ -81,6 +88,7 @@ export class ManagedUpstream {
     this.#options = options
     this.#table = new MemberTable(options.board)
     this.#gate = new ServiceGate(options.board.planes)
+    this.#checks = new MemberChecks({ ...options, log: (member, turn) => this.#log(member, turn) })
     this.#resolver = this.#newResolver()
     this.#setService(config)
   }
@@ -92,6 +100,7 @@ export class ManagedUpstream {
 
   /** Resolves when the planes know it. */
   async open(): Promise<void> {
+    this.#account = await inetdAccount(this.#config)
     await within(FIRST_LOOKUP_MS, this.#resolver.start())
     this.#publish()
     this.#startChecks()
@@ -105,16 +114,28 @@ export class ManagedUpstream {
     this.#resolver = this.#newResolver(this.#resolver)
     const isCheckedAlike =
       isDeepStrictEqual(config.check, before.check) && config.sendProxyProtocol === before.sendProxyProtocol
-    if (!isCheckedAlike) this.#stopChecks()
+    if (!isCheckedAlike) this.#checks.stop()
     this.#setService(config)
     await this.open()
+  }
+
+  get size(): number {
+    return this.#members.length
+  }
+
+  /** `min` of its pool from now on: descriptors are too few for what the config says. */
+  keepWarm(min: number): void {
+    const before = this.#warm ?? this.#config.pool.min
+    this.#warm = min
+    if (this.#isPublished && min !== before)
+      this.#options.planes.setUpstream(this.#settings(this.#members), this.#options.board)
   }
 
   /** It is not in the config any more. */
   drop(): void {
     if (!this.#isPublished) return
     this.#resolver.close()
-    this.#stopChecks()
+    this.#checks.stop()
     this.#service?.retire()
     this.#isPublished = false
     this.#options.planes.setUpstream(this.#settings([]), this.#options.board)
@@ -123,20 +144,21 @@ export class ManagedUpstream {
   /** Resolves when its service, if it has one, has ended: gently within the time. */
   async close(stopServiceWithinMs: number): Promise<void> {
     this.#resolver.close()
-    this.#stopChecks()
+    this.#checks.stop()
     await this.#service?.close(stopServiceWithinMs)
   }
 
   #setService(config: UpstreamConfig): void {
-    if (!isWoken(config)) return this.#service?.retire()
+    if (!isWoken(config) || config.wake.mode !== 'service') return this.#service?.retire()
     const activator = activatorOf(config, this.#options.activators)
     if (this.#service !== null) return this.#service.become(config, activator)
     this.#service = new Supervisor(config, activator, {
       ...this.#options,
       gate: this.#gate,
+      waiting: () => this.#options.board.queue.waiting,
       onOpen: (isOpen) => {
         if (isOpen) this.#startChecks()
-        else this.#stopChecks()
+        else this.#checks.stop()
       },
     })
   }
@@ -166,7 +188,7 @@ export class ManagedUpstream {
         ...this.#members.map((member) => statusOf(member, !this.#isPublished)),
         ...this.#table.leaving.map((member) => statusOf(member, true)),
       ],
-      waiting: board.waiting,
+      waiting: board.queue.waiting,
       unresolved: this.#resolver.failing,
       service: this.#service?.status() ?? null,
     }
@@ -199,7 +221,7 @@ export class ManagedUpstream {
   }
 
   #publish(): void {
-    const { board, planes, logger } = this.#options
+    const { board, planes, logger, sized } = this.#options
     const { name, endpoints } = this.#config
     const { members, leftOut } = this.#table.assign(endpoints, ({ address }) =>
       this.#resolver.addressesOf(address),
@@ -208,6 +230,7 @@ export class ManagedUpstream {
       logger.warn({ upstream: name, used: MAX_MEMBERS, leftOut }, 'the upstream has too many addresses')
     if (this.#isPublished) this.#logChange(this.#members, members)
     this.#members = members
+    sized()
     this.#isPublished = true
     planes.setUpstream(this.#settings(members), board)
     logger.debug({ upstream: name, addresses: members.map(({ key }) => key) }, 'upstream')
@@ -225,55 +248,29 @@ export class ManagedUpstream {
       maxQueue,
       passiveHealth,
       onDown,
-      pool,
+      pool: { ...pool, min: this.#warm ?? pool.min },
       sendProxyProtocol: this.#config.sendProxyProtocol,
       dial: this.#dial,
       wake: this.#wakeSettings(),
+      inetd:
+        isWoken(this.#config) && this.#config.wake.mode === 'inetd'
+          ? inetdSettings(this.#config, this.#account)
+          : null,
     }
   }
 
   #wakeSettings(): WakeSettings | null {
     const { wake } = this.#config
-    if (wake === null) return null
+    if (wake?.mode !== 'service') return null
     const { on, match, from, startMs } = wake
     return { gate: this.#gate.buffer, on, match, from, dataTimeoutMs: startMs }
   }
 
-  /** A check for each member that has none, none for those that have gone. */
   #startChecks(): void {
-    const { board, engine, planes } = this.#options
-    const { check: config, name, sendProxyProtocol } = this.#config
-    for (const [slot, { key, check }] of this.#checks) {
-      if (this.#members.some((member) => member.slot === slot && member.key === key)) continue
-      check.close()
-      this.#checks.delete(slot)
-      // Whoever comes there next is up until its own checks say otherwise.
-      board.setDown(slot, false)
-    }
     // What does not run has no health.
-    if (config === null || this.#service?.isOpen === false) return
-    for (const member of this.#members) {
-      const { slot, key, address } = member
-      if (this.#checks.has(slot)) continue
-      const options = { engine, address, config, dial: this.#dial, sendProxyProtocol }
-      const check = new HealthCheck(options, (turn) => {
-        if (turn.to === 'down') board.noteFailure(slot, 'check_failed', this.#options.now())
-        board.setDown(slot, turn.to === 'down')
-        this.#log(member, turn)
-        if (turn.to === 'down') planes.cutMember(name, slot, turn.message)
-        else planes.serveUpstream(name)
-      })
-      this.#checks.set(slot, { key, check })
-      check.start()
-    }
-  }
-
-  #stopChecks(): void {
-    for (const [slot, { check }] of this.#checks) {
-      check.close()
-      this.#options.board.setDown(slot, false)
-    }
-    this.#checks.clear()
+    const isChecked = this.#config.check !== null && this.#service?.isOpen !== false
+    if (isChecked) this.#checks.keepTo(this.#members, this.#config, this.#dial)
+    else this.#checks.stop()
   }
 
   #logChange(before: readonly Member[], after: readonly Member[]): void {

@@ -2,8 +2,8 @@
  * An upstream as one plane sees it: its endpoints, who is chosen for a client, and who waits for a place.
  *
  * - eligible: what a client may be sent to: not tried yet, up, and a backup only while nothing else is
- * - waiting: clients whose endpoints are all full, served in the order they came. Other planes have theirs; a place
- *   that becomes free is taken by whoever is told first
+ * - waiting: clients whose endpoints are all full, served in the order they came (plane-queue.ts). Other planes have theirs: a
+ *   place that becomes free is left to the plane whose client waits longest
  */
 
 import { type Balancer, createBalancer } from '../../core/balance/balancer.js'
@@ -12,6 +12,7 @@ import { TidegateError } from '../../errors.js'
 import type { Engine } from '../../ports/engine.js'
 import { type EndpointHost, PlaneEndpoint } from './endpoint.js'
 import { unreached } from './list-course.js'
+import { PlaneQueue } from './plane-queue.js'
 import type { Course, Next, Reach } from './reach.js'
 import type { Member, UpstreamNews, UpstreamSettings } from './settings.js'
 import type { UpstreamBoard } from './upstream-board.js'
@@ -41,8 +42,7 @@ export class PlaneUpstream implements EndpointHost, Course {
   #endpoints: readonly PlaneEndpoint[] = []
   /** By slot, those included that are no endpoints now: they may come back, while they have connections still. */
   readonly #known = new Map<number, PlaneEndpoint>()
-  /** In the order they came, each with the end of its patience. */
-  readonly #waiting = new Map<Reach, NodeJS.Timeout | null>()
+  readonly #waiting: PlaneQueue
   /** When a member that is left out may be tried again, while clients wait for others. */
   #returnTimer: NodeJS.Timeout | null = null
   #returnsAt = Number.POSITIVE_INFINITY
@@ -57,6 +57,7 @@ export class PlaneUpstream implements EndpointHost, Course {
     this.now = options.now
     this.#random = options.random
     this.board = board
+    this.#waiting = new PlaneQueue(board.queue, options.plane)
     this.#settings = settings
     this.#balancer = createBalancer(settings.balance)
     this.#isAwake = settings.wake === null
@@ -100,7 +101,9 @@ export class PlaneUpstream implements EndpointHost, Course {
 
   next(reach: Reach): Next {
     const { client, tried } = reach
-    const isItsTurn = this.#waiting.size === 0 || this.#waiting.has(reach)
+    if (reach.cameAt === 0) reach.cameAt = this.now()
+    const isItsTurn =
+      this.#waiting.has(reach) || (this.#waiting.size === 0 && !this.#waiting.isOthersTurn(reach.cameAt))
     const only = this.#endpoints.length === 1 ? this.#endpoints[0] : undefined
     if (only !== undefined && isItsTurn && tried.length === 0 && this.board.isUp(only.index))
       return only.tryTake() ?? this.#wait(reach)
@@ -117,29 +120,61 @@ export class PlaneUpstream implements EndpointHost, Course {
   }
 
   forget(reach: Reach): void {
-    const timer = this.#waiting.get(reach)
-    if (timer === undefined) return
-    if (timer !== null) clearTimeout(timer)
     this.#waiting.delete(reach)
-    this.board.endWaiting(this.plane)
   }
 
   roomMade(): void {
-    if (this.#waiting.size > 0 || this.board.othersWait(this.plane)) this.#serveSoon()
+    if (this.#waiting.size > 0 || this.board.queue.othersWait(this.plane)) this.#serveSoon()
   }
 
   /** There may be room: a place was given back elsewhere. */
   serve(): void {
-    for (const reach of this.#waiting.keys()) {
-      if (reach.go()) this.forget(reach)
-      // One that has tried some in vain waits for others than those behind it: it does not hold them up.
-      else if (reach.tried.length === 0) break
+    this.#serve(false)
+  }
+
+  /** `isInVain`: a place was left to others, and they have not come for it. */
+  #serve(isInVain: boolean): void {
+    const wasCalled = this.board.queue.answer(this.plane)
+    let isServed = false
+    for (const reach of this.#waiting) {
+      const isHeldUp = reach.tried.length > 0
+      if (!isHeldUp && !isInVain && this.#leavesTo(reach)) break
+      if (reach.go()) {
+        this.forget(reach)
+        isServed = true
+        // One that has tried some in vain waits for others than those behind it: it does not hold them up.
+      } else if (!isHeldUp) break
     }
-    if (this.#waiting.size === 0) this.#leaveRoom()
-    else {
-      this.#awaitReturn()
-      this.#askForIdle()
-    }
+    if (this.#waiting.size === 0) return this.#leaveRoom()
+    this.#awaitReturn()
+    this.#askForIdle()
+    // What none of these can use may be of use to others; and whoever has left a place here may have left more than was needed.
+    const isOfNoUse = !this.#waiting.hasNewcomers && this.#waiting.hasElder && this.#makeRoom()
+    if (isOfNoUse || (wasCalled && isServed)) this.#callElder()
+  }
+
+  /** There is room, but somebody on another plane waits longer. */
+  #leavesTo({ cameAt }: Reach): boolean {
+    if (!this.#waiting.isOthersTurn(cameAt)) return false
+    const up = this.#eligible([])
+    if (!up.some(({ hasPlace }) => hasPlace) && !up.some((endpoint) => endpoint.evictIdle(1) > 0))
+      return false
+    this.#waiting.leave(
+      () => this.#serve(true),
+      () => this.#serve(false),
+    )
+    this.#callElder()
+    return true
+  }
+
+  /** Whether there is a place that any plane can take, be it that of an idle connection here. */
+  #makeRoom(): boolean {
+    const up = this.#eligible([])
+    return up.some(({ hasPlace }) => hasPlace) || up.some((endpoint) => endpoint.evictIdle(1) > 0)
+  }
+
+  #callElder(): void {
+    if (this.#waiting.callElder()) this.news.room(this.#settings.name)
   }
 
   /** Closes up to `count` idle connections. Returns how many were. */
@@ -150,6 +185,12 @@ export class PlaneUpstream implements EndpointHost, Course {
       evicted += endpoint.evictIdle(count - evicted)
     }
     return evicted
+  }
+
+  /** How many the other planes have. */
+  get idleElsewhere(): number {
+    if (this.#settings.pool.mode === 'off') return 0
+    return this.#endpoints.reduce((idle, endpoint) => idle + endpoint.idleElsewhere, 0)
   }
 
   /** A member is down, as somebody else has found. */
@@ -190,7 +231,9 @@ export class PlaneUpstream implements EndpointHost, Course {
   #wait(reach: Reach): Next {
     if (this.#waiting.has(reach)) return WAIT
     const { name, maxQueue, queueTimeoutMs } = this.#settings
-    if (!this.board.beginWaiting(this.plane, maxQueue)) {
+    const timer = (): NodeJS.Timeout | null =>
+      queueTimeoutMs > 0 ? setTimeout(() => this.#timedOut(reach), queueTimeoutMs) : null
+    if (!this.#waiting.add(reach, maxQueue, timer)) {
       // Too late for this one.
       this.#askForIdle()
       const message =
@@ -199,8 +242,6 @@ export class PlaneUpstream implements EndpointHost, Course {
           : `${maxQueue} clients wait for a connection to '${name}' already (maxQueue)`
       return { kind: 'none', reason: 'queue_full', error: inVain('queue_full', message) }
     }
-    const timer = queueTimeoutMs > 0 ? setTimeout(() => this.#timedOut(reach), queueTimeoutMs) : null
-    this.#waiting.set(reach, timer)
     // Whoever gave a place back before it could see that somebody waits has not told.
     this.#serveSoon()
     return WAIT
@@ -257,12 +298,12 @@ export class PlaneUpstream implements EndpointHost, Course {
 
   /** Of the other planes. One of theirs that becomes idle from here on is given up by itself. */
   #askForIdle(): void {
-    if (this.#endpoints.some((endpoint) => endpoint.othersHaveIdle)) this.news.wanted(this.#settings.name)
+    if (this.#endpoints.some((endpoint) => endpoint.idleElsewhere > 0)) this.news.wanted(this.#settings.name)
   }
 
   /** To the other planes. */
   #leaveRoom(): void {
-    if (!this.board.othersWait(this.plane) || !this.board.announceRoom()) return
+    if (!this.board.queue.othersWait(this.plane) || !this.board.queue.announceRoom()) return
     this.evictIdle(1)
     this.news.room(this.#settings.name)
   }

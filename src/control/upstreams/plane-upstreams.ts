@@ -1,6 +1,7 @@
 /** The upstreams of one plane, by name. */
 
 import { TidegateError } from '../../errors.js'
+import { InetdCourse } from '../wake/inetd-course.js'
 import { PlaneService } from '../wake/plane-service.js'
 import { PlaneUpstream, type PlaneUpstreamOptions } from './plane-upstream.js'
 import type { Course, Next } from './reach.js'
@@ -12,6 +13,10 @@ export class PlaneUpstreams {
   readonly #byName = new Map<string, PlaneUpstream>()
   /** Of upstreams whose service is started on demand. */
   readonly #services = new Map<string, PlaneService>()
+  /** Of upstreams that are one process per client. */
+  readonly #inetds = new Map<string, InetdCourse>()
+  /** That a reload has taken away, while clients have processes still. */
+  readonly #retired = new Set<InetdCourse>()
 
   constructor(options: PlaneUpstreamOptions) {
     this.#options = options
@@ -23,6 +28,7 @@ export class PlaneUpstreams {
     const upstream = known ?? new PlaneUpstream(settings, board, this.#options)
     this.#byName.set(settings.name, upstream)
     this.#setService(upstream, settings)
+    this.#setInetd(upstream, settings)
     if (known !== undefined) known.update(settings)
   }
 
@@ -35,6 +41,21 @@ export class PlaneUpstreams {
     else known.update(wake)
   }
 
+  #setInetd(upstream: PlaneUpstream, { name, inetd }: UpstreamSettings): void {
+    const known = this.#inetds.get(name)
+    if (inetd === null) {
+      this.#inetds.delete(name)
+      if (known !== undefined) void this.#retire(known)
+    } else if (known === undefined) this.#inetds.set(name, new InetdCourse(upstream, inetd))
+    else known.update(inetd)
+  }
+
+  async #retire(inetd: InetdCourse): Promise<void> {
+    this.#retired.add(inetd)
+    await inetd.retire()
+    this.#retired.delete(inetd)
+  }
+
   get(name: string): PlaneUpstream | undefined {
     return this.#byName.get(name)
   }
@@ -44,7 +65,7 @@ export class PlaneUpstreams {
   }
 
   course(name: string): Course {
-    return this.#services.get(name) ?? this.#byName.get(name) ?? new NoCourse(name)
+    return this.#services.get(name) ?? this.#inetds.get(name) ?? this.#byName.get(name) ?? new NoCourse(name)
   }
 
   /** Closes up to `count` idle connections: their descriptors are needed. Returns how many were. */
@@ -57,15 +78,17 @@ export class PlaneUpstreams {
     return evicted
   }
 
-  /** Whether there can be idle connections, here or on other planes. */
-  get arePooled(): boolean {
-    for (const { settings } of this.#byName.values()) if (settings.pool.mode !== 'off') return true
-    return false
+  /** How many idle connections the other planes have. */
+  get idleElsewhere(): number {
+    let idle = 0
+    for (const upstream of this.#byName.values()) idle += upstream.idleElsewhere
+    return idle
   }
 
-  /** All idle connections are closed, and no more are made. */
-  close(): void {
+  /** All idle connections are closed, and no more are made. Resolves when the processes of clients have ended. */
+  async close(): Promise<void> {
     for (const upstream of this.#byName.values()) upstream.retire()
+    await Promise.all(Array.from([...this.#inetds.values(), ...this.#retired], (inetd) => inetd.close()))
   }
 }
 

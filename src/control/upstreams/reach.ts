@@ -17,6 +17,8 @@ import type { Conn, Dial, DialDone, DialOptions, Engine, UpstreamLeft } from '..
 export interface UpstreamUse {
   /** The connection can be taken back when its client has left, and the upstream has been silent for so long, ms; null: never. */
   readonly reuseAfterMs: number | null
+  /** It had waited in a pool: it may be gone without a word, and another one is as good. */
+  readonly isReplaceable: boolean
   /** It has served nobody before. */
   readonly isFresh: boolean
   /** Called once, when the session has its link. It is cut if the endpoint is found to be down, where that is wished. */
@@ -65,6 +67,8 @@ export type Next =
 export interface DialPlace {
   /** Of the endpoint's member. */
   readonly slot: number
+  /** In place of the engine's, where there is no address to dial. `local`: what the client has connected to. */
+  dial?(client: Address, local: Address, done: DialDone): Dial
   /** What is sent before anything of the client, which has connected to `local`. */
   header(client: Address, local: Address): Uint8Array | null
   connected(conn: Conn): UpstreamUse
@@ -97,6 +101,8 @@ export class Reach {
   readonly client: Address
   /** Slots of the members that were dialled in vain. */
   tried: readonly number[] = NONE
+  /** Its turn among those that wait: when it came to its upstream, by `processNow`; 0: not yet. */
+  cameAt = 0
   /** What the last dial failed with. */
   lastError: TidegateError | null = null
   readonly #engine: Engine
@@ -214,7 +220,9 @@ export class Reach {
       if (conn === null) this.#dialFailed(error)
       else this.#connected(address, conn)
     }
-    this.#dial = this.#engine.dial(address, this.#options, done, this.#conn)
+    this.#dial =
+      place?.dial?.(this.client, this.#conn.local, done) ??
+      this.#engine.dial(address, this.#options, done, this.#conn)
   }
 
   #dialFailed(error: TidegateError | null): void {

@@ -12,7 +12,7 @@ import type { BalancePolicy } from '../../core/balance/policy.js'
 import type { ProxyVersion } from '../../core/codec/proxy-protocol/header.js'
 import type { Transition } from '../../core/health/transitions.js'
 import type { DialOptions } from '../../ports/engine.js'
-import type { ServiceTurn, WakeSettings } from '../wake/settings.js'
+import type { InetdSettings, ServiceTurn, WakeSettings } from '../wake/settings.js'
 import type { UpstreamBoard } from './upstream-board.js'
 
 export interface Member {
@@ -45,6 +45,8 @@ export interface UpstreamSettings {
   readonly dial: DialOptions
   /** Null: the service is there anyway. */
   readonly wake: WakeSettings | null
+  /** Null: the service is no process per client. */
+  readonly inetd: InetdSettings | null
 }
 
 /** What the log says of a member. `unclean`: connections that were taken back are closed, since the proof fails. */
@@ -60,6 +62,8 @@ export interface UpstreamNews {
   turned(upstream: string, slot: number, turn: Turn): void
   /** Clients wait here for the service to start. */
   wake(upstream: string): void
+  /** A process that serves a client of this plane has printed a line. */
+  printed(upstream: string, pid: number, line: string): void
 }
 
 /** The planes. */

@@ -1,30 +1,22 @@
 /**
  * One upstream's figures in memory that all planes share: how many connections each member has, who waits, who is well.
  *
- *     board = counts of member 0, 1, … : 64-bit   connected, failed, refused, reused, spare, unclean, ejected until (ms), last failed at (ms)
- *             common : 32-bit                     waiting, announced
- *             plane 0, 1, … : 32-bit              waiting
+ *     board = queue                               who waits (queue-board.ts)
+ *             counts of member 0, 1, … : 64-bit   connected, failed, refused, reused, spare, unclean, ejected until (ms), last failed at (ms)
  *             member 0, 1, … : 32-bit             open, busy, state, failures, ejections, last failure, its code, then open, busy, idle, resetting of each plane
  *
  * - open: connections to a member, and dials under way, idle ones included; what `maxConnections` limits
  * - busy: those that serve a client, or are dialled for one; what balancing goes by
- * - announced: some plane has said that there is room, and those that wait have not been told yet
- *
- * Whoever finds no room counts itself as waiting first and looks again; who makes room does that first and then looks
- * whether anybody waits: so it is never missed.
  */
 
 import type { Availability } from '../../core/health/availability.js'
 import type { PassiveState } from '../../core/health/passive.js'
 import { takeBelow } from '../take-below.js'
 import { type FailureCode, failureOfNumber, numberOfFailure } from './failure-code.js'
+import { QueueBoard } from './queue-board.js'
 
 /** An upstream's addresses, all that its names have together; more are left out, with a line in the log. */
 export const MAX_MEMBERS = 256
-
-const WAITING = 0
-const ANNOUNCED = 1
-const COMMON = 2
 
 const OPEN = 0
 const BUSY = 1
@@ -77,6 +69,7 @@ export interface LastFailure {
 export class UpstreamBoard {
   readonly buffer: SharedArrayBuffer
   readonly planes: number
+  readonly queue: QueueBoard
   readonly #counts: BigInt64Array<SharedArrayBuffer>
   readonly #words: Int32Array<SharedArrayBuffer>
   readonly #memberWords: number
@@ -86,10 +79,13 @@ export class UpstreamBoard {
     this.planes = planes
     this.#memberWords = MEMBER_WORDS + planes * PLANE_WORDS
     const countBytes = MAX_MEMBERS * COUNTS * BigInt64Array.BYTES_PER_ELEMENT
-    const words = COMMON + planes + MAX_MEMBERS * this.#memberWords
-    this.buffer = buffer ?? new SharedArrayBuffer(countBytes + words * Int32Array.BYTES_PER_ELEMENT)
-    this.#counts = new BigInt64Array(this.buffer, 0, MAX_MEMBERS * COUNTS)
-    this.#words = new Int32Array(this.buffer, countBytes, words)
+    const words = MAX_MEMBERS * this.#memberWords
+    const countsAt = QueueBoard.bytes(planes)
+    const wordsAt = countsAt + countBytes
+    this.buffer = buffer ?? new SharedArrayBuffer(wordsAt + words * Int32Array.BYTES_PER_ELEMENT)
+    this.queue = new QueueBoard(planes, this.buffer)
+    this.#counts = new BigInt64Array(this.buffer, countsAt, MAX_MEMBERS * COUNTS)
+    this.#words = new Int32Array(this.buffer, wordsAt, words)
   }
 
   // Connections
@@ -144,8 +140,8 @@ export class UpstreamBoard {
     return idle
   }
 
-  othersHaveIdle(plane: number, slot: number): boolean {
-    return this.idle(slot) > Atomics.load(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE)
+  idleElsewhere(plane: number, slot: number): number {
+    return this.idle(slot) - Atomics.load(this.#words, this.#planeAt(slot, plane) + PLANE_IDLE)
   }
 
   count(slot: number, what: MemberCount): void {
@@ -163,41 +159,6 @@ export class UpstreamBoard {
       spare: countOf('spare'),
       unclean: countOf('unclean'),
     }
-  }
-
-  // Waiting
-
-  get waiting(): number {
-    return Atomics.load(this.#words, WAITING)
-  }
-
-  /** False when `max` wait already. */
-  beginWaiting(plane: number, max: number): boolean {
-    if (!takeBelow(this.#words, WAITING, max)) return false
-    Atomics.add(this.#words, COMMON + plane, 1)
-    return true
-  }
-
-  endWaiting(plane: number): void {
-    Atomics.sub(this.#words, COMMON + plane, 1)
-    Atomics.sub(this.#words, WAITING, 1)
-  }
-
-  othersWait(plane: number): boolean {
-    return this.waiting > Atomics.load(this.#words, COMMON + plane)
-  }
-
-  /** True for the first that says so. */
-  announceRoom(): boolean {
-    return Atomics.exchange(this.#words, ANNOUNCED, 1) === 0
-  }
-
-  /** The planes to be told that there may be room; what is announced from here on is announced again. */
-  clearRoom(): readonly number[] {
-    Atomics.store(this.#words, ANNOUNCED, 0)
-    return Array.from({ length: this.planes }, (_, plane) => plane).filter(
-      (plane) => Atomics.load(this.#words, COMMON + plane) > 0,
-    )
   }
 
   // Health
@@ -299,7 +260,7 @@ export class UpstreamBoard {
 
   /** Gives back what a plane had that is no more. */
   forget(plane: number): void {
-    Atomics.sub(this.#words, WAITING, Atomics.exchange(this.#words, COMMON + plane, 0))
+    this.queue.forget(plane)
     for (let slot = 0; slot < MAX_MEMBERS; slot++) {
       const at = this.#planeAt(slot, plane)
       Atomics.sub(this.#words, this.#at(slot) + OPEN, Atomics.exchange(this.#words, at + PLANE_OPEN, 0))
@@ -314,7 +275,7 @@ export class UpstreamBoard {
   }
 
   #at(slot: number): number {
-    return COMMON + this.planes + slot * this.#memberWords
+    return slot * this.#memberWords
   }
 
   #planeAt(slot: number, plane: number): number {

@@ -6,6 +6,7 @@ import { TidegateError } from '../../errors.js'
 import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
+import type { ServiceStatus } from '../wake/service-figures.js'
 import type { Supervisor } from '../wake/supervisor.js'
 import { ManagedUpstream, type UpstreamStatus } from './managed-upstream.js'
 import type { Lookup } from './resolver.js'
@@ -21,6 +22,8 @@ export interface UpstreamSetOptions {
   readonly now: () => number
   /** The program's own, by the upstream's name. */
   readonly activators: Readonly<Record<string, Activator>>
+  /** An upstream has other addresses, maybe more. May call `keepWarm`. */
+  readonly sized: () => void
 }
 
 /** Connections that are open have the rest. */
@@ -80,12 +83,28 @@ export class UpstreamSet {
     throw new TidegateError('not_found', message, { fault: 'usage', where: name })
   }
 
+  /** How many addresses it has; 0: none, or not known. */
+  sizeOf(name: string): number {
+    return this.#byName.get(name)?.size ?? 0
+  }
+
+  /** What the pools keep ready of each address from now on, by upstream. */
+  keepWarm(warm: ReadonlyMap<string, number>): void {
+    for (const [name, min] of warm) this.#byName.get(name)?.keepWarm(min)
+  }
+
   turned(name: string, slot: number, turn: Turn): void {
     this.#byName.get(name)?.turned(slot, turn)
   }
 
-  status(): Readonly<Record<string, UpstreamStatus>> {
-    return Object.fromEntries(Array.from(this.#byName, ([name, upstream]) => [name, upstream.status()]))
+  /** `lent`: of services that accept by themselves. */
+  status(lent: (name: string) => ServiceStatus | null): Readonly<Record<string, UpstreamStatus>> {
+    return Object.fromEntries(
+      Array.from(this.#byName, ([name, upstream]) => {
+        const status = upstream.status()
+        return [name, { ...status, service: status.service ?? lent(name) }]
+      }),
+    )
   }
 
   /** Of the time that the gateway may take to close, what running services need to stop. */

@@ -60,6 +60,10 @@ export class PassedUse implements UpstreamUse {
     return this.#use.reuseAfterMs
   }
 
+  get isReplaceable(): boolean {
+    return this.#use.isReplaceable
+  }
+
   get isFresh(): boolean {
     return this.#use.isFresh
   }

@@ -6,16 +6,14 @@
  * - pass: what the gate gives; whoever has one is connected to the service, or about to be
  */
 
-import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
-import { compileAccessRules } from '../../core/route/cidr.js'
 import { TidegateError } from '../../errors.js'
 import type { PlaneUpstream } from '../upstreams/plane-upstream.js'
 import type { Course, Ending, LinkedSession, Next, Reach } from '../upstreams/reach.js'
-import { readFirstBytes } from './first-bytes.js'
 import { PassedPlace, PassedUse } from './passed.js'
 import { type GatePass, ServiceGate } from './service-gate.js'
 import type { ServiceTurn, WakeSettings } from './settings.js'
+import { WakeGuard } from './wake-guard.js'
 
 const WAIT: Next = { kind: 'wait', isForService: true }
 
@@ -26,11 +24,9 @@ export class PlaneService implements Course {
   readonly #upstream: PlaneUpstream
   #settings: WakeSettings
   #gate: ServiceGate
-  #mayWake: (client: Address) => boolean
+  readonly #guard: WakeGuard
   /** In the order they came; the guard has let them pass. */
   readonly #waiting = new Set<Reach>()
-  /** Those whose first bytes are waited for. */
-  readonly #guarded = new Set<Reach>()
   readonly #sessions = new Set<LinkedSession>()
   /** Those whose upstream has ended, and may have died. */
   readonly #unexplained = new Set<(ending: Ending) => void>()
@@ -42,13 +38,13 @@ export class PlaneService implements Course {
     this.#upstream = upstream
     this.#settings = settings
     this.#gate = new ServiceGate(upstream.board.planes, settings.gate)
-    this.#mayWake = compileAccessRules({ allow: settings.from, deny: [] })
+    this.#guard = new WakeGuard(settings)
     upstream.setAwake(this.#gate.isOpen)
   }
 
   update(settings: WakeSettings): void {
     this.#settings = settings
-    this.#mayWake = compileAccessRules({ allow: settings.from, deny: [] })
+    this.#guard.update(settings)
     if (settings.gate !== this.#gate.buffer)
       this.#gate = new ServiceGate(this.#upstream.board.planes, settings.gate)
   }
@@ -68,7 +64,7 @@ export class PlaneService implements Course {
   }
 
   forget(reach: Reach): void {
-    this.#guarded.delete(reach)
+    this.#guard.forget(reach)
     this.#forgetWaiting(reach)
     this.#upstream.forget(reach)
   }
@@ -133,34 +129,20 @@ export class PlaneService implements Course {
 
   /** The gate is shut: the client waits, once the guard has let it pass. */
   #hold(reach: Reach): Next {
-    if (this.#waiting.has(reach) || this.#guarded.has(reach)) return WAIT
+    if (this.#waiting.has(reach) || this.#guard.holds(reach)) return WAIT
     // It may have waited for a place there.
     this.#upstream.forget(reach)
     reach.startOver()
-    if (!this.#mayWake(reach.client))
-      return this.#denied('the service is not running, and this client may not wake it')
-    if (this.#settings.on === 'data') {
-      this.#guarded.add(reach)
-      void this.#guard(reach)
-      return WAIT
-    }
-    return this.#wait(reach) ?? WAIT
+    return this.#guard.look(reach, (refusal) => this.#judged(reach, refusal)) ?? this.#wait(reach) ?? WAIT
   }
 
-  async #guard(reach: Reach): Promise<void> {
-    const found = await readFirstBytes(reach.conn, this.#settings)
-    // Its session has ended, and with it its way here.
-    if (!this.#guarded.delete(reach) || found === 'gone') return
-    if (this.#gate.isOpen) return void this.#goOn(reach)
-    if (found === 'yes') {
-      const refusal = this.#wait(reach)
-      if (refusal?.kind === 'none') reach.fail(refusal.reason, refusal.error)
-      return
-    }
-    const what =
-      found === 'no' ? 'its first bytes do not wake it' : 'the client has sent nothing that wakes it'
-    const refusal = this.#denied(`the service is not running, and ${what}`)
-    if (refusal.kind === 'none') reach.fail(refusal.reason, refusal.error)
+  /** Its first bytes have been looked at. */
+  #judged(reach: Reach, refusal: TidegateError | null): void {
+    // Who would not wake it is served while it runs anyway.
+    if (this.#gate.isOpen) return this.#goOn(reach)
+    if (refusal !== null) return reach.fail('denied', refusal)
+    const full = this.#wait(reach)
+    if (full?.kind === 'none') reach.fail(full.reason, full.error)
   }
 
   #goOn(reach: Reach): void {
@@ -170,7 +152,7 @@ export class PlaneService implements Course {
   /** Null: it waits. */
   #wait(reach: Reach): Next | null {
     const { board, plane, settings } = this.#upstream
-    if (!board.beginWaiting(plane, settings.maxQueue)) {
+    if (!board.queue.begin(plane, settings.maxQueue)) {
       const message = `${settings.maxQueue} clients wait for the service of '${settings.name}' already (maxQueue)`
       return {
         kind: 'none',
@@ -189,13 +171,8 @@ export class PlaneService implements Course {
     this.#upstream.news.wake(this.#upstream.settings.name)
   }
 
-  #denied(message: string): Next {
-    const error = new TidegateError('wake_failed', message, { fault: 'peer' })
-    return { kind: 'none', reason: 'denied', error }
-  }
-
   #forgetWaiting(reach: Reach): void {
-    if (this.#waiting.delete(reach)) this.#upstream.board.endWaiting(this.#upstream.plane)
+    if (this.#waiting.delete(reach)) this.#upstream.board.queue.end(this.#upstream.plane)
   }
 
   #serve(): void {

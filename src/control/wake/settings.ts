@@ -4,10 +4,8 @@
 
 import type { UpstreamConfig } from '../../config/config.js'
 
-/** How a plane treats the clients of a service that is not open. */
-export interface WakeSettings {
-  /** Of the {@link ServiceGate}. */
-  readonly gate: SharedArrayBuffer
+/** Whom a service is started for. */
+interface GuardSettings {
   readonly on: 'connect' | 'data'
   /** First bytes that wake it; empty: any. */
   readonly match: readonly Uint8Array[]
@@ -15,6 +13,24 @@ export interface WakeSettings {
   readonly from: readonly string[]
   /** For a client's first bytes. */
   readonly dataTimeoutMs: number
+}
+
+/** How a plane treats the clients of a service that is not open. */
+export interface WakeSettings extends GuardSettings {
+  /** Of the {@link ServiceGate}. */
+  readonly gate: SharedArrayBuffer
+}
+
+/** A service that is one process per client. */
+export interface InetdSettings extends GuardSettings {
+  readonly argv: readonly [string, ...string[]]
+  /** Null: our own. */
+  readonly workdir: string | null
+  readonly env: Readonly<Record<string, string>>
+  /** Null: as this process. */
+  readonly uid: number | null
+  readonly gid: number | null
+  readonly stopTimeoutMs: number
 }
 
 /** What the main thread tells all planes of a service. */

@@ -4,7 +4,6 @@
  */
 
 import { formatDuration } from '../../config/units.js'
-import { type IdleVerdict, lookAtIdle } from '../../core/wake/idle.js'
 import {
   NEW_SERVICE,
   type ServiceState,
@@ -18,24 +17,29 @@ import type { Activation, ActivationEnd, Activator } from '../../ports/activator
 import type { Logger } from '../../ports/logger.js'
 import { within } from '../plane.js'
 import type { UpstreamPlanes } from '../upstreams/settings.js'
+import { IdleWatch } from './idle-watch.js'
 import { ServiceFigures, type ServiceStatus } from './service-figures.js'
 import type { ServiceGate } from './service-gate.js'
 import type { WokenUpstream } from './settings.js'
 
 export interface SupervisorOptions {
   readonly gate: ServiceGate
-  readonly planes: UpstreamPlanes
+  readonly planes: Pick<UpstreamPlanes, 'serviceTurned'>
   readonly logger: Logger
   /** ms; the gate's clock. */
   readonly now: () => number
+  /** Clients that wait for it. */
+  readonly waiting: () => number
   /** It can be connected to, or not any more. */
   readonly onOpen: (isOpen: boolean) => void
+  /** That it exits with 0 is no failure: it knows itself when it is not needed. Default false. */
+  readonly exitsByItself?: boolean
+  /** It does not run, and may be started when it is wanted. */
+  readonly onRest?: () => void
 }
 
-/** So long a start that is late waits for what may be the matter. */
-const DIAGNOSE_MS = 300
-/** Who is not wanted any more is stopped as soon as nobody uses it. */
-const RETIRED_LOOK_MS = 200
+/** So long a start that is late waits for what may be the matter: where thousands of sockets are, it takes a while to look at them. */
+const DIAGNOSE_MS = 2000
 
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -45,9 +49,10 @@ export class Supervisor {
   #activation: Activation | null = null
   /** Of the run that is told of: what comes from an earlier one is not. */
   #running: symbol | null = null
+  /** What it printed last. */
+  #lastLine: string | null = null
   readonly #timers = new Map<WakeTimer, NodeJS.Timeout>()
-  #isRetired = false
-  #idleTimer: NodeJS.Timeout | null = null
+  readonly #idleness: IdleWatch
   readonly #figures = new ServiceFigures()
   #whenOver: (() => void)[] = []
   /** What `stopTimeout` is when the gateway closes. */
@@ -57,6 +62,11 @@ export class Supervisor {
     this.#config = config
     this.#activator = activator
     this.#options = options
+    this.#idleness = new IdleWatch(config, options, () => this.#idle())
+  }
+
+  get upstream(): string {
+    return this.#config.name
   }
 
   get isOpen(): boolean {
@@ -65,17 +75,15 @@ export class Supervisor {
 
   /** What starts it is another one from its next start on. What was failed may be tried again: somebody has seen to it. */
   become(config: WokenUpstream, activator: Activator): void {
-    this.#isRetired = false
     this.#config = config
     this.#activator = activator
     this.reset()
-    if (this.isOpen) this.#armIdle()
+    this.#idleness.become(config)
   }
 
   /** It is not in the config any more: it is stopped once nobody uses it. */
   retire(): void {
-    this.#isRetired = true
-    if (this.isOpen) this.#armIdle()
+    this.#idleness.retire()
   }
 
   /** What the gateway, when it closes, has to leave it, ms. */
@@ -132,7 +140,7 @@ export class Supervisor {
         gate.open(now())
         onOpen(true)
         planes.serviceTurned(name, { to: 'open' })
-        return this.#armIdle()
+        return this.#idleness.opened(this.#figures.readyAt)
       case 'serve_waiting':
         return planes.serviceTurned(name, { to: 'open' })
       case 'shut_gate':
@@ -160,6 +168,7 @@ export class Supervisor {
     logger.info({ upstream: name, command: this.#activator.label }, 'starting the service')
     const run = Symbol(name)
     this.#running = run
+    this.#lastLine = null
     const tell = (told: () => void): void => {
       if (this.#running === run) told()
     }
@@ -172,7 +181,10 @@ export class Supervisor {
     try {
       const activation = this.#activator.start({
         ready: () => tell(() => this.#ready()),
-        output: (line, stream) => logger.info({ upstream: name, stream }, line),
+        output: (line, stream) => {
+          if (this.#running === run) this.#lastLine = line
+          logger.info({ upstream: name, stream }, line)
+        },
         ended,
       })
       if (this.#running === run) this.#activation = activation
@@ -196,9 +208,11 @@ export class Supervisor {
     )
   }
 
-  #ended(how: ActivationEnd): void {
-    const { now, logger } = this.#options
+  #ended(ended: ActivationEnd): void {
+    const { now, logger, exitsByItself = false } = this.#options
+    if (exitsByItself && ended.code === 0 && this.isOpen) this.#apply({ type: 'unused', now: now() })
     const { at } = this.#state
+    const how = at === 'starting' && ended.code === 0 ? withAdvice(ended) : ended
     const fields = { upstream: this.#config.name, code: how.code, signal: how.signal }
     if (at === 'stopping') logger.info(fields, 'the service has stopped')
     else {
@@ -206,7 +220,7 @@ export class Supervisor {
       this.#figures.failed(message)
       logger.warn({ ...fields, output: how.tail }, `${this.#label} ${message}`)
     }
-    this.#apply({ type: 'ended', message: withLastLine(how), now: now() })
+    this.#apply({ type: 'ended', message: withLastLine(how.message, how.tail.at(-1)), now: now() })
   }
 
   #apply(event: WakeEvent): void {
@@ -218,6 +232,8 @@ export class Supervisor {
     for (const command of commands) this.#run(command)
     if (this.#state.at === 'failed' && before.at !== 'failed') this.#tellFailed(this.#state)
     if (this.#state.at === 'over') this.#tellOver()
+    const { at } = this.#state
+    if ((at === 'closed' || at === 'failed') && event.type !== 'reset') this.#options.onRest?.()
   }
 
   #tellFailed({ until, message }: Extract<ServiceState, { at: 'failed' }>): void {
@@ -232,9 +248,13 @@ export class Supervisor {
     for (const done of waiting) done()
   }
 
+  #idle(): void {
+    this.#shut()
+    this.#apply({ type: 'unused', now: this.#options.now() })
+  }
+
   #shut(): void {
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
-    this.#idleTimer = null
+    this.#idleness.shut()
     this.#options.onOpen(false)
   }
 
@@ -268,57 +288,22 @@ export class Supervisor {
     await within(DIAGNOSE_MS, diagnosed)
     // It has become ready, or ended, meanwhile.
     if (this.#activation !== activation || this.#state.at !== 'starting') return
-    const message = `it was not ready within ${formatDuration(ms)}${why === null ? '' : `: ${why}`}`
+    const message = withLastLine(
+      `it was not ready within ${formatDuration(ms)}${why === null ? '' : `: ${why}`}`,
+      this.#lastLine,
+    )
     this.#figures.failed(`did not start: ${message}`)
     logger.warn({ upstream: this.#config.name }, `${this.#label} did not start: ${message}`)
     this.#apply({ type: 'start_due', message, now: now() })
   }
-
-  #armIdle(): void {
-    if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
-    this.#idleTimer = null
-    const verdict = this.#idleVerdict()
-    if (verdict.stop) return this.#stopIdle()
-    if (verdict.againInMs === null) return
-    this.#idleTimer = setTimeout(() => this.#lookAtIdle(), verdict.againInMs)
-  }
-
-  #idleVerdict(): IdleVerdict {
-    const { gate, now } = this.#options
-    const { idleMs, idleBy, minUptimeMs } = this.#config.wake
-    if (this.#isRetired)
-      return gate.users === 0 ? { stop: true } : { stop: false, againInMs: RETIRED_LOOK_MS }
-    const { users, lastLeftAt, lastByteAt } = gate
-    const look = { now: now(), openSince: this.#figures.readyAt, users, lastLeftAt, lastByteAt }
-    return lookAtIdle(look, { idleMs, idleBy, minUptimeMs })
-  }
-
-  #lookAtIdle(): void {
-    const { planes, gate } = this.#options
-    const { name, wake } = this.#config
-    if (!this.isOpen) return
-    // What they note is looked at the next time.
-    if (wake.idleBy === 'bytes' && gate.users > 0) planes.serviceTurned(name, { to: 'watched' })
-    this.#armIdle()
-  }
-
-  #stopIdle(): void {
-    const { gate, planes, now, logger } = this.#options
-    const { name, wake } = this.#config
-    const isByBytes = wake.idleBy === 'bytes' && gate.users > 0
-    if (isByBytes) gate.shut()
-    // Somebody has come in between.
-    else if (!gate.shutIfUnused()) return this.#armIdle()
-    const message = `${this.#label} is stopped: nothing has moved for ${formatDuration(wake.idleMs)}`
-    logger.info({ upstream: name }, isByBytes ? message : `${this.#label} is stopped: nobody uses it`)
-    this.#shut()
-    planes.serviceTurned(name, { to: 'idle', message })
-    this.#apply({ type: 'unused', now: now() })
-  }
 }
 
 /** With what it printed last, which most often says why. */
-const withLastLine = ({ message, tail }: ActivationEnd): string => {
-  const last = tail.at(-1)
-  return last === undefined ? message : `${message}, and its last words were: ${last}`
-}
+const withLastLine = (message: string, last: string | null | undefined): string =>
+  last == null || last === '' ? message : `${message}, and its last words were: ${last}`
+
+/** Most often it has gone to the background: what it has left there was ended with it. */
+const withAdvice = (how: ActivationEnd): ActivationEnd => ({
+  ...how,
+  message: `${how.message} before it was ready; it has to stay in the foreground`,
+})

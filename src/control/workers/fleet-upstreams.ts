@@ -3,6 +3,7 @@
 import type { PlaneUpstreams } from '../upstreams/plane-upstreams.js'
 import type { UpstreamSettings } from '../upstreams/settings.js'
 import type { UpstreamBoard } from '../upstreams/upstream-board.js'
+import { ServiceGate } from '../wake/service-gate.js'
 import type { ServiceTurn } from '../wake/settings.js'
 import type { ToWorker } from './protocol.js'
 
@@ -49,7 +50,7 @@ export class FleetUpstreams {
 
   /** Tells the planes whose clients wait for a connection that there may be room. */
   serve(upstream: string): void {
-    const planes = this.#known.get(upstream)?.board.clearRoom() ?? []
+    const planes = this.#known.get(upstream)?.board.queue.clearRoom() ?? []
     if (planes.includes(MAIN)) this.#main.get(upstream)?.serve()
     for (const thread of this.#threads())
       if (planes.includes(thread.plane)) thread.post({ type: 'serve', upstream })
@@ -69,8 +70,9 @@ export class FleetUpstreams {
 
   /** What a plane had that is no more is free again. */
   forget(plane: number): void {
-    for (const [name, { board }] of this.#known) {
+    for (const [name, { settings, board }] of this.#known) {
       board.forget(plane)
+      if (settings.wake !== null) new ServiceGate(board.planes, settings.wake.gate).forget(plane)
       this.serve(name)
     }
   }

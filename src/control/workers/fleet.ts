@@ -52,6 +52,7 @@ export interface FleetOptions {
   readonly onTurned: UpstreamNews['turned']
   /** Clients wait for the service of an upstream to start. */
   readonly onWake: UpstreamNews['wake']
+  readonly onPrinted: UpstreamNews['printed']
 }
 
 export class WorkerFleet implements Plane, KeeperListener {
@@ -66,12 +67,13 @@ export class WorkerFleet implements Plane, KeeperListener {
   readonly #upstreams: FleetUpstreams
   readonly #onTurned: UpstreamNews['turned']
   readonly #onWake: UpstreamNews['wake']
+  readonly #onPrinted: UpstreamNews['printed']
   #budget: DescriptorBudget | null = null
   /** Takes back what has to happen if the process ends while there are workers. */
   #atExit: (() => void) | null
   #isCutting = false
 
-  constructor({ engine, ledger, workers, desk, site, logger, onTurned, onWake }: FleetOptions) {
+  constructor({ engine, ledger, workers, desk, site, logger, onTurned, onWake, onPrinted }: FleetOptions) {
     this.#engine = engine
     this.#ledger = ledger
     this.#desk = desk
@@ -84,6 +86,7 @@ export class WorkerFleet implements Plane, KeeperListener {
     this.#books = new SharedBooks(MAIN, ids, (name) => this.#makeKnown(name))
     this.#onTurned = onTurned
     this.#onWake = onWake
+    this.#onPrinted = onPrinted
     const upstreams = new PlaneUpstreams({
       engine,
       plane: MAIN,
@@ -95,6 +98,7 @@ export class WorkerFleet implements Plane, KeeperListener {
         wanted: (name) => this.#upstreams.yieldTo(MAIN, name),
         turned: onTurned,
         wake: onWake,
+        printed: onPrinted,
       },
     })
     this.#upstreams = new FleetUpstreams(upstreams, () => this.#threads())
@@ -250,6 +254,8 @@ export class WorkerFleet implements Plane, KeeperListener {
         return this.#upstreams.yieldTo(thread.plane, news.upstream)
       case 'wake':
         return this.#onWake(news.upstream)
+      case 'printed':
+        return this.#onPrinted(news.upstream, news.pid, news.line)
       case 'short':
         return this.#upstreams.evictElsewhere(thread.plane, news.missing)
       case 'turned':

@@ -1,6 +1,7 @@
 /** Keeps a plane's live connections written down in shared memory: each step at once, the bytes now and then. */
 
 import type { Address } from '../../core/address.js'
+import type { FailureCode } from '../../core/health/failure-code.js'
 import { IdMap } from '../../core/id-map.js'
 import type { SessionStateName } from '../../core/session/machine.js'
 import type { PlaneWatcher } from '../data-plane.js'
@@ -17,6 +18,8 @@ interface Entry {
   state: SessionStateName
   upstream: Address | null
   bytes: number
+  attempts: number
+  lastFailure: FailureCode | null
 }
 
 export class LiveFeed implements PlaneWatcher {
@@ -42,14 +45,27 @@ export class LiveFeed implements PlaneWatcher {
       startedAt: start.startedAt,
       acceptedAt: processNow() - performance.now() + start.acceptedAt,
     })
-    this.#entries.set(identity.id, { session, slot, state, upstream, bytes: 0 })
+    this.#entries.set(identity.id, {
+      session,
+      slot,
+      state,
+      upstream,
+      bytes: 0,
+      attempts: 0,
+      lastFailure: null,
+    })
     this.#timer ??= setInterval(() => this.#refresh(), REFRESH_MS).unref()
   }
 
   stepped(session: SessionRunner): void {
     const entry = this.#entries.get(session.identity.id)
     if (entry === undefined) return
-    const { stateName: state, upstream } = session
+    const { stateName: state, upstream, attempts, lastFailure } = session
+    if (entry.attempts !== attempts || entry.lastFailure !== lastFailure) {
+      entry.attempts = attempts
+      entry.lastFailure = lastFailure
+      this.#table.dials(entry.slot, attempts, lastFailure)
+    }
     if (entry.upstream !== upstream) {
       entry.upstream = upstream
       this.#table.upstream(entry.slot, upstream)

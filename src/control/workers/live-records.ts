@@ -6,13 +6,14 @@ import type { LiveSlot } from './live-slots.js'
 
 /** `now`: by `processNow`. */
 export const liveConnection = (slot: LiveSlot, listener: string, now: number): LiveConnection => {
-  const { id, client, state, upstream, acceptedAt, bytes } = slot
-  return { id, listener, client, state, upstream, ageMs: Math.max(0, now - acceptedAt), bytes }
+  const { id, client, state, upstream, acceptedAt, bytes, attempts, lastFailure } = slot
+  const ageMs = Math.max(0, now - acceptedAt)
+  return { id, listener, client, state, upstream, ageMs, bytes, attempts, lastFailure }
 }
 
 /** `bytes` are those of the last refresh; how long what took, nobody knows any more. */
 export const lostRecord = (
-  { id, client, upstream, startedAt, acceptedAt, bytes }: LiveSlot,
+  { id, client, upstream, startedAt, acceptedAt, bytes, attempts }: LiveSlot,
   listener: string,
   now: number,
   why: Error,
@@ -27,9 +28,9 @@ export const lostRecord = (
     cause: why,
   }),
   startedAt,
-  times: { routed: null, woke: null, dialled: null, total: Math.max(0, now - acceptedAt) },
+  times: { routed: null, queued: null, woke: null, dialled: null, total: Math.max(0, now - acceptedAt) },
   bytes,
-  attempts: upstream === null ? 0 : 1,
+  attempts,
 })
 
 /** A gateway whose worker does not come up does not start. */

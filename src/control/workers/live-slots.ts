@@ -7,12 +7,14 @@
  *   same afterwards, so it never sees half of one connection and half of another (a seqlock)
  *
  *     slot = sequence  listener  state  id:2  started:2  accepted:2  upstream bytes:2  downstream bytes:2
- *            client:address  upstream:address                                          ; in words, see shared-words.ts
+ *            attempts  failure  client:address  upstream:address                                          ; in words, see shared-words.ts
  */
 
 import type { Address } from '../../core/address.js'
 import type { PerDirection } from '../../core/direction.js'
+import type { FailureCode } from '../../core/health/failure-code.js'
 import type { SessionStateName } from '../../core/session/machine.js'
+import { failureOfNumber, numberOfFailure } from '../upstreams/failure-code.js'
 import { addressWords, putAddress, putNumber, takeAddress, takeNumber, type Words } from './shared-words.js'
 
 /** 110 KiB a page: little for a gateway that is idle, and 40 pages for 10,000 connections. */
@@ -30,7 +32,9 @@ const STARTED = 5
 const ACCEPTED = 7
 const UPSTREAM_BYTES = 9
 const DOWNSTREAM_BYTES = 11
-const CLIENT = 13
+const ATTEMPTS = 13
+const FAILURE = 14
+const CLIENT = 15
 const UPSTREAM = CLIENT + addressWords(CLIENT_TEXT_BYTES)
 const SLOT_WORDS = UPSTREAM + addressWords(UPSTREAM_TEXT_BYTES)
 
@@ -78,7 +82,12 @@ export interface LiveSlot {
   /** By {@link processNow}. */
   readonly acceptedAt: number
   readonly bytes: PerDirection<number>
+  readonly attempts: number
+  readonly lastFailure: FailureCode | null
 }
+
+/** Nothing is dialled or relayed at first. */
+export type NewLiveSlot = Omit<LiveSlot, 'bytes' | 'attempts' | 'lastFailure'>
 
 const newPage = (): Words => new Int32Array(new SharedArrayBuffer(SLOTS_PER_PAGE * SLOT_WORDS * 4))
 
@@ -96,7 +105,7 @@ export class LiveTable {
   }
 
   /** Returns the number of its slot. */
-  add({ id, listener, client, state, upstream, startedAt, acceptedAt }: Omit<LiveSlot, 'bytes'>): number {
+  add({ id, listener, client, state, upstream, startedAt, acceptedAt }: NewLiveSlot): number {
     if (this.#free.length === 0) this.#grow()
     const slot = this.#free.pop()
     if (slot === undefined) throw new RangeError('a new page has free slots')
@@ -110,6 +119,8 @@ export class LiveTable {
     putNumber(words, at + ACCEPTED, Math.floor(acceptedAt * MICROSECONDS_PER_MS))
     putNumber(words, at + UPSTREAM_BYTES, 0)
     putNumber(words, at + DOWNSTREAM_BYTES, 0)
+    Atomics.store(words, at + ATTEMPTS, 0)
+    Atomics.store(words, at + FAILURE, 0)
     putAddress(words, at + CLIENT, client, CLIENT_TEXT_BYTES)
     putAddress(words, at + UPSTREAM, upstream, UPSTREAM_TEXT_BYTES)
     endWriting(words, at)
@@ -129,6 +140,15 @@ export class LiveTable {
     const at = baseOf(slot)
     beginWriting(words, at)
     putAddress(words, at + UPSTREAM, upstream, UPSTREAM_TEXT_BYTES)
+    endWriting(words, at)
+  }
+
+  dials(slot: number, attempts: number, lastFailure: FailureCode | null): void {
+    const words = this.#pageOf(slot)
+    const at = baseOf(slot)
+    beginWriting(words, at)
+    Atomics.store(words, at + ATTEMPTS, attempts)
+    Atomics.store(words, at + FAILURE, lastFailure === null ? 0 : numberOfFailure(lastFailure))
     endWriting(words, at)
   }
 
@@ -189,6 +209,8 @@ const copyOf = (words: Words, at: number): LiveSlot | null => {
       upstream: takeNumber(words, at + UPSTREAM_BYTES),
       downstream: takeNumber(words, at + DOWNSTREAM_BYTES),
     },
+    attempts: Atomics.load(words, at + ATTEMPTS),
+    lastFailure: failureOfNumber(Atomics.load(words, at + FAILURE)),
   }
 }
 

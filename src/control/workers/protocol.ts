@@ -19,6 +19,7 @@
  *                      upstream_room wanted     as `UpstreamNews`
  *                      turned
  *                      wake                     clients wait for a service to start
+ *                      printed                  a line of a process that serves a client
  *                      short                    of descriptors: the others are to close idle connections
  *
  * Messages of one side arrive in order. Each `ask` is followed by exactly one of `routed`, `surrender` (unless it is
@@ -129,5 +130,6 @@ export type FromWorker =
   | { readonly type: 'upstream_room'; readonly upstream: string }
   | { readonly type: 'wanted'; readonly upstream: string }
   | { readonly type: 'wake'; readonly upstream: string }
+  | { readonly type: 'printed'; readonly upstream: string; readonly pid: number; readonly line: string }
   | { readonly type: 'short'; readonly missing: number }
   | { readonly type: 'turned'; readonly upstream: string; readonly slot: number; readonly turn: Turn }

@@ -10,8 +10,8 @@ import { type PlainError, plainError, revivedError } from './plain-error.js'
 
 const REASONS = Object.keys(CLOSE_REASONS) as readonly CloseReason[]
 
-/** id, listener, reason, startedAt, routed, woke, dialled, total, bytes each way, attempts, ports of client and upstream. */
-const NUMBERS = 13
+/** id, listener, reason, startedAt, routed, queued, woke, dialled, total, bytes each way, attempts, ports of client and upstream. */
+const NUMBERS = 14
 /** Client, upstream. */
 const TEXTS = 2
 
@@ -68,6 +68,7 @@ export class RecordGatherer {
       REASONS.indexOf(reason),
       startedAt,
       times.routed ?? NONE,
+      times.queued ?? NONE,
       times.woke ?? NONE,
       times.dialled ?? NONE,
       times.total,
@@ -98,25 +99,26 @@ export const recordsOf = (
   return Array.from({ length: texts.length / TEXTS }, (_, index) => {
     const number = (column: number): number => numbers[index * NUMBERS + column] ?? NONE
     const reason = REASONS[number(2)]
-    const client = addressOf(texts[index * TEXTS] ?? '', number(11))
+    const client = addressOf(texts[index * TEXTS] ?? '', number(12))
     if (reason === undefined || client === null) throw new RangeError('not a batch of records')
     const error = errorAt.get(index)
     return {
       id: number(0),
       listener: listenerNames[number(1)] ?? '',
       client,
-      upstream: addressOf(texts[index * TEXTS + 1] ?? '', number(12)),
+      upstream: addressOf(texts[index * TEXTS + 1] ?? '', number(13)),
       reason,
       error: error === undefined ? null : revivedError(error),
       startedAt: number(3),
       times: {
         routed: orNull(number(4)),
-        woke: orNull(number(5)),
-        dialled: orNull(number(6)),
-        total: number(7),
+        queued: orNull(number(5)),
+        woke: orNull(number(6)),
+        dialled: orNull(number(7)),
+        total: number(8),
       },
-      bytes: { upstream: number(8), downstream: number(9) },
-      attempts: number(10),
+      bytes: { upstream: number(9), downstream: number(10) },
+      attempts: number(11),
     }
   })
 }

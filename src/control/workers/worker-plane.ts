@@ -54,6 +54,7 @@ export class WorkerPlane {
         wanted: (upstream) => this.#post({ type: 'wanted', upstream }),
         turned: (upstream, slot, turn) => this.#post({ type: 'turned', upstream, slot, turn }),
         wake: (upstream) => this.#post({ type: 'wake', upstream }),
+        printed: (upstream, pid, line) => this.#post({ type: 'printed', upstream, pid, line }),
       },
     })
     this.#plane = new DataPlane({

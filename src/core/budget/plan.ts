@@ -3,8 +3,8 @@
  *
  * - limit: how many descriptors the process may have open (RLIMIT_NOFILE)
  * - reserved: what is not for connections: the process's own files, the engines, what is opened later or for a moment
- * - kept: the part of the reserved that is not open yet, so that nobody else may take it
- * - pools: the connections that pools keep ready, `min` for each endpoint. They are lent: clients come first
+ * - kept: the part of the reserved that is not open yet, or only for moments, so that nobody else may take it
+ * - pools: the connections that pools keep ready, `min` for each endpoint, and each address of one that is a name (warm.ts). They are lent: clients come first
  * - clients: how many fit into the rest. Each takes two descriptors, its own and its upstream's
  */
 
@@ -20,6 +20,12 @@ export const ENGINE_DESCRIPTORS = 2
 /** The writing thread's loop, the file, its lock, and the file that follows. */
 export const RECORDING_DESCRIPTORS = 9
 
+/** What a service that is started on demand prints, where it is knocked, and what ends it with this process. */
+export const SERVICE_DESCRIPTORS = 6
+
+/** A process per client, beside its client's: the other end of its socket, and what it prints. */
+export const PROCESS_PER_CLIENT_DESCRIPTORS = 2
+
 /** A listener and a few who look in. */
 export const ADMIN_DESCRIPTORS = 8
 
@@ -33,10 +39,7 @@ const WAITING_SHIFT = 4
 
 const MOST_IN_RESERVE = 32
 
-/**
- * For what nobody plans: a look-up's socket, a module, threads that accept at the very same moment. Of a small limit an
- * eighth.
- */
+/** For what nobody plans: a look-up's socket, a module. Of a small limit an eighth. */
 export const reserveOf = (limit: number): number => Math.min(MOST_IN_RESERVE, limit >> 3)
 
 /** What the reserved are for. */
@@ -47,7 +50,11 @@ export interface Reserved {
   readonly listeners: number
   readonly recording: number
   readonly checks: number
+  /** Processes that are started on demand. */
+  readonly services: number
   readonly admin: number
+  /** One for each thread that accepts, open for a moment: to find out whether there is room, or a client that is refused. */
+  readonly passing: number
   /** Clients that wait accepted, where an engine cannot leave them in the kernel's backlog. */
   readonly waiting: number
   readonly reserve: number
@@ -64,7 +71,9 @@ export interface BudgetNeeds {
   readonly isRecording: boolean
   /** Endpoints that are checked: one connection at a time each. */
   readonly checks: number
-  /** `min` of each pool, times its endpoints. */
+  /** Descriptors for processes that are started on demand. */
+  readonly services: number
+  /** `min` of each pool, times its endpoints, or their addresses. */
   readonly pools: number
 }
 
@@ -85,20 +94,22 @@ const total = (reserved: Readonly<Record<string, number>>): number =>
 
 const waitingOf = (left: number): number => Math.min(MOST_WAITING, Math.max(0, left) >> WAITING_SHIFT)
 
-const fixedFor = ({ limit, open, workers, listeners, isRecording, checks }: BudgetNeeds) => ({
+const fixedFor = ({ limit, open, workers, listeners, isRecording, checks, services }: BudgetNeeds) => ({
   process: Math.max(open ?? 0, PROCESS_DESCRIPTORS),
   engine: ENGINE_DESCRIPTORS + workers * WORKER_DESCRIPTORS,
   // Each thread that accepts has a descriptor of its own for the socket.
   listeners: listeners * (1 + workers),
   recording: isRecording ? RECORDING_DESCRIPTORS : 0,
   checks,
+  services,
   admin: ADMIN_DESCRIPTORS,
+  passing: 1 + workers,
   reserve: reserveOf(limit),
 })
 
 /** Says of any needs how the limit is divided; whether that is enough, {@link shortageOf} says. */
 export const planBudget = (needs: BudgetNeeds): BudgetPlan => {
-  const { limit, checks, pools } = needs
+  const { limit, checks, services, pools } = needs
   const { reserve, ...fixed } = fixedFor(needs)
   const left = limit - total(fixed) - reserve - pools
   const reserved = { ...fixed, waiting: needs.acceptsAll ? waitingOf(left) : 0, reserve }
@@ -109,12 +120,17 @@ export const planBudget = (needs: BudgetNeeds): BudgetPlan => {
     reserved,
     totalReserved,
     waiting: reserved.waiting,
-    kept: checks + ADMIN_DESCRIPTORS,
+    kept: checks + services + ADMIN_DESCRIPTORS + fixed.passing,
     pools,
     clients: Math.max(0, Math.floor((connections - pools) / DESCRIPTORS_PER_CLIENT)),
     connections,
   }
 }
+
+/** What pools may keep ready at most, beside one client. */
+export const roomForPools = ({ limit, totalReserved, waiting }: BudgetPlan): number =>
+  // The less is left, the fewer wait accepted.
+  limit - totalReserved + waiting - DESCRIPTORS_PER_CLIENT
 
 /** `24 process, 2 engine`: what is not nothing. */
 export const reservedText = (reserved: Reserved): string =>

@@ -2,7 +2,7 @@
  * The life of one client connection, as one state machine.
  *
  *     accept ─ guard ─┬─ routing ─┬─ dialing ⇄ queued ─┬─ linked ─ closed
- *                     │           │                    │
+ *                     │           │        ↑           │ (the upstream was lost before a byte moved)
  *                     └───────────┴────────────────────┴──────── closed
  *
  * - session: one client connection from accept to close, with the upstream connection that serves it
@@ -58,6 +58,8 @@ export type SessionEvent =
   /** {@link BARE_FIN_GRACE_MS} have passed since the command `arm_abandon`. */
   | { readonly type: 'abandon_due' }
   | { readonly type: 'link_ended'; readonly reason: CloseReason }
+  /** The upstream had waited in a pool and is gone before a byte moved; the client knows nothing of it. */
+  | { readonly type: 'upstream_lost' }
   /** The session is to end now: by hand, by drain, or because something of the caller's failed. */
   | { readonly type: 'cut'; readonly reason: CloseReason }
 
@@ -163,6 +165,8 @@ const onLinked = (state: SessionState, event: SessionEvent): Step => {
         state: { at: 'closed', reason: event.reason },
         commands: [{ type: 'finish', reason: event.reason }],
       }
+    case 'upstream_lost':
+      return TO_REACHING
     case 'cut':
       // The link reports its own end, with the reason it was given and the final byte counts.
       return { state, commands: [{ type: 'cut_link', reason: event.reason }] }

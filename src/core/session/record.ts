@@ -3,6 +3,7 @@
 import type { Address } from '../address.js'
 import type { CloseReason } from '../close-reason.js'
 import type { PerDirection } from '../direction.js'
+import type { FailureCode } from '../health/failure-code.js'
 import type { SessionStateName } from './machine.js'
 
 /** Who is connected: known from the first moment. */
@@ -22,13 +23,19 @@ export interface LiveConnection extends ConnectionIdentity {
   /** Since it was accepted, ms. */
   readonly ageMs: number
   readonly bytes: PerDirection<number>
+  /** Endpoints dialled so far, the one being dialled included. */
+  readonly attempts: number
+  /** What the last of its dials that failed has failed with; null: none has. */
+  readonly lastFailure: FailureCode | null
 }
 
 /** Durations in ms; null for a stage that was never reached. */
 export interface ConnectionTimes {
   /** From accept until it was known where to connect. */
   readonly routed: number | null
-  /** After that, the wait for the service to start; null also where it was there. */
+  /** After that, the wait for a place at an endpoint, all such waits together; null: there was one at once. */
+  readonly queued: number | null
+  /** Likewise, the wait for the service to start; null also where it was there. */
   readonly woke: number | null
   /** From `routed` until the upstream was connected, failed attempts and waits included. */
   readonly dialled: number | null

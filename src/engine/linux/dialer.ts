@@ -27,6 +27,8 @@ const BATCHES_UNTIL_TOLD = 2
 export interface DialHost {
   /** A socket is open for it: the number tells how many are. */
   opened(fd: SocketFd): void
+  /** It is about to be closed: another one may be opened in its place. */
+  closing(): void
   /** The socket is watched, with all of `CONN_EVENTS`; `events`: what is known of it already. */
   connected(dial: LinuxDial, fd: SocketFd, events: number, remote: Address): void
   failed(dial: LinuxDial, error: TidegateError): void
@@ -195,9 +197,11 @@ export class LinuxDial extends Timer implements Dial, Watched, Task {
   }
 
   #closeSocket(): void {
-    if (this.#fd === null) return
-    this.#reactor.close(this.#fd)
+    const fd = this.#fd
+    if (fd === null) return
     this.#leaveSocket()
+    this.#host.closing()
+    this.#reactor.close(fd)
   }
 
   #leaveSocket(): void {

@@ -5,6 +5,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { Address } from '../../core/address.js'
+import { DESCRIPTORS_PER_CLIENT } from '../../core/budget/plan.js'
 import { IdMap } from '../../core/id-map.js'
 import type { TidegateError } from '../../errors.js'
 import type {
@@ -65,7 +66,13 @@ class LinuxEngine implements ThreadedEngine {
   readonly acceptsAll = false
   readonly #reactor: Reactor
   readonly #pipes: PipePool
-  readonly #supply: Supply
+  readonly #headroom: Headroom
+  readonly #supply: Supply = {
+    claim: (count) => this.#claim(count),
+    unclaim: (count) => this.#unclaim(count),
+    saw: (newest) => this.#headroom.saw(newest),
+    release: () => this.#giveUp(),
+  }
   readonly #promises: Promises
   readonly #bound = new Map<SharedListener, Bound>()
   readonly #lent = new Set<LinuxLentListener>()
@@ -75,7 +82,12 @@ class LinuxEngine implements ThreadedEngine {
   readonly #conns = new IdMap<LinuxConn>()
   readonly #bridges = new Set<Bridge>()
   readonly #dialHost: DialHost = {
-    opened: (fd) => this.#supply.headroom.saw(fd),
+    opened: (fd) => {
+      this.#headroom.saw(fd)
+      this.#kept()
+    },
+    // Before the number is free for others.
+    closing: () => void this.#promised(),
     connected: (dial, fd, events, remote) => {
       const conn = this.#conn(fd, { local: remote.kind === 'tcp' ? null : nameless, remote }, true)
       this.#reactor.handOver(fd, conn)
@@ -97,19 +109,18 @@ class LinuxEngine implements ThreadedEngine {
   readonly #forgetBridge = (bridge: Bridge): void => void this.#bridges.delete(bridge)
   /** Conns that were accepted, on this thread or another. */
   #clients = 0
+  /** About to be opened (`Supply.claim`). */
+  #claimed = 0
+  /** Part of that: for the dial that follows `hasSpare`. */
+  #spare = 0
   #onShortage: ShortageListener | null = null
   #isClosed = false
 
   constructor(seat: LedgerSeat | null) {
     this.#reactor = new Reactor(READ_BYTES, seat)
-    const headroom = new Headroom(this.#reactor, seat?.ledger.highest)
-    this.#pipes = new PipePool(this.#reactor.libc, headroom)
+    this.#headroom = new Headroom(this.#reactor, seat?.ledger.highest)
+    this.#pipes = new PipePool(this.#reactor.libc, this.#supply)
     this.#promises = new Promises(seat)
-    this.#supply = {
-      headroom,
-      promised: () => this.#promised(),
-      release: () => this.#giveUp(),
-    }
   }
 
   async listen(spec: ListenSpec, onAccept: (client: Conn) => void): Promise<Listening> {
@@ -174,6 +185,7 @@ class LinuxEngine implements ThreadedEngine {
     else {
       this.#dials.set(dial.id, dial)
       dial.start()
+      this.#dropSpare()
       this.#kept()
     }
     return dial
@@ -215,7 +227,7 @@ class LinuxEngine implements ThreadedEngine {
   }
 
   budget({ kept }: DescriptorBudget): void {
-    this.#supply.headroom.keep(kept)
+    this.#headroom.keep(kept)
   }
 
   onShortage(listener: ShortageListener | null): void {
@@ -225,7 +237,12 @@ class LinuxEngine implements ThreadedEngine {
   hasSpare(): boolean {
     if (this.#isClosed) return false
     for (const listening of this.#listenings) if (listening.isStarving) return false
-    return this.#supply.headroom.hasSpare(this.#reactor.anyFd, this.#promised())
+    this.#dropSpare()
+    // Beside a client that may come.
+    if (!this.#claim(1 + DESCRIPTORS_PER_CLIENT)) return false
+    this.#spare = 1
+    this.#unclaim(DESCRIPTORS_PER_CLIENT)
+    return true
   }
 
   async close(): Promise<void> {
@@ -278,13 +295,33 @@ class LinuxEngine implements ThreadedEngine {
     return listening
   }
 
-  /** Clients, of all threads, that have no upstream yet, and no dial that has its descriptor. */
+  /** What is claimed, and clients that have no upstream yet, and no dial that has its descriptor; of all threads. */
   #promised(): number {
-    this.#promises.tell(Math.max(0, this.#clients - this.#links.size - this.#reactor.dialling))
+    const forClients = Math.max(0, this.#clients - this.#links.size - this.#reactor.dialling)
+    this.#promises.tell(forClients + this.#claimed)
     return this.#promises.all
   }
 
+  #claim(count: number): boolean {
+    this.#claimed += count
+    if (this.#headroom.hasRoom(this.#reactor.anyFd, this.#promised())) return true
+    this.#unclaim(count)
+    return false
+  }
+
+  #unclaim(count: number): void {
+    this.#claimed -= count
+    this.#promised()
+  }
+
+  #dropSpare(): void {
+    const spare = this.#spare
+    this.#spare = 0
+    if (spare > 0) this.#unclaim(spare)
+  }
+
   #giveUp(): void {
+    this.#dropSpare()
     this.#pipes.closeSpare()
     this.#onShortage?.()
   }

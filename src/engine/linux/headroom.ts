@@ -8,8 +8,9 @@
  *
  * - line: from this number on a new descriptor is one of the reserve, or kept
  * - kept: planned for what is opened later (`DescriptorBudget`)
- * - promised: descriptors that accepted clients still need
- * - borrowed: taken from the reserve, since others opened some at the same time; they are given back before anybody
+ * - needed: what is about to be opened, and what accepted clients still need, on all threads (`promises.ts`). A thread
+ *   counts itself in before it asks: two that ask at the same time may both hear no, never both yes for the same number
+ * - borrowed: taken from the reserve by whoever does not ask; they are given back before anybody
  *   is accepted, or each client that leaves would let the next one take a bit more of it
  */
 
@@ -22,6 +23,9 @@ import type { Libc } from './ffi/libc.js'
  * high, the highest number ever seen tells nothing of how many are taken now.
  */
 const MOST_TRIED = 256
+
+/** Numbers that others may have taken since the highest was seen, e.g. Node for a file: as near to the line nothing is left to chance. */
+const UNSEEN = 16
 
 /** The limit can be changed from outside at any time (prlimit(1)). */
 const LIMIT_HOLDS_MS = 100
@@ -58,24 +62,13 @@ export class Headroom {
       if (Atomics.compareExchange(this.#seen, 0, before, newest) === before) break
   }
 
-  /** Whether `newest`, just opened, is one of the reserve, or would be if `needed` more were opened. */
-  isShort(newest: AnyFd, needed: number): boolean {
+  /** Whether so many can be opened. `any`: a descriptor to find out with. */
+  hasRoom(any: AnyFd, needed: number): boolean {
     const line = this.#currentLine()
-    this.saw(newest)
-    if (this.#highest + needed < line) return false
-    return newest >= line || !this.#canOpen(needed, newest, line)
-  }
-
-  /** Whether one more can be opened, and a client still be accepted and served. */
-  hasSpare(any: AnyFd, promised: number): boolean {
-    const needed = promised + 3
-    const line = this.#currentLine()
-    return this.#highest + needed < line || this.#canOpen(needed, any, line)
-  }
-
-  /** Whether a client can be accepted and served. `any`: a descriptor to find out with. */
-  hasRoom(any: AnyFd, promised: number): boolean {
-    return this.#canOpen(promised + 2, any, this.#currentLine())
+    const highest = this.#highest
+    // None seen yet: the program may have opened any number before.
+    const isFar = highest > 0 && highest + needed + UNSEEN < line
+    return isFar || this.#canOpen(needed, any, line)
   }
 
   /** Whether so many descriptors can be opened, and what is borrowed given back. */

@@ -6,7 +6,7 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction, PerDirection } from '../../core/direction.js'
 import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
-import { detailOf, isPeerGone, warnOfThrow } from '../shared/errors.js'
+import { detailOf, hookError, isPeerGone, warnOfThrow } from '../shared/errors.js'
 import type { InactivityReason } from '../shared/inactivity.js'
 import { ENDS_WITH_RESET, withResolver } from '../shared/link-ends.js'
 import type { LinuxConn } from './conn.js'
@@ -45,6 +45,7 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
   /** The one that took something last. */
   #lastTaker: Pump | null = null
   #keepsEnd = false
+  #askedOfLoss = false
 
   constructor(
     client: LinuxConn,
@@ -129,6 +130,43 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
     this.destroy(reason)
   }
 
+  /** Only the upstream is lost, and whoever watches wants to keep the client. */
+  spares(lost: Pump): boolean {
+    if (lost !== this.#down || this.#state.kind !== 'moving' || !this.#isUntouched) return false
+    if (this.#askedOfLoss) return false
+    this.#askedOfLoss = true
+    if (!this.#wantsClient()) return false
+    if (this.#state.kind !== 'moving') return true
+    const untaken = this.#up.takeUntaken()
+    this.#over(null, true)
+    if (untaken !== null) this.#client.giveBack(untaken)
+    this.#upstream.destroy()
+    process.nextTick(() => this.#tellEnd(null, null))
+    return true
+  }
+
+  #wantsClient(): boolean {
+    try {
+      return this.#observer.onUpstreamLost?.() === true
+    } catch (thrown) {
+      this.hookFailed(hookError('onUpstreamLost', thrown))
+      return true
+    }
+  }
+
+  /** The upstream is as it was, as far as its kernel knows; asked before the client's first bytes are taken. */
+  mayTake(pump: Pump): boolean {
+    if (pump !== this.#up || this.#askedOfLoss || !this.#isUntouched) return true
+    if (this.#observer.onUpstreamLost === undefined) return true
+    // One that is broken is told of meanwhile.
+    const left = this.#upstream.left()
+    return this.#state.kind === 'moving' && !(left === 'half_closed' && this.spares(this.#down))
+  }
+
+  get #isUntouched(): boolean {
+    return this.#up.isUntouched && this.#down.isUntouched && this.#client.isOpen
+  }
+
   moved(taker: Pump | null): void {
     if (taker !== null) this.#lastTaker = taker
     this.#clock.moved()
@@ -180,6 +218,7 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
       if (conn === this.#upstream) this.#conclude()
       return
     }
+    if (conn === this.#upstream && this.spares(this.#down)) return
     const reset = conn === this.#client ? 'client_reset' : 'upstream_reset'
     this.destroy(isPeerGone(error) ? reset : 'error', detailOf(error))
   }

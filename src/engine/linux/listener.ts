@@ -5,10 +5,10 @@
  */
 
 import type { Address } from '../../core/address.js'
+import { DESCRIPTORS_PER_CLIENT } from '../../core/budget/plan.js'
 import type { Listening } from '../../ports/engine.js'
 import { EAGAIN, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPOLLEXCLUSIVE, EPOLLIN } from './ffi/abi.js'
-import { failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
-import type { Headroom } from './headroom.js'
+import { type AnyFd, failed, type ListenFd, type SocketFd } from './ffi/descriptors.js'
 import type { Reactor, Task, Watched } from './reactor.js'
 import { systemError } from './system-error.js'
 import { CallbackTimer } from './timers.js'
@@ -24,11 +24,13 @@ const OUT_OF_RESOURCES: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, 
 /** Takes an accepted socket; the client's address is where `Libc.peer` says. */
 export type OnSocket = (fd: SocketFd, listeningAt: Address) => void
 
-/** How much of what is left is spoken for. */
+/** Whether there is anything left for others. */
 export interface Supply {
-  readonly headroom: Headroom
-  /** Descriptors that accepted clients still need. */
-  promised(): number
+  /** So many are about to be opened: they are nobody else's until `unclaim`. False: there is no room, and nothing to be taken back. */
+  claim(count: number): boolean
+  /** They are open, and were seen; or were not needed. */
+  unclaim(count: number): void
+  saw(newest: AnyFd): void
   /** Gives up those that can be done without, and asks others to. */
   release(): void
 }
@@ -95,9 +97,13 @@ export class LinuxListening implements Listening, Watched, Task {
 
   ready(): void {
     for (let i = 0; i < ACCEPTS_PER_TURN && this.#state === 'accepting'; i++) {
+      // Before it is accepted: who could not be served is better off in the backlog.
+      if (!this.#supply.claim(DESCRIPTORS_PER_CLIENT)) return this.#starve()
       const fd = this.#reactor.libc.accept(this.#fd)
       if (!failed(fd)) this.#accepted(fd)
-      else if (OUT_OF_RESOURCES.has(fd)) this.#starve()
+      this.#supply.unclaim(DESCRIPTORS_PER_CLIENT)
+      if (!failed(fd)) continue
+      if (OUT_OF_RESOURCES.has(fd)) this.#starve()
       // Who bound it has ended it: nobody comes any more.
       else if (fd === EINVAL) this.pause()
       // Anything else is the end of one connection that was waiting (accept(2)): the next goes on.
@@ -109,15 +115,14 @@ export class LinuxListening implements Listening, Watched, Task {
   run(): void {
     if (this.#state !== 'starving') return
     this.#leaveStarving()
-    const { headroom, promised } = this.#supply
-    if (headroom.hasRoom(this.#fd, promised())) this.#acceptAgain()
-    else this.#tryLater()
+    if (!this.#supply.claim(DESCRIPTORS_PER_CLIENT)) return this.#tryLater()
+    this.#supply.unclaim(DESCRIPTORS_PER_CLIENT)
+    this.#acceptAgain()
   }
 
   #accepted(fd: SocketFd): void {
+    this.#supply.saw(fd)
     this.#onSocket(fd, this.address)
-    if (this.#state === 'accepting' && this.#supply.headroom.isShort(fd, this.#supply.promised() + 2))
-      this.#starve()
   }
 
   #starve(): void {

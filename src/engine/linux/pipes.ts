@@ -2,10 +2,12 @@
 
 import type { Pipe } from './ffi/descriptors.js'
 import type { Libc } from './ffi/libc.js'
-import type { Headroom } from './headroom.js'
+import type { Supply } from './listener.js'
 
 /** A pipe is held only while bytes are in it or on their way: this many directions at once need no new one. */
 const SPARE_PIPES = 32
+
+const DESCRIPTORS_PER_PIPE = 2
 
 /**
  * Half of what an unprivileged user may ask for by default (fs.pipe-max-size): larger moves no cheaper, and this much
@@ -15,25 +17,24 @@ export const PIPE_BYTES = 512 * 1024
 
 export class PipePool {
   readonly #libc: Libc
-  readonly #headroom: Headroom
+  readonly #supply: Supply
   readonly #spare: Pipe[] = []
   #isClosed = false
 
-  constructor(libc: Libc, headroom: Headroom) {
+  constructor(libc: Libc, supply: Supply) {
     this.#libc = libc
-    this.#headroom = headroom
+    this.#supply = supply
   }
 
   /** null when descriptors are short: bytes can be copied, too, but a client without an upstream gets none. */
   take(): Pipe | null {
     const spare = this.#spare.pop()
     if (spare !== undefined) return spare
+    if (!this.#supply.claim(DESCRIPTORS_PER_PIPE)) return null
     const pipe = this.#libc.pipe()
+    if (typeof pipe !== 'number') this.#supply.saw(pipe.entry)
+    this.#supply.unclaim(DESCRIPTORS_PER_PIPE)
     if (typeof pipe === 'number') return null
-    if (this.#headroom.isShort(pipe.entry, 0)) {
-      this.close(pipe)
-      return null
-    }
     // Refused beyond the user's share of pipe memory (pipe(7)): then it is a small one, which does as well.
     this.#libc.growPipe(pipe.entry, PIPE_BYTES)
     return pipe

@@ -2,6 +2,8 @@
  * What the accepted clients of all engines that share a ledger still need: a descriptor each, until their upstream has
  * one. While a route is looked for, that can be as many as there are clients, on several threads at once. A client on its way
  * from thread to thread is nobody's, and needs one none the less.
+ *
+ * - claimed: what a thread is about to open, from before it asks whether there is room until it is open
  */
 
 import type { DescriptorLedger, LedgerSeat } from './ffi/ledger.js'

@@ -43,6 +43,10 @@ export interface PumpHost {
   /** Everything, FIN included, is the destination's kernel's. */
   finished(pump: Pump): void
   connBroke(conn: LinuxConn, error: Error | null): void
+  /** The source is the upstream and lost, and the link is over without the client. */
+  spares(pump: Pump): boolean
+  /** Asked before the first read. */
+  mayTake(pump: Pump): boolean
   hookFailed(error: Error): void
   /** What was taken from the source has been written; only after {@link Pump.settle}. */
   settled(): void
@@ -65,6 +69,7 @@ export class Pump implements Task {
   readonly destination: LinuxConn
   /** Bytes passed on so far. */
   passed = 0
+  #hasTaken = false
   /** Bytes read so far. */
   #read = 0
   readonly #reactor: Reactor
@@ -83,6 +88,8 @@ export class Pump implements Task {
   /** Made when bulk begins, which it never does for most. */
   #passage: Passage | null = null
   #deciding: Uint8Array | null = null
+  /** The first bytes, while they are being sent and the kernel has taken none. Nobody has seen them. */
+  #untaken: Uint8Array | null = null
 
   constructor(
     direction: Direction,
@@ -116,6 +123,17 @@ export class Pump implements Task {
   /** There is something to take, as far as is known, and it was not taken: the pump is stopped, or others have their turn. */
   get hasWaiting(): boolean {
     return this.source.hasUnread || this.source.readable
+  }
+
+  /** It has passed nothing on, nor shown it to anybody, and its source has not ended. */
+  get isUntouched(): boolean {
+    const isOpen = this.#phase === 'flowing' || this.#phase === 'new'
+    return isOpen && (this.#untaken !== null || !this.#hasTaken)
+  }
+
+  /** The first bytes, if the kernel refused them whole. */
+  takeUntaken(): Uint8Array | null {
+    return this.#untaken?.slice() ?? null
   }
 
   start(): void {
@@ -183,6 +201,7 @@ export class Pump implements Task {
       if (this.#passage !== null && !this.#drain(this.#passage)) return
       if (!this.#isFree) break
       if (!this.source.readable && !this.source.hasUnread) break
+      if (!this.#hasTaken && !this.#host.mayTake(this)) break
       if (this.#read >= share) {
         this.#reactor.enqueue(this)
         return
@@ -226,6 +245,7 @@ export class Pump implements Task {
     this.#passage ??= new Passage(this.#reactor.libc, this.#pipes)
     const got = this.#passage.fill(this.source.fd)
     if (got > 0) {
+      this.#hasTaken = true
       this.#read += got
       this.#host.moved(this)
       if (got >= SMALL_SPLICE_BYTES) this.#smallSplices = 0
@@ -267,6 +287,7 @@ export class Pump implements Task {
   }
 
   #sourceEnded(): void {
+    if (this.#host.spares(this)) return
     this.#phase = 'ended'
     this.source.sawEnd()
     try {
@@ -280,14 +301,18 @@ export class Pump implements Task {
 
   /** `isShared`: the bytes are in the shared buffer, which the next read overwrites. */
   #take(bytes: Uint8Array, length: number, isShared: boolean): void {
+    const isFirst = !this.#hasTaken
+    this.#hasTaken = true
     this.#host.moved(this)
     const { transform, onData } = this.#observer
     if (transform !== undefined) this.#transform(isShared ? bytes.slice(0, length) : bytes)
     else if (onData !== undefined) this.#forward(isShared ? this.#reactor.received(length) : bytes, isShared)
     else {
       this.passed += length
+      if (isFirst) this.#untaken = bytes.length === length ? bytes : bytes.subarray(0, length)
       // Behind the last bytes the end is found in this very run: both leave in one packet.
       this.destination.send(bytes, length, isShared, this.#endsUnseen && this.source.hangup)
+      this.#untaken = null
     }
   }
 

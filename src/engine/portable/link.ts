@@ -6,7 +6,7 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction, PerDirection } from '../../core/direction.js'
 import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
-import { detailOf, isPeerGone, warnOfThrow } from '../shared/errors.js'
+import { detailOf, hookError, isPeerGone, warnOfThrow } from '../shared/errors.js'
 import { ENDS_WITH_RESET, withResolver } from '../shared/link-ends.js'
 import type { PortableConn } from './conn.js'
 import { LinkClock } from './link-clock.js'
@@ -40,6 +40,7 @@ export class PortableLink implements Link, PumpHost {
   /** The one that took something last. */
   #lastTaker: Pump | null = null
   #keepsEnd = false
+  #askedOfLoss = false
 
   constructor(
     client: PortableConn,
@@ -112,6 +113,38 @@ export class PortableLink implements Link, PumpHost {
     })
   }
 
+  /** Only the upstream is lost, and whoever watches wants to keep the client. */
+  spares(lost: Pump): boolean {
+    if (lost !== this.#down || this.#state.kind !== 'moving' || !this.#isUntouched) return false
+    if (this.#askedOfLoss) return false
+    this.#askedOfLoss = true
+    if (!this.#wantsClient()) return false
+    if (this.#state.kind !== 'moving') return true
+    this.#over(null)
+    this.#upstream.destroy()
+    process.nextTick(() => this.#tellEnd(null, null))
+    return true
+  }
+
+  #wantsClient(): boolean {
+    try {
+      return this.#observer.onUpstreamLost?.() === true
+    } catch (thrown) {
+      this.hookFailed(hookError('onUpstreamLost', thrown))
+      return true
+    }
+  }
+
+  /** What the kernel knows of the upstream is to be heard before the client's first bytes are taken. */
+  mayTake(pump: Pump): boolean {
+    if (pump !== this.#up || this.#observer.onUpstreamLost === undefined) return true
+    return this.#askedOfLoss || !this.#isUntouched
+  }
+
+  get #isUntouched(): boolean {
+    return this.#up.isUntouched && this.#down.isUntouched && this.#client.isOpen
+  }
+
   moved(taker: Pump | null): void {
     if (taker !== null) this.#lastTaker = taker
     this.#clock.moved()
@@ -148,6 +181,7 @@ export class PortableLink implements Link, PumpHost {
   }
 
   broken(pump: Pump, error: Error | null): void {
+    if (this.spares(pump)) return
     const reset = pump.direction === 'upstream' ? 'client_reset' : 'upstream_reset'
     this.destroy(isPeerGone(error) ? reset : 'error', detailOf(error))
   }

@@ -5,6 +5,7 @@
  *   FULL      the destination holds more than the buffer allows, until it has drained
  *   DECIDING  a transform's promise is pending
  *   HELD      the link is held
+ *   LOOKING   whether the destination is still there, before the first bytes
  *
  * Memory per direction: the destination's queue (at most `bufferBytes`: a chunk is taken only while the queue is a
  * read below that) and the one read that was under way when the source was paused.
@@ -20,6 +21,7 @@ import { READ_BYTES } from './socket-options.js'
 const FULL = 1
 const DECIDING = 2
 const HELD = 4
+const LOOKING = 8
 
 /** What a pump tells its link. */
 export interface PumpHost {
@@ -30,6 +32,10 @@ export interface PumpHost {
   /** Everything, FIN included, is the destination's kernel's. */
   finished(pump: Pump): void
   broken(pump: Pump, error: Error | null): void
+  /** The source is the upstream and lost, and the link is over without the client. */
+  spares(pump: Pump): boolean
+  /** Asked before the first bytes are taken; false: not before one whole poll of the loop. */
+  mayTake(pump: Pump): boolean
   hookFailed(error: Error): void
   /** What was taken from the source has been written, or cannot be; only after {@link Pump.settle}. */
   settled(): void
@@ -58,6 +64,8 @@ export class Pump implements Consumer {
   readonly #onWritten = (): void => this.#written()
   #phase: Phase = 'new'
   #stops = 0
+  #hasTaken = false
+  #hasLooked = false
   #deciding: Uint8Array | null = null
 
   constructor(
@@ -88,6 +96,11 @@ export class Pump implements Consumer {
   /** There is something to take that was not taken: the pump is stopped. */
   get hasWaiting(): boolean {
     return this.source.hasUnread
+  }
+
+  /** It has taken nothing, and its source has not ended. */
+  get isUntouched(): boolean {
+    return !this.#hasTaken && (this.#phase === 'flowing' || this.#phase === 'new')
   }
 
   start(): void {
@@ -123,6 +136,12 @@ export class Pump implements Consumer {
   }
 
   take(chunk: Uint8Array): void {
+    if (!this.#hasTaken && !this.#hasLooked && !this.#host.mayTake(this)) {
+      this.source.giveBack(chunk)
+      this.#look()
+      return
+    }
+    this.#hasTaken = true
     this.#host.moved(this)
     if (this.#observer.transform === undefined) {
       this.#forward(chunk)
@@ -138,6 +157,7 @@ export class Pump implements Consumer {
   }
 
   sourceEnded(): void {
+    if (this.#host.spares(this)) return
     this.#phase = 'ended'
     try {
       this.#observer.onEndOfStream?.(this.direction)
@@ -150,6 +170,13 @@ export class Pump implements Consumer {
 
   broken(error: Error | null): void {
     this.#host.broken(this, error)
+  }
+
+  /** One whole poll brings in what the destination's kernel has. */
+  #look(): void {
+    this.#hasLooked = true
+    this.#stop(LOOKING)
+    setImmediate(() => setImmediate(() => this.#go(LOOKING)))
   }
 
   #await(chunk: Uint8Array, decision: Promise<Uint8Array | null>): void {

@@ -21,6 +21,7 @@ import { resetCases } from './cases/reset.js'
 import { takeBackCases } from './cases/take-back.js'
 import { timeoutCases } from './cases/timeouts.js'
 import { unreadCases } from './cases/unread.js'
+import { upstreamLostCases } from './cases/upstream-lost.js'
 
 /** Every case for the engine that `createEngine` makes; each run makes, and closes, one of its own. */
 export const engineCompliance = (createEngine: () => Engine): readonly ComplianceCase[] =>
@@ -35,6 +36,7 @@ export const engineCompliance = (createEngine: () => Engine): readonly Complianc
     listenCases,
     connCases,
     unreadCases,
+    upstreamLostCases,
     observerCases,
     endingCases,
     adoptCases,

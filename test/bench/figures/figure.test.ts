@@ -44,6 +44,14 @@ describe('who takes part in a figure', () => {
     expect(entrants('keep-alive', 'haproxy-splice', 'haproxy')).toHaveLength(1)
   })
 
+  it('is in wake whoever can start a service, compared with who can do nothing else and takes part nowhere else', () => {
+    const present = ['linux', 'haproxy', 'tiproxy']
+    expect(baselines(entrants('wake', ...present))).toEqual(['linux/tiproxy', 'tiproxy/tiproxy'])
+    expect(baselines(entrants('wake', 'linux', 'portable'))).toEqual(['linux/linux', 'portable/linux'])
+    for (const figure of ['bulk', 'keep-alive', 'idle'])
+      expect(entrants(figure, ...present).map(({ id }) => id)).toEqual(['linux', 'haproxy'])
+  })
+
   it('is in recording whoever can record, beside itself without', () => {
     expect(baselines(entrants('record-bulk', 'linux', 'portable', 'haproxy'))).toEqual([
       'linux/linux',

@@ -163,7 +163,7 @@ describe('a pool of spare connections', () => {
     const full = setup({ mode: 'prewarm', min: 3, stateless: false }, 2)
     expect([full.dials.size, full.open()]).toEqual([2, 2])
     const { board, endpoint, dials, finishDial, open } = setup({ mode: 'prewarm', min: 1, stateless: false })
-    board.beginWaiting(PLANE, 10)
+    board.queue.begin(PLANE, 10)
     finishDial(new FakeConn())
     endpoint.take()
     expect([dials.size, open()]).toEqual([0, 1])

@@ -123,7 +123,7 @@ export const settingsOf = (input: UpstreamInput): UpstreamSettings => {
     const key = at.kind === 'tcp' ? `${at.host}:${at.port}` : at.path
     return { slot, address: at, key, weight, backup }
   })
-  return { ...config, members, dial: { timeoutMs: 1000 }, wake: null }
+  return { ...config, members, dial: { timeoutMs: 1000 }, wake: null, inetd: null }
 }
 
 /** What became of one client's way to the upstream. */
@@ -183,6 +183,7 @@ export class Scene {
         wanted: () => void this.news.push('wanted'),
         turned: (_name, slot, { to }) => void this.news.push(`${slot} ${to}`),
         wake: () => void this.news.push('wake'),
+        printed: () => {},
       },
     })
   }

@@ -13,7 +13,7 @@ const ONE = { endpoints: [`${A}:80`] }
 const figures = ({ board }: Scene, slot = 0) => ({
   open: board.open(slot),
   busy: board.busy(slot),
-  waiting: board.waiting,
+  waiting: board.queue.waiting,
 })
 const NOTHING = { open: 0, busy: 0, waiting: 0 }
 
@@ -97,6 +97,18 @@ describe('a header for the upstream', () => {
     expect(figures(scene)).toEqual(NOTHING)
   })
 
+  it('keeps its connection out of a pool that a reload opens while it is written', async () => {
+    const scene = new Scene(PROXIED)
+    const client = scene.client()
+    const conn = scene.engine.last.connects()
+    scene.upstream.update(settingsOf({ ...ONE, pool: { mode: 'reuse', stateless: true } }))
+    await settled()
+    expect(client.upstream).toBe(conn)
+    expect(client.use?.reuseAfterMs).toBeNull()
+    client.leave()
+    expect(figures(scene)).toEqual(NOTHING)
+  })
+
   it('that is under way when the client leaves ends with the connection', async () => {
     const scene = new Scene(PROXIED)
     const client = scene.client()
@@ -155,7 +167,7 @@ describe('clients of endpoints that are full', () => {
       reason: 'queue_timeout',
       error: { code: 'queue_timeout', message: "no connection to 'it' became free within 10 ms" },
     })
-    expect(scene.board.waiting).toBe(0)
+    expect(scene.board.queue.waiting).toBe(0)
   })
 
   it('do not hold up those behind them who could go where they have been in vain', async () => {
@@ -266,7 +278,7 @@ describe('clients of endpoints that are full', () => {
     client.leave()
     await settled()
     expect(here.news).toEqual(['room'])
-    expect(board.clearRoom()).toEqual([1])
+    expect(board.queue.clearRoom()).toEqual([1])
     there.upstream.serve()
     expect(waiting.told.at(-1)).toBe(A)
   })
@@ -277,9 +289,9 @@ describe('clients of endpoints that are full', () => {
     const client = here.served()
     const waiting = there.client()
     // Before the other plane could see it.
-    board.endWaiting(1)
+    board.queue.end(1)
     client.leave()
-    board.beginWaiting(1, 10)
+    board.queue.begin(1, 10)
     await settled()
     expect(waiting.told).toEqual(['queued', A])
   })
@@ -459,14 +471,15 @@ describe('whatever happens in whatever order', () => {
               upstream.update({ ...settings, members: settings.members.slice(0, each.size) })
             }
             const isOver = [0, 1, 2].some(
-              (slot) => board.open(slot) > 3 || board.busy(slot) !== board.open(slot) || board.waiting > 4,
+              (slot) =>
+                board.open(slot) > 3 || board.busy(slot) !== board.open(slot) || board.queue.waiting > 4,
             )
             if (isOver) throw new Error(`a limit does not hold after ${JSON.stringify(each)}`)
           }
           await settled()
           const open = [0, 1, 2].reduce((sum, slot) => sum + board.open(slot), 0)
           expect(open).toBe(engine.open.length + linked().length)
-          expect(board.waiting).toBe(reaching().length - engine.open.length)
+          expect(board.queue.waiting).toBe(reaching().length - engine.open.length)
           // Whoever is the first of those that wait has nowhere to go.
           const canGo = ({ reach }: Client): boolean =>
             eligible(
@@ -474,7 +487,7 @@ describe('whatever happens in whatever order', () => {
               ({ slot }) => board.state(slot, scene.now),
             ).some(({ slot }) => board.open(slot) < max)
           const waiting = reaching().filter(({ told }) => told.at(-1) === 'queued')
-          expect(waiting).toHaveLength(board.waiting)
+          expect(waiting).toHaveLength(board.queue.waiting)
           expect(waiting.length === 0 || !waiting.every(canGo)).toBe(true)
           for (const client of clients) {
             client.reach.cancel()
@@ -482,7 +495,7 @@ describe('whatever happens in whatever order', () => {
           }
           await settled()
           for (const slot of [0, 1, 2]) expect([board.open(slot), board.busy(slot)]).toEqual([0, 0])
-          expect(board.waiting).toBe(0)
+          expect(board.queue.waiting).toBe(0)
           upstream.retire()
         },
       ),

@@ -49,47 +49,47 @@ describe('a board whose plane is no more', () => {
       other.setIdle(2, slot, 2)
       one.count(slot, 'connected')
     }
-    one.beginWaiting(1, 10)
-    one.beginWaiting(1, 10)
-    other.beginWaiting(2, 10)
+    one.queue.begin(1, 10)
+    one.queue.begin(1, 10)
+    other.queue.begin(2, 10)
     one.forget(1)
     for (const slot of [0, MAX_MEMBERS - 1])
       expect([other.open(slot), other.busy(slot), other.idle(slot)]).toEqual([1, 1, 2])
-    expect(other.waiting).toBe(1)
+    expect(other.queue.waiting).toBe(1)
     expect(other.counts(0).connected).toBe(1)
     one.forget(1)
-    expect([other.open(0), other.waiting]).toEqual([1, 1])
+    expect([other.open(0), other.queue.waiting]).toEqual([1, 1])
   })
 })
 
 describe('those that wait', () => {
   it('are no more than the maximum on all planes together', () => {
     const { one, other } = twoViews()
-    expect([one.beginWaiting(0, 2), other.beginWaiting(1, 2), one.beginWaiting(0, 2)]).toEqual([
+    expect([one.queue.begin(0, 2), other.queue.begin(1, 2), one.queue.begin(0, 2)]).toEqual([
       true,
       true,
       false,
     ])
-    other.endWaiting(1)
-    expect(one.beginWaiting(0, 2)).toBe(true)
-    expect(new UpstreamBoard(1).beginWaiting(0, 0)).toBe(false)
+    other.queue.end(1)
+    expect(one.queue.begin(0, 2)).toBe(true)
+    expect(new UpstreamBoard(1).queue.begin(0, 0)).toBe(false)
   })
 
   it('are others’ or one’s own', () => {
     const { one, other } = twoViews()
-    one.beginWaiting(0, 9)
-    expect([one.othersWait(0), other.othersWait(1)]).toEqual([false, true])
-    other.beginWaiting(1, 9)
-    expect([one.othersWait(0), other.othersWait(1)]).toEqual([true, true])
+    one.queue.begin(0, 9)
+    expect([one.queue.othersWait(0), other.queue.othersWait(1)]).toEqual([false, true])
+    other.queue.begin(1, 9)
+    expect([one.queue.othersWait(0), other.queue.othersWait(1)]).toEqual([true, true])
   })
 
   it('are told of room once, until somebody has looked who they are', () => {
     const { one, other } = twoViews()
-    one.beginWaiting(0, 9)
-    other.beginWaiting(2, 9)
-    expect([one.announceRoom(), other.announceRoom()]).toEqual([true, false])
-    expect(one.clearRoom()).toEqual([0, 2])
-    expect(other.announceRoom()).toBe(true)
+    one.queue.begin(0, 9)
+    other.queue.begin(2, 9)
+    expect([one.queue.announceRoom(), other.queue.announceRoom()]).toEqual([true, false])
+    expect(one.queue.clearRoom()).toEqual([0, 2])
+    expect(other.queue.announceRoom()).toBe(true)
   })
 })
 

@@ -1,6 +1,7 @@
 /** A gateway whose upstream is started on demand: by an activator of the test's own, so that it decides what happens when. */
 
 import { describe, expect, it } from 'vitest'
+import type { Gateway } from '../../../src/control/gateway.js'
 import type { Activation, ActivationEvents, Activator } from '../../../src/ports/activator.js'
 import { eventually, type Scope, testScope } from '../../support/scope.js'
 import { gone, greetingOf, type Service, start, startService, tally } from '../upstreams/gateway/start.js'
@@ -69,6 +70,9 @@ const stage = async (scope: Scope): Promise<Stage> => {
   return new Stage(service)
 }
 
+const waitingIn = (gateway: Gateway): number =>
+  gateway.connections().filter((each) => each.state === 'waking').length
+
 const begin = async (wake: object = {}, more: object = {}) => {
   const scope = testScope()
   const play = await stage(scope)
@@ -133,11 +137,11 @@ describe('a service that is started on demand', () => {
   })
 
   it('that fails to start tells all that wait at once, and starts anew for the next', async () => {
-    const { attempt, client, play, state, records, line } = await begin()
+    const { attempt, client, play, state, records, line, gateway } = await begin()
     play.isPrompt = false
     const waiting = Array.from({ length: 5 }, () => greetingOf(attempt()))
     await state('starting')
-    await eventually('they wait', () => play.starts === 1)
+    await eventually('they wait', () => waitingIn(gateway) === 5)
     await play.end('exited with code 1', ['no space left on device'])
     expect(tally(await Promise.all(waiting))).toEqual({ nobody: 5 })
     await eventually('five records', () => records.length === 5)
@@ -180,9 +184,10 @@ describe('a service that is started on demand', () => {
   })
 
   it('that dies closes its clients with that reason, and the next one starts it anew', async () => {
-    const { client, play, records, state } = await begin()
+    const { client, play, records, state, gateway } = await begin()
     const { socket } = await client()
     const other = await client()
+    await eventually('both are linked', () => gateway.connections().every(({ state: at }) => at === 'linked'))
     await play.end('was killed by SIGSEGV')
     await eventually('both are closed', () => socket.closed || socket.readableEnded)
     socket.destroy()
@@ -244,11 +249,11 @@ describe('a service that is started on demand', () => {
   })
 
   it('holds no more clients than maxQueue', async () => {
-    const { attempt, client, play, state, record } = await begin({}, { maxQueue: 2 })
+    const { attempt, client, play, record, state, gateway } = await begin({}, { maxQueue: 2 })
     play.isPrompt = false
     const held = [greetingOf(attempt()), greetingOf(attempt())]
     await state('starting')
-    await eventually('they wait', () => play.starts === 1)
+    await eventually('they wait', () => waitingIn(gateway) === 2)
     expect((await client()).reached).toBe(null)
     expect((await record(0)).reason).toBe('queue_full')
     await play.ready()

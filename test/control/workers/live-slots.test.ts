@@ -31,12 +31,15 @@ describe('the table of live connections', () => {
     live.state(slot, 'linked')
     live.upstream(slot, tcp('db.example', 5432))
     live.bytes(slot, 2 ** 35 + 1, 7)
+    live.dials(slot, 3, 'ECONNREFUSED')
     expect(readLive(pages)).toEqual([
       {
         ...entry(2 ** 40),
         state: 'linked',
         upstream: tcp('db.example', 5432),
         bytes: { upstream: 2 ** 35 + 1, downstream: 7 },
+        attempts: 3,
+        lastFailure: 'ECONNREFUSED',
       },
     ])
     expect([isLive(pages, 2 ** 40), isLive(pages, 1)]).toEqual([true, false])

@@ -14,7 +14,7 @@ const record = (more: Partial<ConnectionRecord> = {}): ConnectionRecord => ({
   reason: 'client_fin',
   error: null,
   startedAt: 1_700_000_000_000,
-  times: { routed: 0, woke: null, dialled: 1.25, total: 99.5 },
+  times: { routed: 0, queued: 12.5, woke: null, dialled: 1.25, total: 99.5 },
   bytes: { upstream: 2 ** 40, downstream: 3 },
   attempts: 2,
   ...more,
@@ -38,7 +38,7 @@ describe('a batch of records', () => {
       record({
         id: 9,
         upstream: null,
-        times: { routed: null, woke: null, dialled: null, total: 0 },
+        times: { routed: null, queued: null, woke: null, dialled: null, total: 0 },
         reason: 'denied',
       }),
     ]

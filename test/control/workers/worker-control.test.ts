@@ -17,7 +17,7 @@ const record = (reason: CloseReason): ConnectionRecord => ({
   reason,
   error: null,
   startedAt: 0,
-  times: { routed: null, woke: null, dialled: null, total: 0 },
+  times: { routed: null, queued: null, woke: null, dialled: null, total: 0 },
   bytes: { upstream: 0, downstream: 0 },
   attempts: 0,
 })

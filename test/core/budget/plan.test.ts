@@ -16,6 +16,7 @@ const NEEDS: BudgetNeeds = {
   listeners: 1,
   isRecording: false,
   checks: 0,
+  services: 0,
   pools: 0,
 }
 
@@ -27,6 +28,7 @@ const anyNeeds = fc.record<BudgetNeeds>({
   listeners: fc.integer({ min: 1, max: 500 }),
   isRecording: fc.boolean(),
   checks: fc.nat(500),
+  services: fc.nat(300),
   pools: fc.nat(100_000),
 })
 
@@ -48,11 +50,13 @@ describe('a descriptor plan', () => {
       listeners: 3,
       recording: 9,
       checks: 3,
+      services: 0,
       admin: 8,
+      passing: 3,
       waiting: 0,
       reserve: 32,
     })
-    expect(plan).toMatchObject({ limit: 1024, totalReserved: 93, pools: 20, connections: 931, clients: 455 })
+    expect(plan).toMatchObject({ limit: 1024, totalReserved: 96, pools: 20, connections: 928, clients: 454 })
     expect(shortageOf(plan)).toBeNull()
   })
 
@@ -78,24 +82,26 @@ describe('a descriptor plan', () => {
     expect(planBudget({ ...NEEDS, limit: 100_000, acceptsAll: true }).waiting).toBe(64)
   })
 
-  it('keeps what is opened only later: checks, and whoever administers', () => {
-    expect(planBudget({ ...NEEDS, checks: 5 }).kept).toBe(13)
+  it('keeps what is opened only later: checks, whoever administers, and what threads open for a moment', () => {
+    expect(planBudget({ ...NEEDS, checks: 5, workers: 2 }).kept).toBe(16)
   })
 
   it('says in one line, with figures, what does not fit, and what to do', () => {
     expect(shortageOf(planBudget({ ...NEEDS, limit: 256, pools: 300 }))).toBe(
-      '256 descriptors may be open, but at least 369 are needed: 67 reserved (24 process, 2 engine, 1 listeners, ' +
-        '8 admin, 32 reserve), 300 for pools (pool.min of each endpoint), 2 for a client; raise the limit (ulimit -n) or lower pool.min',
+      '256 descriptors may be open, but at least 370 are needed: 68 reserved (24 process, 2 engine, 1 listeners, ' +
+        '8 admin, 1 passing, 32 reserve), 300 for pools (pool.min of each endpoint), 2 for a client; raise the limit (ulimit -n) or lower pool.min',
     )
     expect(shortageOf(planBudget({ ...NEEDS, limit: 40 }))).toBe(
-      '40 descriptors may be open, but at least 42 are needed: 40 reserved (24 process, 2 engine, 1 listeners, ' +
-        '8 admin, 5 reserve), 2 for a client; raise the limit (ulimit -n)',
+      '40 descriptors may be open, but at least 43 are needed: 41 reserved (24 process, 2 engine, 1 listeners, ' +
+        '8 admin, 1 passing, 5 reserve), 2 for a client; raise the limit (ulimit -n)',
     )
   })
 
   it('names of the reserved only what is something', () => {
     const { reserved } = planBudget(NEEDS)
-    expect(reservedText({ ...reserved, engine: 0, admin: 0 })).toBe('24 process, 1 listeners, 32 reserve')
+    expect(reservedText({ ...reserved, engine: 0, admin: 0 })).toBe(
+      '24 process, 1 listeners, 1 passing, 32 reserve',
+    )
   })
 
   it('never plans more than the limit, and wastes no pair, whatever is needed', () => {

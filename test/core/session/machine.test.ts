@@ -45,6 +45,15 @@ describe('a session', () => {
     expect(types).toEqual(['route', 'reach', 'link'])
   })
 
+  it('reaches again when its upstream is lost before a byte moved, and ends as any other then', () => {
+    const lost = [ADMITTED, ROUTED, REACHED, { type: 'upstream_lost' }] as const
+    expect(play(...lost).state).toEqual({ at: 'dialing', abandoning: false })
+    const { state, types } = play(...lost, REACHED, { type: 'link_ended', reason: 'client_fin' })
+    expect(types).toEqual(['route', 'reach', 'link', 'reach', 'link', 'finish'])
+    expect(state).toEqual({ at: 'closed', reason: 'client_fin' })
+    expect(play(...lost, { type: 'client_left', how: 'reset' }).types).toContain('cancel_reach')
+  })
+
   it('that cannot be connected is reset, with the reason of that', () => {
     const { state, types } = play(ADMITTED, ROUTED, { type: 'reach_failed', reason: 'dial_timeout' })
     expect(types).toEqual(['route', 'reach', 'reset_client', 'finish'])

@@ -1,17 +1,18 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, it } from 'vitest'
+import { Crowd } from '../../support/crowd.js'
 import { expectIdling } from '../../support/idling.js'
-import { descriptorsOf } from '../../support/proc.js'
-import { type Daemon, startDaemon } from '../../support/processes.js'
+import { startDaemon } from '../../support/processes.js'
 import { eventually, type Scope, testScope, within } from '../../support/scope.js'
 import { SETTING } from '../../support/setting.js'
 import { LOOPBACK, startServer } from '../../support/sockets.js'
 import { listening, portIn, startTidegate, tidegate } from '../../support/tidegate.js'
 import { describeWith, toolPath } from '../../support/tools.js'
+import { inheritedFrom, watchDescriptors } from '../../support/watch-descriptors.js'
 
 const DESCRIPTORS = 256
 const CLIENTS = 400
@@ -26,8 +27,9 @@ const isPortable = SETTING.engine === 'portable'
 
 const LAUNCHER = (): readonly string[] => [toolPath('prlimit'), `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`]
 
-/** Of the reserve. Threads that accept at the very same moment may each take a pair of it for a moment. */
-const MOST_OPEN = DESCRIPTORS - DESCRIPTORS / 8 + (isPortable ? 0 : 2 * (SETTING.workers + 1))
+/** Nobody looks in, and nothing that is not planned happens. */
+const [RESERVE, ADMIN] = [32, 8]
+const MOST_OPEN = DESCRIPTORS - RESERVE - ADMIN
 
 /** An upstream that is used and one that nobody uses, both with connections dialled ahead. */
 const configOf = (port: number, otherPort: number, [min, otherMin] = [SPARE, KEPT]): object => ({
@@ -53,46 +55,6 @@ const fileOf = (scope: Scope, config: object): string => {
   return file
 }
 
-/** Clients that say something, and are served when they hear it back. */
-class Crowd {
-  readonly served: Socket[] = []
-  turnedAway = 0
-  #left = 0
-
-  constructor(scope: Scope, port: number) {
-    const sockets = Array.from({ length: CLIENTS }, () => this.#join(port))
-    scope.defer(() => sockets.forEach((socket) => void socket.destroy()))
-  }
-
-  leave(): void {
-    while (this.#left < this.served.length) this.served[this.#left++]?.end()
-  }
-
-  #join(port: number): Socket {
-    const socket = connect(port, LOOPBACK).on('error', () => {})
-    let isServed = false
-    socket.write('?')
-    socket.on('data', () => {
-      isServed = true
-      this.served.push(socket)
-    })
-    socket.once('close', () => {
-      if (!isServed) this.turnedAway++
-    })
-    return socket
-  }
-}
-
-/** The most descriptors that were seen while the scope lasted. */
-const watchDescriptors = (scope: Scope, daemon: Daemon): (() => number) => {
-  let most = 0
-  const timer = setInterval(() => {
-    if (daemon.isRunning()) most = Math.max(most, descriptorsOf(daemon.pid))
-  }, 2)
-  scope.defer(() => clearInterval(timer))
-  return () => most
-}
-
 describeWith(['prlimit'], `a gateway with pools that may open ${DESCRIPTORS} descriptors`, () => {
   it('gives up idle connections for its clients, never opens more than it has planned, and has them back later', async () => {
     const ends = testScope()
@@ -109,35 +71,28 @@ describeWith(['prlimit'], `a gateway with pools that may open ${DESCRIPTORS} des
       launcher: LAUNCHER(),
     })
     const port = portIn((await listening(gateway, 2)).get('busy') ?? '')
-    const mostOpen = watchDescriptors(ends, gateway.daemon)
+    const inherited = inheritedFrom(gateway.daemon.pid, MOST_OPEN)
+    const watch = watchDescriptors(ends, gateway.daemon.pid)
     const [plan] = await gateway.lines('the plan', ({ msg }) => msg === 'descriptors planned')
     expect(plan).toMatchObject({ limit: DESCRIPTORS, pools: SPARE + KEPT })
     const clients = Number(plan?.clients)
     await eventually('connections dialled ahead', hasSpares)
 
-    const crowd = new Crowd(ends, port)
+    const crowd = new Crowd(ends, [port], CLIENTS)
     // What was the pools' is theirs.
     await eventually('more clients than planned', () => crowd.served.length > clients + KEPT / 2)
     await eventually('no idle connection to be left', () => silent() === 0 && other.sockets.size === 0)
     await expectIdling(gateway.daemon.pid, 'while it is full')
     expect(other.sockets.size + silent()).toBe(0)
 
-    await eventually(
-      'all others to be served, or turned away',
-      () => {
-        crowd.leave()
-        return crowd.served.length + crowd.turnedAway === CLIENTS
-      },
-      40_000,
-    )
+    await crowd.disperse()
     // The portable engine cannot leave them in the backlog.
     if (!isPortable) expect(crowd.turnedAway).toBe(0)
-    crowd.leave()
     await eventually('the connections dialled ahead again', hasSpares)
     for (const { reason } of await gateway.closed(crowd.served.length)) expect(reason).toBe('client_fin')
-    expect(mostOpen()).toBeLessThanOrEqual(MOST_OPEN)
+    expect(watch.most).toBeLessThanOrEqual(MOST_OPEN + inherited)
     // Otherwise there was no limit to be kept.
-    expect(mostOpen()).toBeGreaterThan(DESCRIPTORS / 2)
+    expect(watch.most).toBeGreaterThan(DESCRIPTORS / 2)
     expect(await gateway.finish()).toBe(0)
     expect(JSON.stringify(gateway.log)).not.toContain('EMFILE')
     expect(gateway.log.filter(({ level }) => level !== 'info')).toEqual([])
@@ -156,23 +111,16 @@ describeWith(['prlimit'], `a gateway with pools that may open ${DESCRIPTORS} des
     if (stdin === null || stdout === null) throw new Error('not piped')
     const [port] = await within(20_000, 'the port', once(createInterface({ input: stdout }), 'line'))
     await eventually('connections dialled ahead', () => other.sockets.size === MANY)
-    const mostOpen = watchDescriptors(ends, daemon)
+    const inherited = inheritedFrom(daemon.pid, MOST_OPEN)
+    const watch = watchDescriptors(ends, daemon.pid)
 
-    const crowd = new Crowd(ends, Number(port))
+    const crowd = new Crowd(ends, [Number(port)], CLIENTS)
     await eventually('as many as there is room for without them', () => crowd.served.length >= 60)
     await eventually('no idle connection to be left', () => other.sockets.size === 0)
-    await eventually(
-      'all others to be served, or turned away',
-      () => {
-        crowd.leave()
-        return crowd.served.length + crowd.turnedAway === CLIENTS
-      },
-      40_000,
-    )
+    await crowd.disperse()
     if (!isPortable) expect(crowd.turnedAway).toBe(0)
-    crowd.leave()
     await eventually('the connections dialled ahead again', () => other.sockets.size === MANY)
-    expect(mostOpen()).toBeLessThanOrEqual(MOST_OPEN)
+    expect(watch.most).toBeLessThanOrEqual(MOST_OPEN + inherited)
     stdin.end()
     await within(5000, 'the program to end', daemon.exited)
   }, 90_000)

@@ -41,12 +41,23 @@ http {
 }
 `
 
-export const startNginx = async (scope: Scope): Promise<Nginx> => {
+export interface NginxCommand extends Nginx {
+  /** What starts it, in the foreground. */
+  readonly command: readonly [string, ...string[]]
+}
+
+export const nginxCommand = async (scope: Scope): Promise<NginxCommand> => {
   const directory = scope.tempDir()
   const port = await freePort()
   mkdirSync(join(directory, 'www', 'upload'), { recursive: true })
   writeFileSync(join(directory, 'nginx.conf'), config(directory, port))
-  const nginx = startDaemon(scope, toolPath('nginx'), ['-p', directory, '-c', join(directory, 'nginx.conf')])
-  await waitUntilAccepting(nginx, port)
-  return { port, root: join(directory, 'www') }
+  const command = [toolPath('nginx'), '-p', directory, '-c', join(directory, 'nginx.conf')] as const
+  return { port, root: join(directory, 'www'), command }
+}
+
+export const startNginx = async (scope: Scope): Promise<Nginx> => {
+  const { command, port, root } = await nginxCommand(scope)
+  const [program, ...args] = command
+  await waitUntilAccepting(startDaemon(scope, program, args), port)
+  return { port, root }
 }

@@ -12,6 +12,7 @@ export const POSTGRES_USER = 'tidegate'
 
 /** Whom to run as: PostgreSQL refuses to be root. */
 interface Owner {
+  readonly name: string
   readonly uid: number
   readonly gid: number
 }
@@ -19,11 +20,11 @@ interface Owner {
 const idOf = async (option: '-u' | '-g', name: string): Promise<number> =>
   Number((await runWell(toolPath('id'), [option, name])).stdout.toString())
 
-const owner = async (): Promise<Owner | null> => {
+const findOwner = async (): Promise<Owner | null> => {
   if (process.getuid?.() !== 0) return null
   for (const name of ['postgres', 'nobody']) {
     try {
-      return { uid: await idOf('-u', name), gid: await idOf('-g', name) }
+      return { name, uid: await idOf('-u', name), gid: await idOf('-g', name) }
     } catch {
       // No such user here: the next.
     }
@@ -40,9 +41,17 @@ const asOwner = (who: Owner | null, command: string, args: readonly string[]): r
         [`--reuid=${who.uid}`, `--regid=${who.gid}`, '--clear-groups', '--', command, ...args],
       ]
 
-export const startPostgres = async (scope: Scope): Promise<number> => {
+export interface PostgresCluster {
+  readonly port: number
+  /** What starts its server, in the foreground. */
+  readonly command: readonly [string, ...string[]]
+  /** Whom that has to run as; null: as whoever runs the tests. */
+  readonly owner: Owner | null
+}
+
+export const makeCluster = async (scope: Scope): Promise<PostgresCluster> => {
   const directory = scope.tempDir()
-  const who = await owner()
+  const who = await findOwner()
   if (who !== null) {
     chmodSync(directory, 0o700)
     chownSync(directory, who.uid, who.gid)
@@ -62,7 +71,13 @@ export const startPostgres = async (scope: Scope): Promise<number> => {
     dynamic_shared_memory_type: 'mmap',
   }
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const server = asOwner(who, toolPath('postgres'), ['-D', data, ...args])
+  return { port, command: [toolPath('postgres'), '-D', data, ...args], owner: who }
+}
+
+export const startPostgres = async (scope: Scope): Promise<number> => {
+  const { port, command, owner } = await makeCluster(scope)
+  const [program, ...args] = command
+  const server = asOwner(owner, program, args)
   const postgres = startDaemon(scope, server[0], server[1], { cwd: '/' })
   // SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients.
   scope.defer(() => postgres.stop('SIGINT', 15_000))

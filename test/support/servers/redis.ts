@@ -13,8 +13,8 @@ export interface RedisServer {
   start(): Promise<void>
 }
 
-export const startRedisServer = async (scope: Scope): Promise<RedisServer> => {
-  const port = await freePort()
+/** What starts one, in the foreground. */
+export const redisCommand = (scope: Scope, port: number): readonly [string, ...string[]] => {
   const settings = {
     '--port': String(port),
     '--bind': LOOPBACK,
@@ -22,8 +22,14 @@ export const startRedisServer = async (scope: Scope): Promise<RedisServer> => {
     '--save': '',
     '--appendonly': 'no',
   }
+  return [toolPath('redis-server'), ...Object.entries(settings).flat()]
+}
+
+export const startRedisServer = async (scope: Scope): Promise<RedisServer> => {
+  const port = await freePort()
+  const [command, ...args] = redisCommand(scope, port)
   const start = async (): Promise<Daemon> => {
-    const started = startDaemon(scope, toolPath('redis-server'), Object.entries(settings).flat())
+    const started = startDaemon(scope, command, args)
     await waitUntilAccepting(started, port)
     return started
   }

@@ -27,17 +27,21 @@ const makeKey = async (path: string): Promise<void> => {
 const publicKey = async (path: string): Promise<string> =>
   (await runWell(toolPath('ssh-keygen'), ['-y', '-f', path])).stdout.toString().trim()
 
-export const startSshd = async (scope: Scope): Promise<Sshd> => {
+interface Prepared extends Omit<Sshd, 'port'> {
+  readonly configFile: string
+}
+
+/** Keys, and a config with these lines on top. */
+const prepareSshd = async (scope: Scope, lines: readonly string[]): Promise<Prepared> => {
   const directory = scope.tempDir()
   const file = (name: string): string => join(directory, name)
-  const port = await freePort()
   await Promise.all([makeKey(file('host_key')), makeKey(file('client_key'))])
   writeFileSync(file('authorized_keys'), `${await publicKey(file('client_key'))}\n`, { mode: 0o600 })
   writeFileSync(file('known_hosts'), `${HOST_ALIAS} ${await publicKey(file('host_key'))}\n`)
   writeFileSync(
     file('sshd_config'),
     [
-      `ListenAddress ${LOOPBACK}:${port}`,
+      ...lines,
       `HostKey ${file('host_key')}`,
       `PidFile ${file('sshd.pid')}`,
       `AuthorizedKeysFile ${file('authorized_keys')}`,
@@ -54,8 +58,6 @@ export const startSshd = async (scope: Scope): Promise<Sshd> => {
     mkdirSync(PRIVILEGE_SEPARATION_DIRECTORY, { mode: 0o755 })
     scope.defer(() => rmdirSync(PRIVILEGE_SEPARATION_DIRECTORY))
   }
-  const sshd = startDaemon(scope, toolPath('sshd'), ['-D', '-e', '-f', file('sshd_config')])
-  await waitUntilAccepting(sshd, port)
   const options = {
     IdentityFile: file('client_key'),
     IdentitiesOnly: 'yes',
@@ -68,5 +70,25 @@ export const startSshd = async (scope: Scope): Promise<Sshd> => {
     LogLevel: 'ERROR',
   }
   const clientOptions = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`])
-  return { port, user: userInfo().username, clientOptions: ['-F', '/dev/null', ...clientOptions] }
+  return {
+    configFile: file('sshd_config'),
+    user: userInfo().username,
+    clientOptions: ['-F', '/dev/null', ...clientOptions],
+  }
+}
+
+export const startSshd = async (scope: Scope): Promise<Sshd> => {
+  const port = await freePort()
+  const { configFile, ...rest } = await prepareSshd(scope, [`ListenAddress ${LOOPBACK}:${port}`])
+  const sshd = startDaemon(scope, toolPath('sshd'), ['-D', '-e', '-f', configFile])
+  await waitUntilAccepting(sshd, port)
+  return { port, ...rest }
+}
+
+/** One that somebody else starts for each client: the command, its input and output being the connection. */
+export const inetdSshd = async (
+  scope: Scope,
+): Promise<Omit<Sshd, 'port'> & { readonly command: readonly string[] }> => {
+  const { configFile, ...rest } = await prepareSshd(scope, [])
+  return { command: [toolPath('sshd'), '-i', '-e', '-f', configFile], ...rest }
 }

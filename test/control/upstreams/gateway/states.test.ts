@@ -112,7 +112,7 @@ describe('an upstream that', () => {
     const dialing = await eventually('the client is on the list', () =>
       live(gateway).find(({ state }) => state === 'dialing'),
     )
-    expect(dialing.upstream).toMatchObject({ host: LOOPBACK })
+    expect(dialing).toMatchObject({ upstream: { host: LOOPBACK }, attempts: 1, lastFailure: null })
     expect(endpoint(deaf)).toMatchObject({ state: 'up', active: 1, lastFailure: null })
     await othersAreServed()
     expect((await record(0)).reason).toBe('dial_timeout')
@@ -123,6 +123,46 @@ describe('an upstream that', () => {
       lastFailure: { code: 'dial_timeout' },
       counts: { failed: 1 },
     })
+  })
+
+  it.runIf(process.platform === 'linux')('refuses, while the next one hangs', async () => {
+    const scope = testScope()
+    const [dead, deaf] = [`${LOOPBACK}:${await freePort()}`, await startDeaf(scope)]
+    const { attempt, gateway, record } = await startBeside(
+      scope,
+      { endpoints: [dead, deaf], balance: 'first' },
+      { timeouts: { connect: '1s' } },
+    )
+    attempt()
+    const dialing = await eventually('the second one is dialled', () =>
+      live(gateway).find(({ attempts }) => attempts === 2),
+    )
+    expect(dialing).toMatchObject({ state: 'dialing', lastFailure: 'ECONNREFUSED' })
+    expect(await record(0)).toMatchObject({ reason: 'dial_timeout', attempts: 2, times: { queued: null } })
+  })
+
+  it('is full', async () => {
+    const scope = testScope()
+    const small = await startService(scope, 'small')
+    const { client, gateway, record, othersAreServed } = await startBeside(scope, {
+      endpoints: [small.address],
+      maxConnections: 1,
+    })
+    const first = await client()
+    const second = client()
+    const queued = await eventually('the second one waits', () =>
+      live(gateway).find(({ state }) => state === 'queued'),
+    )
+    expect(queued).toMatchObject({ upstream: null, attempts: 0, lastFailure: null })
+    await othersAreServed()
+    await gone(first.socket)
+    expect((await record(0)).times.queued).toBe(null)
+    const { socket, reached } = await second
+    expect(reached).toBe('small')
+    await gone(socket)
+    const { queued: waited, dialled } = (await record(1)).times
+    expect(waited).toBeGreaterThan(0)
+    expect(waited).toBeLessThanOrEqual(dialled ?? 0)
   })
 
   it('accepts and says nothing', async () => {

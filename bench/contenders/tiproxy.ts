@@ -1,0 +1,52 @@
+/** tiproxy, which starts a service on demand, too: built from a checkout that is there, nothing is fetched. */
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { LOOPBACK } from '../machine/ports.js'
+import { runProgram } from '../machine/programs.js'
+import { findTool } from '../machine/tools.js'
+import type { Contender } from './contender.js'
+
+/** Names the folder of its source. */
+const SOURCE = 'TIDEGATE_BENCH_TIPROXY'
+
+const BUILD_MS = 120_000
+
+export const tiproxy: Contender = {
+  id: 'tiproxy',
+  title: 'tiproxy',
+  setUp: '`tiproxy --idle 100ms`, else as it is by default',
+  canRecord: false,
+  canPool: false,
+  canWake: true,
+  only: 'wake',
+  descriptorsEach: 2,
+  find: async (scope) => {
+    const source = process.env[SOURCE]
+    if (source === undefined) return { missing: `${SOURCE} does not name a folder with its source` }
+    if (!existsSync(join(source, 'tiproxy.go'))) return { missing: `${source} is not its source` }
+    const path = findTool('go')
+    if (path === null) return { missing: 'go is not installed' }
+    const program = join(scope.tempDir(), 'tiproxy')
+    try {
+      await runProgram(scope, [path, 'build', '-o', program, '.'], {
+        cwd: source,
+        env: { GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '-buildvcs=false', CGO_ENABLED: '0' },
+        timeoutMs: BUILD_MS,
+      })
+    } catch (thrown) {
+      return { missing: `it could not be built: ${String(thrown)}` }
+    }
+    return {
+      ready: {
+        // It has none.
+        version: 'source',
+        launch: ({ port, upstream, wake }) => {
+          const [command = '', ...args] = wake ?? []
+          const own = ['--bind', `${LOOPBACK}:${port}`, '--dest', upstream, '--idle', '100ms']
+          return { command: [program, ...own, '--exec', command, '--', ...args] }
+        },
+      },
+    }
+  },
+}
