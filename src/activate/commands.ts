@@ -8,9 +8,10 @@
 import type { Address } from '../core/address.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../ports/activator.js'
-import { AccountLookup } from './account.js'
+import { type Account, AccountLookup } from './account.js'
 import { groupKeeper } from './keeper.js'
 import { OutputLog } from './output-log.js'
+import { prepareTie } from './parent-death.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
 import {
   howItEnded,
@@ -53,8 +54,15 @@ const STOP_LOOK_MS = 100
 const GIVE_UP_MS = 5000
 const IS_UP_MS = 10_000
 
+/** All that commands need to know of this machine, so that none of it is asked synchronously. */
+const prepared = async (lookup: AccountLookup): Promise<Account> => {
+  await prepareTie()
+  return lookup.account()
+}
+
 export const createCommandActivator = (options: CommandOptions): Activator => {
   groupKeeper()
+  void prepareTie()
   const lookup = new AccountLookup(options.user ?? null, options.group ?? null)
   return {
     label: options.start.join(' '),
@@ -83,7 +91,7 @@ class Commanded implements Activation {
     this.#options = options
     this.#events = events
     const { workdir, env } = options
-    this.#surroundings = lookup.account().then((account) => ({ workdir, env, account }))
+    this.#surroundings = prepared(lookup).then((account) => ({ workdir, env, account }))
     this.#log = new OutputLog({
       output: (line, stream) => {
         if (this.#state !== 'over') events.output(line, stream)

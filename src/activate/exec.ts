@@ -1,17 +1,9 @@
-/**
- * A service that is a child process, in a group of its own.
- *
- *     sh (waits for one line on its input) ─▶ setpriv (ties it to this thread, on Linux) ─▶ the command
- *
- * The same process all along: each becomes the next one. It waits until the keeper knows its group (keeper.ts), so that there is no
- * moment in which this process could die and leave it behind.
- */
+/** A service that is a child process, in a group of its own, which waits until it is known (waiting-shell.ts). */
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { basename } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { type Address, formatAddress } from '../core/address.js'
-import { errnoOf, TidegateError } from '../errors.js'
+import { errnoOf } from '../errors.js'
 import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../ports/activator.js'
 import { type Account, AccountLookup } from './account.js'
 import { groupKeeper } from './keeper.js'
@@ -19,11 +11,12 @@ import { lastWords } from './last-words.js'
 import { type PassedFd, passListeners } from './listen-fds.js'
 import { isAnyoneRunning, listeningPlaces } from './listening.js'
 import { OutputLog } from './output-log.js'
-import { prepareTie, tiedToParent } from './parent-death.js'
+import { prepareTie } from './parent-death.js'
 import type { GroupKeeper } from './process-group.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
 import { howItEnded, type Outcome, programOf, type Words, whyNotStarted } from './run-command.js'
 import { strangerAt } from './strangers.js'
+import { expectChildren, letGo, spawnWaiting, turnAway } from './waiting-shell.js'
 
 export interface ExecOptions {
   /** The command and its arguments; no shell reads them. */
@@ -51,9 +44,6 @@ const READY_MS = 500
 /** Members of its group that outlive it are killed; so long at most it is waited for them. */
 const LAST_MEMBERS_MS = 1000
 const LOOK_EVERY_MS = 5
-
-/** Two times `exec`: a shell that redirects for one command keeps the old input open, and the command would have it. */
-const GO = 'read -r go || exit 125; exec </dev/null; exec "$@"'
 
 export const createExecActivator = (options: ExecOptions): Activator => {
   // Ahead of the first start, which clients wait for.
@@ -150,8 +140,7 @@ class Run implements Activation {
       const stranger = this.#options.listeners === undefined ? strangerAt(this.#options.endpoints) : null
       const child = this.#spawn(account, variables)
       this.#refusal = await stranger
-      if (this.#refusal === null) child?.stdin?.write('go\n')
-      child?.stdin?.end()
+      if (child !== null) (this.#refusal === null ? letGo : turnAway)(child)
       if (this.#refusal === null && !this.#isStopped) readiness.start()
     } catch (thrown) {
       this.#endUnstarted(`cannot be started: ${whyNotStarted(thrown)}`)
@@ -172,18 +161,14 @@ class Run implements Activation {
   /** The shell, which waits. Null: there is none, and that is told. @throws TidegateError, and Node's errors. */
   #spawn(account: Account, readinessEnv: Readonly<Record<string, string>>): ChildProcess | null {
     const { argv, workdir, env, listeners } = this.#options
-    if (process.platform === 'win32')
-      throw new TidegateError('engine_unavailable', 'child processes are not started on Windows', {
-        fault: 'usage',
-      })
+    expectChildren()
     const words: Words = [programOf(argv, { workdir, env }), ...argv.slice(1)]
     const passing = listeners === undefined ? null : passListeners(words, listeners)
-    const child = spawn('/bin/sh', ['-c', GO, basename(argv[0]), ...tiedToParent(passing?.argv ?? words)], {
+    const child = spawnWaiting(passing?.argv ?? words, {
       cwd: workdir ?? process.cwd(),
       env: { ...process.env, ...env, ...readinessEnv, ...passing?.env },
       ...account,
-      stdio: ['pipe', 'pipe', 'pipe', ...(passing?.stdio ?? [])],
-      detached: true,
+      outputs: ['pipe', 'pipe', ...(passing?.stdio ?? [])],
     })
     child.once('error', (thrown) => {
       if (child.pid === undefined) this.#endUnstarted(`cannot be started: ${whyNotStarted(thrown)}`)
@@ -191,7 +176,6 @@ class Run implements Activation {
     if (child.pid === undefined) return null
     this.#child = child
     this.#helpers.keeper.keep(child.pid)
-    child.stdin?.on('error', () => {})
     this.#read(child.stdout, 'stdout')
     this.#read(child.stderr, 'stderr')
     child.once('exit', (code, signal) => void this.#exited(child, { code, signal }))

@@ -1,6 +1,5 @@
-/** One command, run to its end in a group of its own, which ends with this process (keeper.ts). */
+/** One command, run to its end in a group of its own, which ends with this process (keeper.ts, waiting-shell.ts). */
 
-import { type SpawnOptions, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { errnoOf, messageOf } from '../errors.js'
@@ -8,6 +7,7 @@ import type { Account } from './account.js'
 import { findProgram } from './command.js'
 import { groupKeeper } from './keeper.js'
 import { lastWords } from './last-words.js'
+import { expectChildren, letGo, spawnWaiting } from './waiting-shell.js'
 
 /** A command and its arguments; no shell reads them. */
 export type Words = readonly [string, ...string[]]
@@ -61,24 +61,24 @@ export const startCommand = (
 ): RunningCommand => {
   const { workdir, env, account } = surroundings
   const output = read === undefined ? 'ignore' : 'pipe'
-  const options: SpawnOptions = {
-    cwd: workdir ?? process.cwd(),
-    env: { ...process.env, ...env },
-    ...account,
-    stdio: ['ignore', output, output],
-    detached: true,
-  }
   let group: number | null = null
   const ended = new Promise<Outcome>((resolve, reject) => {
     const fail = (thrown: unknown): void => reject(new Error(whyNotStarted(thrown), { cause: thrown }))
     try {
+      expectChildren()
       const keeper = groupKeeper()
-      const child = spawn(programOf(argv, surroundings), argv.slice(1), options)
+      const child = spawnWaiting([programOf(argv, surroundings), ...argv.slice(1)], {
+        cwd: workdir ?? process.cwd(),
+        env: { ...process.env, ...env },
+        ...account,
+        outputs: [output, output],
+      })
       child.once('error', fail)
       const { pid, stdout, stderr } = child
       if (pid === undefined) return
       group = pid
       keeper.keep(pid)
+      letGo(child)
       if (stdout !== null) read?.(stdout, 'stdout')
       if (stderr !== null) read?.(stderr, 'stderr')
       child.once('exit', (code, signal) => {

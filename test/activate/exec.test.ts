@@ -188,7 +188,7 @@ describe('a service that is a child process', () => {
     // Its parent has left the group, and never waits for it.
     const script = `const { spawn } = require('child_process')
       const leader = process.pid
-      const python = 'import os,sys,time\\npid=os.fork()\\nif pid==0: os._exit(0)\\nos.setsid() if False else None\\nos.setpgid(0,0) if False else None\\ntime.sleep(0.1)\\nos.setsid()\\nprint("zombie",pid,flush=True)\\ntime.sleep(30)'
+      const python = 'import os,sys,time\\npid=os.fork()\\nif pid==0: os._exit(0)\\nos.setsid() if False else None\\nos.setpgid(0,0) if False else None\\ntime.sleep(0.1)\\nos.setsid()\\nprint("zombie %d" % pid,flush=True)\\ntime.sleep(30)'
       const child = spawn('python3', ['-c', python], { stdio: ['ignore', 'pipe', 'ignore'] })
       child.stdout.on('data', (text) => { console.log(String(text).trim(), child.pid); process.exit(5) })`
     const run = start(scope, [NODE, '-e', script])

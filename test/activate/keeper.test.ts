@@ -93,6 +93,33 @@ describe.runIf(process.platform === 'linux')('the end of the parent', () => {
     }
   }, 60_000)
 
+  it.each([
+    ['exec', `createExecActivator({ argv: ['sleep', '63'], ...common })`],
+    [
+      'commands',
+      `createCommandActivator({ start: ['sleep', '63'], stop: ['true'], isUp: ['sleep', '64'], ...common })`,
+    ],
+  ])('after the start of a process, before the keeper knows it, leaves nobody (%s)', async (file, made) => {
+    const scope = testScope()
+    const mark = `tidegate-keeper-${process.pid}-unknown-${file}`
+    const { child, said } = parent(
+      scope,
+      `
+      import * as driver from ${JSON.stringify(dist(`${file}.js`))}
+      import { groupKeeper } from ${JSON.stringify(dist('keeper.js'))}
+      import { writeSync } from 'node:fs'
+      const { createExecActivator, createCommandActivator } = driver
+      const common = { endpoints: [], env: { MARK: ${JSON.stringify(mark)} } }
+      groupKeeper().keep = (group) => {
+        writeSync(1, 'started ' + group + '.')
+        process.kill(process.pid, 'SIGKILL')
+      }
+      ${made}.start({ ready() {}, output() {}, ended() {} })`,
+    )
+    await eventually('the start and the end', () => said('.') && child.signalCode === 'SIGKILL')
+    await eventually('the end of all', () => marked(mark).length === 0)
+  })
+
   it('by SIGINT for its whole group leaves nobody', async () => {
     const scope = testScope()
     const mark = `tidegate-keeper-${process.pid}-int`
