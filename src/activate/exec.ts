@@ -11,6 +11,7 @@ import { lastWords } from './last-words.js'
 import { type PassedFd, passListeners } from './listen-fds.js'
 import { isAnyoneRunning, listeningPlaces } from './listening.js'
 import { OutputLog } from './output-log.js'
+import { ownEnv } from './own-env.js'
 import { prepareTie } from './parent-death.js'
 import type { GroupKeeper } from './process-group.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
@@ -166,7 +167,7 @@ class Run implements Activation {
     const passing = listeners === undefined ? null : passListeners(words, listeners)
     const child = spawnWaiting(passing?.argv ?? words, {
       cwd: workdir ?? process.cwd(),
-      env: { ...process.env, ...env, ...readinessEnv, ...passing?.env },
+      env: { ...ownEnv(), ...env, ...readinessEnv, ...passing?.env },
       ...account,
       outputs: ['pipe', 'pipe', ...(passing?.stdio ?? [])],
     })

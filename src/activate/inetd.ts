@@ -12,6 +12,7 @@ import type { Conn, Dial, DialDone, Engine } from '../ports/engine.js'
 import { clientEnv } from './client-env.js'
 import { findProgram } from './command.js'
 import { InetdProcess, type ProcessSpec } from './inetd-process.js'
+import { ownEnv } from './own-env.js'
 import { tiedToParent } from './parent-death.js'
 import type { GroupKeeper } from './process-group.js'
 import { type SocketPair, SocketPairs } from './socket-pair.js'
@@ -224,7 +225,7 @@ class ProcessPerConnection implements Inetd {
   #spec(client: Address, local: Address): ProcessSpec {
     const { argv, cwd, env, uid, gid, graceMs, stopTimeoutMs, lingerMs, keeper } = this.#options
     const [command, ...args] = argv
-    const variables = clientEnv({ ...process.env, ...env }, client, local)
+    const variables = clientEnv({ ...ownEnv(), ...env }, client, local)
     const program = findProgram(command, cwd ?? process.cwd(), variables.PATH ?? '')
     return {
       argv: tiedToParent([program, ...args]),

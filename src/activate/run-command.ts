@@ -7,6 +7,7 @@ import type { Account } from './account.js'
 import { findProgram } from './command.js'
 import { groupKeeper } from './keeper.js'
 import { lastWords } from './last-words.js'
+import { ownEnv } from './own-env.js'
 import { expectChildren, letGo, spawnWaiting } from './waiting-shell.js'
 
 /** A command and its arguments; no shell reads them. */
@@ -49,7 +50,7 @@ export const whyNotStarted = (thrown: unknown): string =>
 
 /** @throws TidegateError `not_found`: what of it is not there. */
 export const programOf = ([command]: Words, { workdir, env }: Surroundings): string => {
-  const variables = { ...process.env, ...env }
+  const variables = { ...ownEnv(), ...env }
   return findProgram(command, workdir ?? process.cwd(), variables.PATH ?? '')
 }
 
@@ -69,7 +70,7 @@ export const startCommand = (
       const keeper = groupKeeper()
       const child = spawnWaiting([programOf(argv, surroundings), ...argv.slice(1)], {
         cwd: workdir ?? process.cwd(),
-        env: { ...process.env, ...env },
+        env: { ...ownEnv(), ...env },
         ...account,
         outputs: [output, output],
       })
