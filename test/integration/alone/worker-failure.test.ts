@@ -93,7 +93,7 @@ const start = async (ends: Scope, args: readonly string[] = []) => {
     port: portIn(address),
     /** Has the next worker throw, and resolves once another serves. */
     failWorker: async (meanwhile?: () => Promise<void>): Promise<void> => {
-      gateway.daemon.child.kill('SIGUSR2')
+      gateway.daemon.child.kill('SIGWINCH')
       failures++
       await meanwhile?.()
       await gateway.lines('that a new worker serves', ({ msg }) => msg === 'a new worker serves', failures)

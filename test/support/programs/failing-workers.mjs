@@ -1,4 +1,4 @@
-// Preloaded (NODE_OPTIONS=--import=…) into a gateway: at each SIGUSR2 one of its workers throws, the next one each time.
+// Preloaded (NODE_OPTIONS=--import=…) into a gateway: at each SIGWINCH one of its workers throws, the next one each time.
 import { BroadcastChannel, isMainThread, workerData } from 'node:worker_threads'
 
 const channel = new BroadcastChannel('tidegate-test-failing-workers')
@@ -6,7 +6,7 @@ channel.unref()
 
 if (isMainThread) {
   let signals = 0
-  process.on('SIGUSR2', () => channel.postMessage(++signals))
+  process.on('SIGWINCH', () => channel.postMessage(++signals))
 } else if (typeof workerData?.plane === 'number' && workerData.ledger !== undefined) {
   const { plane, planes } = workerData
   const workers = planes - 1
