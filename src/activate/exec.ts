@@ -16,7 +16,7 @@ import { prepareTie } from './parent-death.js'
 import type { GroupKeeper } from './process-group.js'
 import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
 import { howItEnded, type Outcome, programOf, type Words, whyNotStarted } from './run-command.js'
-import { strangerAt } from './strangers.js'
+import { strangerAt, strangerInstead } from './strangers.js'
 import { expectChildren, letGo, spawnWaiting, turnAway } from './waiting-shell.js'
 
 export interface ExecOptions {
@@ -127,6 +127,15 @@ class Run implements Activation {
       : `it listens at ${places.join(', ')}, not at ${expected}`
   }
 
+  /** Clients are let in at once; that somebody else has answered is said as soon as it is known. */
+  async #lookWhoItIs(): Promise<void> {
+    const { ready, endpoints, listeners } = this.#options
+    const { pid } = this
+    if (pid === null || listeners !== undefined || (ready !== undefined && ready.by !== 'connect')) return
+    const stranger = await strangerInstead(pid, endpoints)
+    if (stranger !== null && !this.#isOver && !this.#isGone) this.#events.warning?.(stranger)
+  }
+
   async #begin(): Promise<void> {
     // Nothing is told before `start` has returned.
     await null
@@ -154,7 +163,9 @@ class Run implements Activation {
       ready ?? { by: 'connect' },
       { endpoints, longestPauseMs: readyMs, surroundings: { workdir, env, account } },
       () => {
-        if (!this.#isOver) this.#events.ready()
+        if (this.#isOver) return
+        this.#events.ready()
+        void this.#lookWhoItIs()
       },
     )
   }

@@ -181,7 +181,11 @@ class ProcessPerConnection implements Inetd {
 
   /** null: it was given up meanwhile. */
   async #start(client: Address, local: Address, isCancelled: () => boolean): Promise<Conn | null> {
-    if (this.#isClosed) throw failure(CLOSED)
+    if (this.#isClosed) {
+      // Each dial takes and gives.
+      if (this.#options.places?.take() === true) this.#options.places.give()
+      throw failure(CLOSED)
+    }
     if (this.#options.places?.take() === false) throw failure('as many processes run as may')
     this.#taken++
     try {

@@ -27,6 +27,7 @@ const AGAIN_MS = 1000
 class ShellKeeper implements GroupKeeper {
   readonly #groups = new Set<number>()
   #shell: ChildProcess | null = null
+  #startedAt = 0
   #again: NodeJS.Timeout | null = null
 
   /** Ahead of the first group, so that nobody waits for it. */
@@ -41,6 +42,7 @@ class ShellKeeper implements GroupKeeper {
       return this.#startLater()
     }
     this.#shell = shell
+    this.#startedAt = performance.now()
     // It must not keep this process alive.
     shell.unref()
     if (shell.stdin !== null && 'unref' in shell.stdin && typeof shell.stdin.unref === 'function')
@@ -80,7 +82,9 @@ class ShellKeeper implements GroupKeeper {
   #lost(shell: ChildProcess): void {
     if (this.#shell !== shell) return
     this.#shell = null
-    if (this.#groups.size > 0) this.start()
+    // One that does not last is no reason for a loop.
+    if (performance.now() - this.#startedAt < AGAIN_MS) this.#startLater()
+    else if (this.#groups.size > 0) this.start()
   }
 }
 

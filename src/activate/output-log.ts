@@ -4,11 +4,9 @@
  */
 
 import type { Readable } from 'node:stream'
+import { LineLimit } from './line-limit.js'
 import { Lines } from './lines.js'
 
-/** A person reads no more, and a log is not the place for a child's data. */
-const LINES_PER_SECOND = 200
-const SECOND_MS = 1000
 const TAIL_LINES = 20
 /** Of a line in the tail. */
 const TAIL_CHARACTERS = 500
@@ -25,13 +23,12 @@ export class OutputLog {
   readonly #host: OutputHost
   readonly #tail: string[] = []
   #isWatched: boolean
-  #inThisSecond = 0
-  #leftOut = 0
-  #timer: NodeJS.Timeout | null = null
+  readonly #limit: LineLimit
 
   constructor(host: OutputHost) {
     this.#host = host
     this.#isWatched = host.seen !== undefined
+    this.#limit = new LineLimit((line) => host.output(line, 'stderr'))
   }
 
   /** Oldest first. */
@@ -44,8 +41,8 @@ export class OutputLog {
     const lines = new Lines((line) => this.#line(line, stream))
     readable.on('data', (chunk: Buffer) => {
       // A flood is read as fast as it comes, so that the child never waits, but no string is made of what nobody will see.
-      if (this.#isWatched || this.#inThisSecond <= LINES_PER_SECOND) lines.add(chunk)
-      else this.#leftOut += lines.addLast(chunk, TAIL_LINES)
+      if (this.#isWatched || !this.#limit.isFull) lines.add(chunk)
+      else this.#limit.leaveOut(lines.addLast(chunk, TAIL_LINES))
     })
     readable.on('close', () => lines.end())
     readable.on('error', () => {})
@@ -53,30 +50,13 @@ export class OutputLog {
 
   /** Nothing comes any more: what was left out is told now. */
   close(): void {
-    this.#newSecond()
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
+    this.#limit.close()
   }
 
   #line(line: string, stream: Stream): void {
     this.#tail.push(line.slice(0, TAIL_CHARACTERS))
     if (this.#tail.length > TAIL_LINES) this.#tail.shift()
     if (this.#isWatched) this.#isWatched = this.#host.seen?.(line) ?? false
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null
-      this.#newSecond()
-    }, SECOND_MS).unref()
-    if (++this.#inThisSecond > LINES_PER_SECOND) this.#leftOut++
-    else this.#host.output(line, stream)
-  }
-
-  #newSecond(): void {
-    this.#inThisSecond = 0
-    if (this.#leftOut === 0) return
-    this.#host.output(
-      this.#leftOut === 1 ? '… 1 line left out' : `… ${this.#leftOut} lines left out`,
-      'stderr',
-    )
-    this.#leftOut = 0
+    if (this.#limit.take()) this.#host.output(line, stream)
   }
 }

@@ -29,6 +29,7 @@ import { systemLookupAll } from './upstreams/resolver.js'
 import type { UpstreamNews } from './upstreams/settings.js'
 import { ALL, partOf } from './upstreams/share.js'
 import { UpstreamSet } from './upstreams/upstream-set.js'
+import { inetdAccount } from './wake/activators.js'
 import { LentListeners } from './wake/lent-listeners.js'
 import { missingPrograms } from './wake/missing-programs.js'
 import type { ServiceStatus } from './wake/service-figures.js'
@@ -145,6 +146,8 @@ class RunningGateway implements ManagedGateway {
   #config: GatewayConfig
   #applying: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
+  /** Nobody waits any more. */
+  #isHurried = false
   #plan: FittedPlan | null = null
   /** A config is being taken over, and told when that is done. */
   #isTakingOver = true
@@ -172,7 +175,7 @@ class RunningGateway implements ManagedGateway {
     this.#plane = planeOf(choice, desk, recording?.site ?? null, logger, {
       turned: (name, slot, turn) => this.#upstreams.turned(name, slot, turn),
       wake: (name) => this.#upstreams.wanted(name),
-      printed: (upstream, pid, line) => logger.info({ upstream, pid }, line),
+      printed: (upstream, pid, line) => logger.info(pid === null ? { upstream } : { upstream, pid }, line),
     })
     this.#upstreams = new UpstreamSet(this.#plane, {
       planeCount: workersOf(choice) + 1,
@@ -245,6 +248,9 @@ class RunningGateway implements ManagedGateway {
   destroy(): Promise<void> {
     const closed = this.close({ drainTimeoutMs: 0 })
     this.#plane.cutAll()
+    this.#isHurried = true
+    this.#upstreams.hurry()
+    this.#lent.hurry()
     return closed
   }
 
@@ -255,11 +261,13 @@ class RunningGateway implements ManagedGateway {
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
     this.#warnOfMissing(config)
+    // What can be wrong with a config only on this machine is found out before anything is changed.
+    await Promise.all(Object.values(config.upstreams).map(inetdAccount))
     this.#config = config
     this.#isTakingOver = true
     this.#replan()
-    await this.#upstreams.become(config)
     try {
+      await this.#upstreams.become(config)
       await this.#listeners.become(config)
     } finally {
       this.#isTakingOver = false
@@ -296,7 +304,7 @@ class RunningGateway implements ManagedGateway {
     const deadline = performance.now() + drainTimeoutMs
     const lent = this.#lent.close(drainTimeoutMs)
     await this.#plane.drain(Math.max(0, drainTimeoutMs - this.#upstreams.stopReserveMs(drainTimeoutMs)))
-    await this.#upstreams.close(Math.max(0, deadline - performance.now()))
+    await this.#upstreams.close(this.#isHurried ? 0 : Math.max(0, deadline - performance.now()))
     await lent
     await this.#lender.close()
     this.#listeners.clear()

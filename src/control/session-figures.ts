@@ -15,13 +15,19 @@ export class SessionFigures {
   /** The wait that it is in, and since when. */
   #waitsFor: Wait | null = null
   #waitsSince = 0
+  #endedAfterMs: number | null = null
 
   constructor(acceptedAt: number) {
     this.#acceptedAt = acceptedAt
   }
 
   get age(): number {
-    return performance.now() - this.#acceptedAt
+    return this.#endedAfterMs ?? performance.now() - this.#acceptedAt
+  }
+
+  /** It is over, though why is still to be found out. */
+  ended(): void {
+    this.#endedAfterMs ??= this.age
   }
 
   routed(): void {

@@ -376,6 +376,7 @@ export class SessionRunner implements ReachHost, RouteHost {
     const reason = end.reason ?? (isBack ? 'client_fin' : 'error')
     const explained = this.#use?.explain?.(reason) ?? null
     if (explained === null) return this.#apply({ type: 'link_ended', reason })
+    this.#figures.ended()
     // What it had of its endpoint is free now.
     this.#use?.ended(reason, end.totals.downstream)
     this.#use = null

@@ -21,6 +21,8 @@ export interface Activator {
 export interface ActivationEvents {
   /** It can be connected to. Called once at most. */
   ready(): void
+  /** Something that whoever runs the gateway should know, one line. */
+  warning?(message: string): void
   /** One line that it has printed, without the line break. */
   output(line: string, stream: 'stdout' | 'stderr'): void
   /** It could not be started, or is not there any more: nothing of it runs. Called exactly once; nothing comes after it. */

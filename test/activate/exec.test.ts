@@ -276,6 +276,20 @@ describe('a service that cannot be started says why', () => {
 })
 
 describe.runIf(process.platform === 'linux')('a service that is not ready', () => {
+  it('is not confused with a stranger who comes while it starts: that is said', async () => {
+    const scope = testScope()
+    const port = await freePort()
+    const run = start(scope, ['sleep', '60'], { endpoints: [at(port)], ready: { by: 'connect' } })
+    await eventually('it has been started', () => run.activation.pid !== null)
+    const server = createServer().listen(port, '127.0.0.1')
+    scope.defer(() => server.close())
+    await run.ready
+    const said = await eventually('a warning', () => run.warnings[0])
+    expect(said).toBe(
+      `it is this very process (pid ${process.pid}) that listens at 127.0.0.1:${port}, and not what was started`,
+    )
+  })
+
   it('is found where it listens instead', async () => {
     const [port, other] = [await freePort(), await freePort()]
     const run = start(testScope(), listen(other), { endpoints: [at(port)], ready: { by: 'connect' } })

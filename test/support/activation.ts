@@ -9,6 +9,7 @@ export interface Watched {
   readonly ready: Promise<void>
   readonly ended: Promise<ActivationEnd>
   readonly lines: readonly { readonly line: string; readonly stream: string }[]
+  readonly warnings: readonly string[]
   readonly counts: { readonly ready: number; readonly ended: number }
   /** Its pid, once there is one. */
   readonly pid: number
@@ -17,6 +18,7 @@ export interface Watched {
 /** Killed at the latest when the scope ends. */
 export const startActivation = (scope: Scope, activator: Activator): Watched => {
   const lines: { line: string; stream: string }[] = []
+  const warnings: string[] = []
   const counts = { ready: 0, ended: 0 }
   let isReturned = false
   let tellReady = (): void => {}
@@ -37,6 +39,10 @@ export const startActivation = (scope: Scope, activator: Activator): Watched => 
       counts.ready++
       tellReady()
     },
+    warning: (message) => {
+      check()
+      warnings.push(message)
+    },
     output: (line, stream) => {
       check()
       lines.push({ line, stream })
@@ -55,6 +61,7 @@ export const startActivation = (scope: Scope, activator: Activator): Watched => 
   })
   return {
     activation,
+    warnings,
     get ready() {
       return within(20_000, 'readiness', Promise.race([ready, ended.then(failed(counts))]))
     },

@@ -142,8 +142,8 @@ export class PlaneUpstream implements EndpointHost, Course {
       if (reach.go()) {
         this.forget(reach)
         isServed = true
-        // One that has tried some in vain waits for others than those behind it: it does not hold them up.
-      } else if (!isHeldUp) break
+        // One that has tried some in vain waits for others than those behind it: it does not hold them up. Nor does one that has left.
+      } else if (!isHeldUp && this.#waiting.has(reach)) break
     }
     if (this.#waiting.size === 0) return this.#leaveRoom()
     this.#awaitReturn()

@@ -62,8 +62,8 @@ export interface UpstreamNews {
   turned(upstream: string, slot: number, turn: Turn): void
   /** Clients wait here for the service to start. */
   wake(upstream: string): void
-  /** A process that serves a client of this plane has printed a line. */
-  printed(upstream: string, pid: number, line: string): void
+  /** A process that serves a client of this plane has printed a line; `pid` null: several have. */
+  printed(upstream: string, pid: number | null, line: string): void
 }
 
 /** The planes. */

@@ -26,7 +26,7 @@ export interface UpstreamSetOptions {
   readonly sized: () => void
 }
 
-/** Connections that are open have the rest. */
+/** Or half of the time, if that is less than what a service needs at least. Connections that are open have the rest. */
 const MOST_FOR_SERVICES = 1 / 3
 /** Also who drains for no time at all does not want a database to be killed at once. */
 const LEAST_STOP_MS = 1000
@@ -110,12 +110,18 @@ export class UpstreamSet {
   /** Of the time that the gateway may take to close, what running services need to stop. */
   stopReserveMs(closeWithinMs: number): number {
     const needs = Array.from(this.#byName.values(), ({ service }) => service?.stopNeedsMs ?? 0)
-    return Math.min(Math.max(0, ...needs), closeWithinMs * MOST_FOR_SERVICES)
+    const most = Math.max(closeWithinMs * MOST_FOR_SERVICES, Math.min(LEAST_STOP_MS, closeWithinMs / 2))
+    return Math.min(Math.max(0, ...needs), most)
+  }
+
+  /** Services that end are not waited for any more. */
+  hurry(): void {
+    for (const { service } of this.#byName.values()) service?.hurry()
   }
 
   /** Resolves when their services have ended: gently within the time, but with a moment in any case. */
   async close(stopWithinMs: number): Promise<void> {
-    const within = Math.max(stopWithinMs, LEAST_STOP_MS)
+    const within = stopWithinMs > 0 ? stopWithinMs : LEAST_STOP_MS
     await Promise.all(Array.from(this.#byName.values(), (upstream) => upstream.close(within)))
   }
 }

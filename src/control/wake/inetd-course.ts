@@ -7,6 +7,7 @@
 
 import { createInetd, type Inetd, type InetdOptions } from '../../activate/inetd.js'
 import { groupKeeper } from '../../activate/keeper.js'
+import { LineLimit } from '../../activate/line-limit.js'
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import { TidegateError } from '../../errors.js'
@@ -48,9 +49,12 @@ export class InetdCourse implements Course {
   readonly #places = new Places()
   readonly #admitted = new WeakSet<Reach>()
   readonly #inetd: Inetd
+  /** Of all its processes together: any client can make its own talkative. */
+  readonly #lines: LineLimit
 
   constructor(upstream: PlaneUpstream, settings: InetdSettings) {
     this.#upstream = upstream
+    this.#lines = new LineLimit((line) => upstream.news.printed(upstream.settings.name, null, line))
     this.#guard = new WakeGuard(settings)
     this.#inetd = createInetd(upstream.engine, this.#optionsOf(settings))
   }
@@ -84,8 +88,9 @@ export class InetdCourse implements Course {
   }
 
   /** Resolves when no process runs. */
-  close(): Promise<void> {
-    return this.#inetd.close(LAST_STOP_MS)
+  async close(): Promise<void> {
+    await this.#inetd.close(LAST_STOP_MS)
+    this.#lines.close()
   }
 
   #judged(reach: Reach, refusal: TidegateError | null): void {
@@ -104,7 +109,18 @@ export class InetdCourse implements Course {
       ...(workdir === null ? {} : { cwd: workdir }),
       ...(uid === null ? {} : { uid }),
       ...(gid === null ? {} : { gid }),
-      output: (line, pid) => news.printed(settings.name, pid, line),
+      output: (line, pid) => {
+        if (this.#lines.take()) news.printed(settings.name, pid, line)
+      },
+      exited: (pid, code, signal) => {
+        // That one ends well is told by its client's line.
+        if (code === 0 || !this.#lines.take()) return
+        news.printed(
+          settings.name,
+          pid,
+          signal === null ? `exited with code ${code}` : `was killed by ${signal}`,
+        )
+      },
       places: {
         take: () => true,
         give: () => this.#places.processGone(),

@@ -33,6 +33,8 @@ interface Lent {
 export class LentListeners {
   readonly #options: LentListenersOptions
   readonly #byName = new Map<string, Lent>()
+  /** Those that end. */
+  readonly #ending = new Set<Supervisor>()
 
   constructor(options: LentListenersOptions) {
     this.#options = options
@@ -57,7 +59,12 @@ export class LentListeners {
     const service = new Supervisor(upstream, this.#activator(listener, socket, upstream), {
       // Nobody passes here: it only says whether the process runs.
       gate: new ServiceGate(1),
-      planes: { serviceTurned: (_name, turn) => this.#turned(listener, socket, turn) },
+      planes: {
+        serviceTurned: (_name, turn) => {
+          // While a process runs, those that wait are its.
+          if (!service.isRunning) this.#turned(listener, socket, turn)
+        },
+      },
       logger,
       now,
       waiting: () => 0,
@@ -79,14 +86,22 @@ export class LentListeners {
   async shut(listener: string, stopWithinMs = Number.POSITIVE_INFINITY): Promise<void> {
     const lent = this.#byName.get(listener)
     this.#byName.delete(listener)
-    lent?.socket.onClient(null)
-    await lent?.service.close(stopWithinMs)
-    lent?.socket.close()
+    if (lent === undefined) return
+    lent.socket.onClient(null)
+    this.#ending.add(lent.service)
+    await lent.service.close(stopWithinMs)
+    this.#ending.delete(lent.service)
+    lent.socket.close()
   }
 
   async close(stopWithinMs: number): Promise<void> {
-    const within = Math.max(stopWithinMs, LEAST_STOP_MS)
+    const within = stopWithinMs > 0 ? stopWithinMs : LEAST_STOP_MS
     await Promise.all(Array.from(this.#byName.keys(), (name) => this.shut(name, within)))
+  }
+
+  /** Those that end are not waited for any more. */
+  hurry(): void {
+    for (const service of this.#ending) service.hurry()
   }
 
   #activator(listener: string, { fd }: LentListener, upstream: WokenUpstream) {

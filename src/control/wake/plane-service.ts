@@ -30,6 +30,9 @@ export class PlaneService implements Course {
   readonly #sessions = new Set<LinkedSession>()
   /** Those whose upstream has ended, and may have died. */
   readonly #unexplained = new Set<(ending: Ending) => void>()
+  /** Those whose dials have failed, with what to tell them if their service has not died. */
+  readonly #doubtful = new Map<Reach, NodeJS.Timeout>()
+  #isRetired = false
   /** The main thread knows that somebody waits here. */
   #hasAsked = false
   #bytesBefore = -1
@@ -50,6 +53,7 @@ export class PlaneService implements Course {
   }
 
   next(reach: Reach): Next {
+    if (this.#isRetired) return this.#upstream.next(reach)
     const pass = this.#gate.enter(this.#upstream.plane)
     if (pass === null) return this.#hold(reach)
     this.#forgetWaiting(reach)
@@ -60,12 +64,13 @@ export class PlaneService implements Course {
       return { ...next, place: new PassedPlace(this, pass, next.place) }
     if (next.kind === 'ready') return { ...next, use: new PassedUse(this, pass, next.use) }
     this.leave(pass, true)
-    return next
+    return next.kind === 'none' && reach.tried.length > 0 ? this.#doubt(reach, next) : next
   }
 
   forget(reach: Reach): void {
     this.#guard.forget(reach)
     this.#forgetWaiting(reach)
+    this.#forgetDoubtful(reach)
     this.#upstream.forget(reach)
   }
 
@@ -88,9 +93,10 @@ export class PlaneService implements Course {
     }
   }
 
-  /** It is not in the config any more. */
+  /** The upstream's service is not started on demand any more: clients go there as to any. */
   retire(): void {
-    this.#tellAll(`the service of '${this.#upstream.settings.name}' is not in the config any more`)
+    this.#isRetired = true
+    this.#goOnAll()
   }
 
   // What those that have a pass say
@@ -133,13 +139,16 @@ export class PlaneService implements Course {
     // It may have waited for a place there.
     this.#upstream.forget(reach)
     reach.startOver()
-    return this.#guard.look(reach, (refusal) => this.#judged(reach, refusal)) ?? this.#wait(reach) ?? WAIT
+    const judged = (refusal: TidegateError | null): void => this.#judged(reach, refusal)
+    return (
+      this.#guard.look(reach, judged, () => this.#gate.isOpen || this.#isRetired) ?? this.#wait(reach) ?? WAIT
+    )
   }
 
   /** Its first bytes have been looked at. */
   #judged(reach: Reach, refusal: TidegateError | null): void {
     // Who would not wake it is served while it runs anyway.
-    if (this.#gate.isOpen) return this.#goOn(reach)
+    if (this.#gate.isOpen || this.#isRetired) return this.#goOn(reach)
     if (refusal !== null) return reach.fail('denied', refusal)
     const full = this.#wait(reach)
     if (full?.kind === 'none') reach.fail(full.reason, full.error)
@@ -171,6 +180,33 @@ export class PlaneService implements Course {
     this.#upstream.news.wake(this.#upstream.settings.name)
   }
 
+  /** Nobody accepts: has the service died just now? Then the client waits for the next start. */
+  #doubt(reach: Reach, next: Extract<Next, { readonly kind: 'none' }>): Next {
+    const timer = setTimeout(() => {
+      this.#doubtful.delete(reach)
+      reach.fail(next.reason, next.error)
+    }, EXPLAIN_MS)
+    this.#doubtful.set(reach, timer)
+    return WAIT
+  }
+
+  #forgetDoubtful(reach: Reach): void {
+    clearTimeout(this.#doubtful.get(reach))
+    this.#doubtful.delete(reach)
+  }
+
+  #goOnAll(): void {
+    for (const reach of [...this.#waiting]) {
+      this.#forgetWaiting(reach)
+      this.#goOn(reach)
+    }
+    for (const reach of [...this.#doubtful.keys()]) {
+      this.#forgetDoubtful(reach)
+      reach.startOver()
+      this.#goOn(reach)
+    }
+  }
+
   #forgetWaiting(reach: Reach): void {
     if (this.#waiting.delete(reach)) this.#upstream.board.queue.end(this.#upstream.plane)
   }
@@ -196,6 +232,10 @@ export class PlaneService implements Course {
   #cutAll(reason: CloseReason, message: string): void {
     const error = new TidegateError('wake_failed', message, { fault: 'peer', retryable: true })
     for (const tell of [...this.#unexplained]) tell({ reason, error })
+    for (const reach of [...this.#doubtful.keys()]) {
+      this.#forgetDoubtful(reach)
+      this.#goOn(reach)
+    }
     for (const session of [...this.#sessions]) session.cut(reason, error)
     // Who came since the gate was shut waits for the next start.
     if (this.#waiting.size > 0) this.#ask()

@@ -38,6 +38,10 @@ export interface SupervisorOptions {
   readonly onRest?: () => void
 }
 
+/** Of what it printed, for reports. */
+const LAST_LINES = 20
+/** A child that is killed is gone in a second; three commands may take longer. */
+const LOST_MS = 10_000
 /** So long a start that is late waits for what may be the matter: where thousands of sockets are, it takes a while to look at them. */
 const DIAGNOSE_MS = 2000
 
@@ -49,10 +53,12 @@ export class Supervisor {
   #activation: Activation | null = null
   /** Of the run that is told of: what comes from an earlier one is not. */
   #running: symbol | null = null
-  /** What it printed last. */
-  #lastLine: string | null = null
+  /** Of the run that is told of. */
+  #lastLines: readonly string[] = []
   readonly #timers = new Map<WakeTimer, NodeJS.Timeout>()
   readonly #idleness: IdleWatch
+  /** Runs out when what was killed does not tell its end. */
+  #lostTimer: NodeJS.Timeout | null = null
   readonly #figures = new ServiceFigures()
   #whenOver: (() => void)[] = []
   /** What `stopTimeout` is when the gateway closes. */
@@ -67,6 +73,12 @@ export class Supervisor {
 
   get upstream(): string {
     return this.#config.name
+  }
+
+  /** There is a process, or one is on its way. */
+  get isRunning(): boolean {
+    const { at } = this.#state
+    return at === 'starting' || at === 'open' || at === 'stopping'
   }
 
   get isOpen(): boolean {
@@ -88,8 +100,7 @@ export class Supervisor {
 
   /** What the gateway, when it closes, has to leave it, ms. */
   get stopNeedsMs(): number {
-    const { at } = this.#state
-    return at === 'open' || at === 'starting' || at === 'stopping' ? this.#config.wake.stopTimeoutMs : 0
+    return this.isRunning ? this.#config.wake.stopTimeoutMs : 0
   }
 
   start(): void {
@@ -122,6 +133,12 @@ export class Supervisor {
     return new Promise((resolve) => void this.#whenOver.push(resolve))
   }
 
+  /** One that ends for good is not waited for any more. */
+  hurry(): void {
+    if (this.#state.at === 'stopping' && this.#state.isLast)
+      this.#apply({ type: 'shutdown', now: this.#options.now() })
+  }
+
   #run(command: WakeCommand): void {
     const { gate, planes, now, onOpen } = this.#options
     const { name } = this.#config
@@ -129,9 +146,9 @@ export class Supervisor {
       case 'start':
         return this.#start()
       case 'stop':
-        return this.#activation?.stop()
+        return this.#ask('stop')
       case 'kill':
-        return this.#activation?.kill()
+        return this.#kill()
       case 'arm':
         return this.#arm(command.timer, command.ms)
       case 'disarm':
@@ -153,6 +170,29 @@ export class Supervisor {
     }
   }
 
+  /** A program's own activator may throw. */
+  #ask(what: 'stop' | 'kill'): void {
+    try {
+      this.#activation?.[what]()
+    } catch (thrown) {
+      const message = `${this.#label} could not be asked to ${what}: ${messageOf(thrown)}`
+      this.#options.logger.warn({ upstream: this.#config.name }, message)
+    }
+  }
+
+  /** Whoever is killed says so; if that does not come, nothing is known of it any more. */
+  #kill(): void {
+    const run = this.#running
+    this.#ask('kill')
+    if (this.#lostTimer !== null) clearTimeout(this.#lostTimer)
+    this.#lostTimer = setTimeout(() => {
+      if (run === null || this.#running !== run) return
+      this.#running = null
+      this.#activation = null
+      this.#ended({ message: 'was killed, and has not told its end', code: null, signal: null, tail: [] })
+    }, LOST_MS)
+  }
+
   get #label(): string {
     return `the service of '${this.#config.name}'`
   }
@@ -168,7 +208,7 @@ export class Supervisor {
     logger.info({ upstream: name, command: this.#activator.label }, 'starting the service')
     const run = Symbol(name)
     this.#running = run
-    this.#lastLine = null
+    this.#lastLines = []
     const tell = (told: () => void): void => {
       if (this.#running === run) told()
     }
@@ -181,8 +221,9 @@ export class Supervisor {
     try {
       const activation = this.#activator.start({
         ready: () => tell(() => this.#ready()),
+        warning: (message) => logger.warn({ upstream: name }, `${this.#label} is ready, but ${message}`),
         output: (line, stream) => {
-          if (this.#running === run) this.#lastLine = line
+          if (this.#running === run) this.#lastLines = [...this.#lastLines, line].slice(-LAST_LINES)
           logger.info({ upstream: name, stream }, line)
         },
         ended,
@@ -209,6 +250,8 @@ export class Supervisor {
   }
 
   #ended(ended: ActivationEnd): void {
+    if (this.#lostTimer !== null) clearTimeout(this.#lostTimer)
+    this.#lostTimer = null
     const { now, logger, exitsByItself = false } = this.#options
     if (exitsByItself && ended.code === 0 && this.isOpen) this.#apply({ type: 'unused', now: now() })
     const { at } = this.#state
@@ -243,6 +286,8 @@ export class Supervisor {
   }
 
   #tellOver(): void {
+    // It gives back what it holds; nobody waits for that.
+    void (async () => this.#activator.close?.())().catch(() => {})
     const waiting = this.#whenOver
     this.#whenOver = []
     for (const done of waiting) done()
@@ -279,7 +324,8 @@ export class Supervisor {
     const { now, logger } = this.#options
     const activation = this.#activation
     let why: string | null = null
-    const diagnosed = Promise.resolve(activation?.diagnose?.() ?? null).then(
+    const diagnosing = async (): Promise<string | null> => (await activation?.diagnose?.()) ?? null
+    const diagnosed = diagnosing().then(
       (found) => {
         why = found
       },
@@ -290,10 +336,11 @@ export class Supervisor {
     if (this.#activation !== activation || this.#state.at !== 'starting') return
     const message = withLastLine(
       `it was not ready within ${formatDuration(ms)}${why === null ? '' : `: ${why}`}`,
-      this.#lastLine,
+      this.#lastLines.at(-1),
     )
     this.#figures.failed(`did not start: ${message}`)
-    logger.warn({ upstream: this.#config.name }, `${this.#label} did not start: ${message}`)
+    const fields = { upstream: this.#config.name, output: this.#lastLines }
+    logger.warn(fields, `${this.#label} did not start: ${message}`)
     this.#apply({ type: 'start_due', message, now: now() })
   }
 }

@@ -42,19 +42,27 @@ export class WakeGuard {
 
   /**
    * Null: it may wake the service. Else what is to be answered; where that is to wait, `judged` is told later, unless it is
-   * forgotten before: null, or why it may not.
+   * forgotten before: null, or why it may not. `isServedAnyway`: the service runs, so that nobody has to wake it.
    */
-  look(reach: Reach, judged: (refusal: TidegateError | null) => void): Next | null {
+  look(
+    reach: Reach,
+    judged: (refusal: TidegateError | null) => void,
+    isServedAnyway: () => boolean = () => false,
+  ): Next | null {
     if (!this.#isAllowed(reach.client))
       return { kind: 'none', reason: 'denied', error: refused('this client may not wake it') }
     if (this.#settings.on === 'connect') return null
     this.#held.add(reach)
-    void this.#judge(reach, judged)
+    void this.#judge(reach, judged, isServedAnyway)
     return WAIT
   }
 
-  async #judge(reach: Reach, judged: (refusal: TidegateError | null) => void): Promise<void> {
-    const found = await readFirstBytes(reach.conn, this.#settings)
+  async #judge(
+    reach: Reach,
+    judged: (refusal: TidegateError | null) => void,
+    isServedAnyway: () => boolean,
+  ): Promise<void> {
+    const found = await readFirstBytes(reach.conn, this.#settings, isServedAnyway)
     // Its session has ended, and with it its way here.
     if (!this.#held.delete(reach) || found === 'gone') return
     if (found === 'yes') return judged(null)

@@ -130,6 +130,11 @@ export type FromWorker =
   | { readonly type: 'upstream_room'; readonly upstream: string }
   | { readonly type: 'wanted'; readonly upstream: string }
   | { readonly type: 'wake'; readonly upstream: string }
-  | { readonly type: 'printed'; readonly upstream: string; readonly pid: number; readonly line: string }
+  | {
+      readonly type: 'printed'
+      readonly upstream: string
+      readonly pid: number | null
+      readonly line: string
+    }
   | { readonly type: 'short'; readonly missing: number }
   | { readonly type: 'turned'; readonly upstream: string; readonly slot: number; readonly turn: Turn }

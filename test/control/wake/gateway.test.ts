@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Gateway } from '../../../src/control/gateway.js'
 import type { Activation, ActivationEvents, Activator } from '../../../src/ports/activator.js'
-import { eventually, type Scope, testScope } from '../../support/scope.js'
+import { eventually, type Scope, testScope, within } from '../../support/scope.js'
 import { gone, greetingOf, type Service, start, startService, tally } from '../upstreams/gateway/start.js'
 
 /** Starts and stops a service of this process; what happens in between is the test's. */
@@ -18,6 +18,8 @@ class Stage implements Activator {
   isPrompt = true
   /** It ends as soon as it is asked to. */
   isObedient = true
+  /** To ask it anything is a mistake. */
+  isThrowing = false
   closed = 0
   readonly service: Service
   #events: ActivationEvents | null = null
@@ -36,6 +38,7 @@ class Stage implements Activator {
       pid: null,
       stop: () => {
         this.stops++
+        if (this.isThrowing) throw new Error('not this way')
         if (this.isObedient) void this.end('ended as it was asked')
       },
       kill: () => {
@@ -260,6 +263,67 @@ describe('a service that is started on demand', () => {
     expect(await Promise.all(held)).toEqual(['woken', 'woken'])
   })
 
+  it('whose clients wait for places tells them, too, when it has died and does not start again', async () => {
+    const { attempt, client, play, record, gateway } = await begin({}, { maxConnections: 1, queueTimeout: 0 })
+    await client()
+    const queued = [greetingOf(attempt()), greetingOf(attempt()), greetingOf(attempt())]
+    const inState = (at: string) => gateway.connections().filter(({ state }) => state === at).length
+    await eventually('they wait for a place', () => inState('queued') === 3)
+    play.isPrompt = false
+    await play.end('was killed')
+    await eventually('they wait for the service', () => inState('waking') === 3 && play.starts === 2)
+    await play.end('exited with code 1')
+    expect(await Promise.all(queued)).toEqual([null, null, null])
+    expect((await record(3)).reason).toBe('wake_failed')
+  })
+
+  it('that has died, which is not known yet, is started anew for whoever found nobody there', async () => {
+    const { client, play, gateway } = await begin()
+    let reached: string | null = null
+    // Nobody can say when a machine gives the gateway its time.
+    for (let tries = 0; tries < 5 && reached !== 'woken'; tries++) {
+      await gone((await client()).socket)
+      await play.service.stop()
+      const coming = client()
+      await eventually('it is doubted', () => waitingIn(gateway) === 1 || gateway.connections().length === 0)
+      await play.end('was killed')
+      reached = (await coming).reached
+    }
+    expect(reached).toBe('woken')
+  })
+
+  it('goes on for whoever waits when a reload says that it is there anyway', async () => {
+    const { attempt, play, reload, gateway } = await begin({ wakeOn: 'data', start: '10s' })
+    const socket = attempt()
+    const greeting = greetingOf(socket)
+    await eventually('it waits', () => waitingIn(gateway) === 1)
+    await play.service.start()
+    await reload({ endpoints: [play.service.address] })
+    socket.write('.')
+    expect(await greeting).toBe('woken')
+    expect(play.starts).toBe(0)
+  })
+
+  it('whose activator throws costs a line in the log, and not the gateway', async () => {
+    const { client, play, state, line } = await begin({ stopTimeout: '50ms' })
+    play.isThrowing = true
+    await gone((await client()).socket)
+    await state('closed')
+    expect((await line('could not be asked to stop')).message).toContain('not this way')
+    expect([play.stops, play.kills]).toEqual([1, 1])
+  })
+
+  it('is not waited for when the gateway is destroyed while it closes', async () => {
+    const { client, play, gateway, state } = await begin()
+    play.isObedient = false
+    await gone((await client()).socket)
+    const closing = gateway.close({ drainTimeoutMs: 60_000 })
+    await state('stopping')
+    await within(9000, 'the end', gateway.destroy())
+    await closing
+    expect(play.kills).toBe(1)
+  })
+
   it('ends with the gateway', async () => {
     const { client, play, gateway } = await begin()
     await client()
@@ -328,6 +392,17 @@ describe('the guard of a service', () => {
       await new Promise((resolve) => setImmediate(resolve))
     }
     await eventually('it is served', () => got === 'woken\nGET / HTTP/1.0\n')
+  })
+
+  it('serves a silent client soon after somebody else has woken the service', async () => {
+    const { attempt, play } = await begin({ wakeOn: 'data', start: '20s' })
+    const silent = greetingOf(attempt())
+    const talker = attempt()
+    const other = greetingOf(talker)
+    talker.write('hello\n')
+    expect(await other).toBe('woken')
+    expect(await within(10_000, 'a greeting', silent)).toBe('woken')
+    expect(play.starts).toBe(1)
   })
 
   it('serves whom it would not let wake it while the service runs anyway', async () => {
