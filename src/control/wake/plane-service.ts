@@ -182,6 +182,8 @@ export class PlaneService implements Course {
 
   /** Nobody accepts: has the service died just now? Then the client waits for the next start. */
   #doubt(reach: Reach, next: Extract<Next, { readonly kind: 'none' }>): Next {
+    // It may have waited for a place there.
+    this.#upstream.forget(reach)
     const timer = setTimeout(() => {
       this.#doubtful.delete(reach)
       reach.fail(next.reason, next.error)

@@ -292,6 +292,21 @@ describe('a service that is started on demand', () => {
     expect(reached).toBe('woken')
   })
 
+  it('that refuses although it runs tells its clients, forgets them, and is stopped when it is idle', async () => {
+    const { attempt, client, play, record, gateway, state } = await begin({}, { maxConnections: 1 })
+    const { socket } = await client()
+    const queued = greetingOf(attempt())
+    const inState = (at: string) => gateway.connections().filter((each) => each.state === at).length
+    await eventually('it waits for a place', () => inState('queued') === 1)
+    await play.service.stop()
+    socket.destroy()
+    expect(await queued).toBe(null)
+    await record(1)
+    expect(gateway.counters().upstreams.it?.waiting).toBe(0)
+    await state('closed')
+    expect([play.stops, play.kills]).toEqual([1, 0])
+  })
+
   it('goes on for whoever waits when a reload says that it is there anyway', async () => {
     const { attempt, play, reload, gateway } = await begin({ wakeOn: 'data', start: '10s' })
     const socket = attempt()
