@@ -4,6 +4,7 @@
  */
 
 import { open, readdir, readFile, readlink } from 'node:fs/promises'
+import { basename } from 'node:path'
 
 const LISTEN = '0A'
 
@@ -116,6 +117,13 @@ export const listeningPlaces = async (group: number): Promise<readonly string[] 
   return [...new Set(inodes.flatMap((inode) => places.get(inode) ?? []))].sort()
 }
 
+/** Its program's; that of its main thread, which some call something else, where the program may not be seen. */
+const nameOf = async (pid: number): Promise<string> => {
+  const program = await readlink(`/proc/${pid}/exe`).catch(() => '')
+  if (program !== '') return basename(program)
+  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()
+}
+
 const EVERYWHERE = ['0.0.0.0', '[::]']
 
 /** Who listens at an address, as `redis-server (pid 4711)`; null where `/proc` does not tell. `host`: an IP address, or a name. */
@@ -129,8 +137,7 @@ export const holderOf = async (host: string, port: number): Promise<string | nul
   for (const pid of await processes()) {
     if (!(await inodesOf(pid)).some((inode) => inodes.has(inode))) continue
     if (pid === process.pid) return `this very process (pid ${pid})`
-    const name = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()
-    return `${name || 'a process'} (pid ${pid})`
+    return `${(await nameOf(pid)) || 'a process'} (pid ${pid})`
   }
   return null
 }

@@ -11,7 +11,7 @@ import { eventually, type Scope, testScope } from '../support/scope.js'
 
 const NODE = process.execPath
 /** A port that nobody listens at. */
-const freePort = (): Promise<number> =>
+const lastingPort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo
@@ -201,7 +201,7 @@ describe('a service that is a child process', () => {
   })
 
   it('accepts at its endpoint when it is ready', async () => {
-    const port = await freePort()
+    const port = await lastingPort()
     const run = start(testScope(), listen(port), { endpoints: [at(port)], ready: { by: 'connect' } })
     await run.ready
     run.activation.stop()
@@ -264,7 +264,7 @@ describe('a service that cannot be started says why', () => {
 
   it.runIf(process.platform === 'linux')('a stranger at its address, by name and number', async () => {
     const scope = testScope()
-    const port = await freePort()
+    const port = await lastingPort()
     const stranger = start(scope, listen(port), { endpoints: [at(port)], ready: { by: 'connect' } })
     await stranger.ready
     const marker = join(scope.tempDir(), 'ran')
@@ -278,7 +278,7 @@ describe('a service that cannot be started says why', () => {
 describe.runIf(process.platform === 'linux')('a service that is not ready', () => {
   it('is not confused with a stranger who comes while it starts: that is said', async () => {
     const scope = testScope()
-    const port = await freePort()
+    const port = await lastingPort()
     const run = start(scope, ['sleep', '60'], { endpoints: [at(port)], ready: { by: 'connect' } })
     await eventually('it has been started', () => run.activation.pid !== null)
     const server = createServer().listen(port, '127.0.0.1')
@@ -291,7 +291,7 @@ describe.runIf(process.platform === 'linux')('a service that is not ready', () =
   })
 
   it('is found where it listens instead', async () => {
-    const [port, other] = [await freePort(), await freePort()]
+    const [port, other] = [await lastingPort(), await lastingPort()]
     const run = start(testScope(), listen(other), { endpoints: [at(port)], ready: { by: 'connect' } })
     expect(
       await eventually('that it listens elsewhere', async () => {
@@ -302,7 +302,7 @@ describe.runIf(process.platform === 'linux')('a service that is not ready', () =
   })
 
   it('is found to listen nowhere', async () => {
-    const port = await freePort()
+    const port = await lastingPort()
     const run = start(testScope(), ['sleep', '60'], { endpoints: [at(port)], ready: { by: 'connect' } })
     await eventually('its process', () => run.activation.pid)
     expect(await run.activation.diagnose?.()).toBe('it listens nowhere')

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { blockScope, testScope, within } from '../support/scope.js'
-import { dial, exchange, freePort, LOOPBACK, startServer } from '../support/sockets.js'
+import { dial, exchange, LOOPBACK, lastingPort, startServer } from '../support/sockets.js'
 import { type Gateway, listening, portIn, startTidegate } from '../support/tidegate.js'
 import { notedService } from '../support/waking.js'
 
@@ -105,7 +105,7 @@ describe('a gateway with a service that cannot be woken', () => {
       const directory = scope.tempDir()
       writeFileSync(join(directory, 'plain'), 'no program', { mode: 0o644 })
       mkdirSync(join(directory, 'folder'))
-      const place = { directory, port: await freePort(), otherPort: await freePort() }
+      const place = { directory, port: await lastingPort(), otherPort: await lastingPort() }
       places.set(name, place)
       const upstream = name.replaceAll(' ', '-')
       listeners.push({ name, listen: `${LOOPBACK}:0`, upstream })

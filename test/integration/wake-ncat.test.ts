@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { expect, it } from 'vitest'
 import { run } from '../support/processes.js'
 import { eventually, testScope } from '../support/scope.js'
-import { dial, freePort, LOOPBACK } from '../support/sockets.js'
+import { dial, LOOPBACK, lastingPort } from '../support/sockets.js'
 import { startWake } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
 import { startsOf, stopped } from '../support/waking.js'
@@ -34,7 +34,7 @@ describeWith(['ncat', 'curl'], 'ncat that runs only while somebody is connected'
   ]
 
   it('gets the request of a curl that came before it ran, and is stopped when that has given up', async () => {
-    const port = await freePort()
+    const port = await lastingPort()
     const gateway = await startWake(testScope(), port, ncat(port), FLAGS)
     // It answers nothing: curl waits for as long as it is told to. Or not that: of whoever is the first to be connected ncat takes
     // leave when it finds its own input at its end, and most often, but not always, that is the look whether it is ready.
@@ -52,7 +52,7 @@ describeWith(['ncat', 'curl'], 'ncat that runs only while somebody is connected'
 
   it('as a broker gives what each terminal says to all the others, and runs again for who comes later', async () => {
     const ends = testScope()
-    const port = await freePort()
+    const port = await lastingPort()
     const gateway = await startWake(ends, port, ncat(port, '--broker'), FLAGS)
     const [x, y, z] = await Promise.all([1, 2, 3].map(() => dial(ends, gateway.port)))
     const heard = [x!, y!, z!].map(heardBy)

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { testScope, within } from '../support/scope.js'
-import { dial, exchange, freePort, LOOPBACK } from '../support/sockets.js'
+import { dial, exchange, LOOPBACK, lastingPort } from '../support/sockets.js'
 import { startTidegate } from '../support/tidegate.js'
 import { isStarting, notedService, startsOf, stopped } from '../support/waking.js'
 
@@ -21,7 +21,7 @@ describe('SIGHUP to a gateway with a service that it has woken', () => {
     const ends = testScope()
     const service = await notedService(ends)
     const config = join(ends.tempDir(), 'tidegate.json')
-    const port = await freePort()
+    const port = await lastingPort()
     const write = (wake: object | null): void =>
       writeFileSync(
         config,

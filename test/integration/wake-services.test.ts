@@ -8,7 +8,7 @@ import { blockScope, testScope } from '../support/scope.js'
 import { nginxCommand } from '../support/servers/nginx.js'
 import { makeCluster, POSTGRES_USER, type PostgresCluster } from '../support/servers/postgres.js'
 import { redisCommand } from '../support/servers/redis.js'
-import { freePort, LOOPBACK } from '../support/sockets.js'
+import { LOOPBACK, lastingPort } from '../support/sockets.js'
 import { type ListeningGateway, startWake } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
 import { isStarting, startsOf, stopped } from '../support/waking.js'
@@ -34,7 +34,7 @@ const expectTwoLives = async (gateway: ListeningGateway, ask: () => Promise<stri
 describeWith(['redis-server', 'redis-cli'], 'a Redis that runs only while somebody is connected', () => {
   it('is started by redis-cli, stopped when idle, and started again', async () => {
     const ends = testScope()
-    const port = await freePort()
+    const port = await lastingPort()
     const gateway = await startWake(ends, port, redisCommand(ends, port), IDLE)
     const ask = async (): Promise<string> => {
       const args = ['-h', LOOPBACK, '-p', String(gateway.port), 'INCR', 'lives']

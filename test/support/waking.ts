@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually, type Scope } from './scope.js'
-import { freePort } from './sockets.js'
+import { lastingPort } from './sockets.js'
 import type { Gateway, LogLine } from './tidegate.js'
 
 export const isStarting = ({ msg }: LogLine): boolean => msg === 'starting the service'
@@ -41,7 +41,7 @@ export interface NotedService {
 /** Greets with `pid N`, then echoes; it listens `delayMs` after its start. */
 export const notedService = async (scope: Scope, delayMs = 0): Promise<NotedService> => {
   const directory = scope.tempDir()
-  const port = await freePort()
+  const port = await lastingPort()
   const program = join(import.meta.dirname, 'programs/woken.mjs')
   const pids = (): readonly number[] =>
     readdirSync(directory)
