@@ -4,6 +4,9 @@ import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { TidegateError } from '../errors.js'
 
+/** A command and its arguments; no shell reads them. */
+export type Words = readonly [string, ...string[]]
+
 const statOf = (path: string): Stats | undefined => {
   try {
     return statSync(path)

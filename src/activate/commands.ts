@@ -9,6 +9,7 @@ import type { Address } from '../core/address.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../ports/activator.js'
 import { type Account, AccountLookup } from './account.js'
+import type { Words } from './command.js'
 import { groupKeeper } from './keeper.js'
 import { OutputLog } from './output-log.js'
 import { prepareTie } from './parent-death.js'
@@ -20,7 +21,6 @@ import {
   type RunningCommand,
   type Surroundings,
   startCommand,
-  type Words,
 } from './run-command.js'
 
 export interface CommandOptions {

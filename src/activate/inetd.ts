@@ -15,6 +15,7 @@ import { InetdProcess, type ProcessSpec } from './inetd-process.js'
 import { ownEnv } from './own-env.js'
 import { tiedToParent } from './parent-death.js'
 import type { GroupKeeper } from './process-group.js'
+import { whyNotStarted } from './run-command.js'
 import { type SocketPair, SocketPairs } from './socket-pair.js'
 
 /** Most programs notice the end of their input at once. */
@@ -87,26 +88,13 @@ const CLOSED = 'no process is started any more'
 const failure = (message: string): TidegateError =>
   new TidegateError('dial_failed', message, { fault: 'system', retryable: true })
 
-/** Of spawn, and of the sockets that the process would get. */
-const SAYS: ReadonlyMap<string, string> = new Map([
-  ['EAGAIN', 'the system allows no more processes'],
-  ['ENOMEM', 'the system has no memory left'],
-  ['EMFILE', 'no file descriptor is left in this process'],
-  ['ENFILE', 'no file descriptor is left on this machine'],
-  ['E2BIG', 'its arguments and environment are too long'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'permission denied'],
-])
-
 const startError = (command: string, thrown: unknown): TidegateError => {
   if (thrown instanceof TidegateError) return thrown
   const errno = errnoOf(thrown)
-  const says = SAYS.get(errno ?? '')
   const isForbidden = errno === 'EACCES' || errno === 'EPERM'
-  const detail = says === undefined ? messageOf(thrown) : `${says} (${errno})`
   return new TidegateError(
     isForbidden ? 'permission_denied' : 'dial_failed',
-    `cannot start '${command}': ${detail}`,
+    `cannot start '${command}': ${whyNotStarted(thrown)}`,
     {
       fault: 'system',
       retryable: !isForbidden,

@@ -4,9 +4,7 @@
  */
 
 import { execFile, spawnSync } from 'node:child_process'
-import { findProgram } from './command.js'
-
-type Words = readonly [string, ...string[]]
+import { findProgram, type Words } from './command.js'
 
 /** Of util-linux; others that are called so do not know `--pdeathsig`. */
 const SETPRIV = 'setpriv'

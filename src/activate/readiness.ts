@@ -7,15 +7,9 @@
 
 import type { Address } from '../core/address.js'
 import { messageOf } from '../errors.js'
+import type { Words } from './command.js'
 import { type Knock, knock } from './knock.js'
-import {
-  howItEnded,
-  programOf,
-  type RunningCommand,
-  type Surroundings,
-  startCommand,
-  type Words,
-} from './run-command.js'
+import { howItEnded, programOf, type RunningCommand, type Surroundings, startCommand } from './run-command.js'
 
 export type ReadyRule =
   /** One of the endpoints accepts a connection. */

@@ -4,14 +4,11 @@ import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { errnoOf, messageOf } from '../errors.js'
 import type { Account } from './account.js'
-import { findProgram } from './command.js'
+import { findProgram, type Words } from './command.js'
 import { groupKeeper } from './keeper.js'
 import { lastWords } from './last-words.js'
 import { ownEnv } from './own-env.js'
 import { expectChildren, letGo, spawnWaiting } from './waiting-shell.js'
-
-/** A command and its arguments; no shell reads them. */
-export type Words = readonly [string, ...string[]]
 
 /** Where and as whom commands are run. */
 export interface Surroundings {

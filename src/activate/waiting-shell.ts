@@ -10,9 +10,9 @@
 import { type ChildProcess, type SpawnOptions, type StdioPipe, spawn } from 'node:child_process'
 import { basename } from 'node:path'
 import { TidegateError } from '../errors.js'
+import type { Words } from './command.js'
 import { tiedToParent } from './parent-death.js'
 
-type Words = readonly [string, ...string[]]
 type Output = 'pipe' | 'ignore' | number
 
 /** Two times `exec`: a shell that redirects for one command keeps the old input open, and the command would have it. */

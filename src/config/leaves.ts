@@ -5,6 +5,7 @@
 
 import * as z from 'zod'
 import type { Address } from '../core/address.js'
+import { checkCidr } from '../core/route/cidr.js'
 import { messageOf } from '../errors.js'
 import { MAX_DURATION_MS } from './defaults.js'
 import {
@@ -146,3 +147,29 @@ export const sizeLeaf = (form: Form, { min, max, description, ...meta }: Quantit
     },
     { min, max, expected: `${formatSize(min)} to ${formatSize(max)}` },
   )
+
+/** As {@link durationLeaf}, with a value where it is left out, ms. */
+export const duration = (
+  form: Form,
+  fallback: number,
+  meta: { readonly description: string; readonly min?: number },
+) => durationLeaf(form, meta).prefault(formatDuration(fallback))
+
+/** For text that is only to be checked: what `parse` makes of it is not kept. */
+export const check = (parse: (text: string) => unknown) => (text: string) => {
+  parse(text)
+  return text
+}
+
+export const cidrs = (description: string, fallback: string) =>
+  z
+    .array(
+      textLeaf(check(checkCidr), {
+        description: 'An IP address or network',
+        expected: 'a CIDR rule, e.g. 10.0.0.0/8',
+        typeName: 'CIDR',
+      }),
+    )
+    .readonly()
+    .prefault([])
+    .meta({ description, typeName: 'list of CIDRs', fallback })

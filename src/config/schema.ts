@@ -7,34 +7,15 @@
  */
 
 import * as z from 'zod'
-import { checkCidr } from '../core/route/cidr.js'
 import * as defaults from './defaults.js'
-import { address, durationLeaf, type Form, flag, section, sizeLeaf, textLeaf } from './leaves.js'
+import { address, cidrs, durationLeaf, type Form, flag, section, sizeLeaf, textLeaf } from './leaves.js'
 import { type PlacedReaders, readersFrom } from './paths.js'
 import { formatDuration, formatSize } from './units.js'
 import { upstream } from './upstream-schema.js'
 
-const check = (parse: (text: string) => unknown) => (text: string) => {
-  parse(text)
-  return text
-}
-
 const NAME = z
   .string()
   .regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, dashes or underscores')
-
-const cidrs = (description: string, fallback: string) =>
-  z
-    .array(
-      textLeaf(check(checkCidr), {
-        description: 'An IP address or network',
-        expected: 'a CIDR rule, e.g. 10.0.0.0/8',
-        typeName: 'CIDR',
-      }),
-    )
-    .readonly()
-    .prefault([])
-    .meta({ description, typeName: 'list of CIDRs', fallback })
 
 /** Every field may be left out; `inherited` says what counts then. */
 const timeouts = (form: Form, description: string, inherited: boolean) => {

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { BALANCE_POLICIES } from '../core/balance/policy.js'
 import { BYTES_EXAMPLES, parseBytes, parseTemplate } from './byte-text.js'
 import * as defaults from './defaults.js'
-import { type address, durationLeaf, type Form, flag, section, textLeaf } from './leaves.js'
+import { type address, duration, durationLeaf, type Form, flag, section, textLeaf } from './leaves.js'
 import { type PlacedReaders, readersFrom } from './paths.js'
 import { formatDuration } from './units.js'
 import { wake } from './wake-schema.js'
@@ -22,12 +22,6 @@ const wholeNumber = ({ min = 0, max }: CountMeta) =>
 
 const count = (fallback: number, meta: CountMeta) =>
   wholeNumber(meta).prefault(fallback).meta({ description: meta.description })
-
-const duration = (
-  form: Form,
-  fallback: number,
-  meta: { readonly description: string; readonly min?: number },
-) => durationLeaf(form, meta).prefault(formatDuration(fallback))
 
 const bytesLeaf = <Bytes>(parse: (text: string) => Bytes, description: string) =>
   textLeaf(parse, { description, expected: BYTES_EXAMPLES, typeName: 'bytes' })

@@ -1,18 +1,10 @@
 /** The part of the schema that describes how an upstream is started on demand: by what, when it is ready, when it is stopped. */
 
 import * as z from 'zod'
-import { checkCidr } from '../core/route/cidr.js'
 import { BYTES_EXAMPLES, parseBytes } from './byte-text.js'
 import * as defaults from './defaults.js'
-import { durationLeaf, type Form, section, textLeaf } from './leaves.js'
+import { check, cidrs, duration, type Form, section, textLeaf } from './leaves.js'
 import type { PlacedReaders } from './paths.js'
-import { formatDuration } from './units.js'
-
-const duration = (
-  form: Form,
-  fallback: number,
-  meta: { readonly description: string; readonly min?: number },
-) => durationLeaf(form, meta).prefault(formatDuration(fallback))
 
 const WORDS = 'the words of a command, e.g. [redis-server, --port, "6390"]'
 
@@ -25,11 +17,6 @@ export const words = (description: string) =>
     .refine((all) => all.every((word) => !word.includes('\0')), 'expected words without NUL')
     .readonly()
     .meta({ description, typeName: 'list of words' })
-
-const check = (parse: (text: string) => unknown) => (text: string) => {
-  parse(text)
-  return text
-}
 
 const regular = (text: string): string => {
   try {
@@ -155,21 +142,10 @@ export const wake = (form: Form, read: PlacedReaders) =>
         typeName: 'list of bytes',
         fallback: 'anything',
       }),
-    wakeFrom: z
-      .array(
-        textLeaf(check(checkCidr), {
-          description: 'An IP address or network',
-          expected: 'a CIDR rule, e.g. 10.0.0.0/8',
-          typeName: 'CIDR',
-        }),
-      )
-      .readonly()
-      .prefault([])
-      .meta({
-        description: 'Only clients from these addresses wake it; others are served while it runs anyway.',
-        typeName: 'list of CIDRs',
-        fallback: 'everybody',
-      }),
+    wakeFrom: cidrs(
+      'Only clients from these addresses wake it; others are served while it runs anyway.',
+      'everybody',
+    ),
   })
 
 export type CheckedWake = z.output<ReturnType<typeof wake>>

@@ -7,7 +7,7 @@ import type { Activator } from '../../ports/activator.js'
 import type { DialOptions, Engine } from '../../ports/engine.js'
 import type { Logger } from '../../ports/logger.js'
 import type { ServiceStatus } from '../wake/service-figures.js'
-import type { Supervisor } from '../wake/supervisor.js'
+import { LEAST_STOP_MS, type Supervisor } from '../wake/supervisor.js'
 import { ManagedUpstream, type UpstreamStatus } from './managed-upstream.js'
 import type { Lookup } from './resolver.js'
 import type { Turn, UpstreamPlanes } from './settings.js'
@@ -28,8 +28,6 @@ export interface UpstreamSetOptions {
 
 /** Or half of the time, if that is less than what a service needs at least. Connections that are open have the rest. */
 const MOST_FOR_SERVICES = 1 / 3
-/** Also who drains for no time at all does not want a database to be killed at once. */
-const LEAST_STOP_MS = 1000
 
 /** For connections that no listener's client waits for: a listener's own settings are for its clients. */
 const dialOptions = ({ timeouts }: GatewayConfig): DialOptions => ({
@@ -121,7 +119,6 @@ export class UpstreamSet {
 
   /** Resolves when their services have ended: gently within the time, but with a moment in any case. */
   async close(stopWithinMs: number): Promise<void> {
-    const within = stopWithinMs > 0 ? stopWithinMs : LEAST_STOP_MS
-    await Promise.all(Array.from(this.#byName.values(), (upstream) => upstream.close(within)))
+    await Promise.all(Array.from(this.#byName.values(), (upstream) => upstream.close(stopWithinMs)))
   }
 }

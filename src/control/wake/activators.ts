@@ -1,6 +1,7 @@
 /** What starts the service of an upstream: a driver of ours, or the program's own. */
 
 import { type Account, accountOf } from '../../activate/account.js'
+import type { Words } from '../../activate/command.js'
 import { createCommandActivator } from '../../activate/commands.js'
 import { createExecActivator, type ExecOptions } from '../../activate/exec.js'
 import type { ReadyRule } from '../../activate/readiness.js'
@@ -8,8 +9,6 @@ import type { UpstreamConfig, WakeConfig } from '../../config/config.js'
 import { openNotifications } from '../../engine/linux/notifications.js'
 import type { Activator } from '../../ports/activator.js'
 import type { InetdSettings, WokenUpstream } from './settings.js'
-
-type Words = readonly [string, ...string[]]
 
 /** A config's commands have at least one word. */
 const wordsOf = ([command = '', ...args]: readonly string[]): Words => [command, ...args]

@@ -22,9 +22,6 @@ export interface LentListenersOptions {
   readonly now: () => number
 }
 
-/** Also who drains for no time at all wants the process to hear that it is to end. */
-const LEAST_STOP_MS = 1000
-
 interface Lent {
   readonly socket: LentListener
   readonly service: Supervisor
@@ -95,8 +92,7 @@ export class LentListeners {
   }
 
   async close(stopWithinMs: number): Promise<void> {
-    const within = stopWithinMs > 0 ? stopWithinMs : LEAST_STOP_MS
-    await Promise.all(Array.from(this.#byName.keys(), (name) => this.shut(name, within)))
+    await Promise.all(Array.from(this.#byName.keys(), (name) => this.shut(name, stopWithinMs)))
   }
 
   /** Those that end are not waited for any more. */

@@ -13,9 +13,7 @@ import type { Course, Ending, LinkedSession, Next, Reach } from '../upstreams/re
 import { PassedPlace, PassedUse } from './passed.js'
 import { type GatePass, ServiceGate } from './service-gate.js'
 import type { ServiceTurn, WakeSettings } from './settings.js'
-import { WakeGuard } from './wake-guard.js'
-
-const WAIT: Next = { kind: 'wait', isForService: true }
+import { WAIT, WakeGuard } from './wake-guard.js'
 
 /** A process that dies closes its connections first, and is missed a moment later; on a busy machine that is some. */
 const EXPLAIN_MS = 100
@@ -197,16 +195,20 @@ export class PlaneService implements Course {
     this.#doubtful.delete(reach)
   }
 
-  #goOnAll(): void {
-    for (const reach of [...this.#waiting]) {
-      this.#forgetWaiting(reach)
-      this.#goOn(reach)
-    }
+  #goOnDoubtful(): void {
     for (const reach of [...this.#doubtful.keys()]) {
       this.#forgetDoubtful(reach)
       reach.startOver()
       this.#goOn(reach)
     }
+  }
+
+  #goOnAll(): void {
+    for (const reach of [...this.#waiting]) {
+      this.#forgetWaiting(reach)
+      this.#goOn(reach)
+    }
+    this.#goOnDoubtful()
   }
 
   #forgetWaiting(reach: Reach): void {
@@ -234,10 +236,7 @@ export class PlaneService implements Course {
   #cutAll(reason: CloseReason, message: string): void {
     const error = new TidegateError('wake_failed', message, { fault: 'peer', retryable: true })
     for (const tell of [...this.#unexplained]) tell({ reason, error })
-    for (const reach of [...this.#doubtful.keys()]) {
-      this.#forgetDoubtful(reach)
-      this.#goOn(reach)
-    }
+    this.#goOnDoubtful()
     for (const session of [...this.#sessions]) session.cut(reason, error)
     // Who came since the gate was shut waits for the next start.
     if (this.#waiting.size > 0) this.#ask()

@@ -38,6 +38,8 @@ export interface SupervisorOptions {
   readonly onRest?: () => void
 }
 
+/** Also who drains for no time at all does not want a database to be killed at once. */
+export const LEAST_STOP_MS = 1000
 /** Of what it printed, for reports. */
 const LAST_LINES = 20
 /** A child that is killed is gone in a second; three commands may take longer. */
@@ -125,9 +127,10 @@ export class Supervisor {
     })
   }
 
-  /** Ends it, gently within `stopWithinMs`, and starts it never again. Resolves when nothing of it runs. */
+  /** Ends it, gently within `stopWithinMs` (0: {@link LEAST_STOP_MS}), and starts it never again. Resolves when nothing of it runs. */
   close(stopWithinMs: number): Promise<void> {
-    this.#stopWithinMs = Math.min(stopWithinMs, this.#config.wake.stopTimeoutMs)
+    const withinMs = stopWithinMs > 0 ? stopWithinMs : LEAST_STOP_MS
+    this.#stopWithinMs = Math.min(withinMs, this.#config.wake.stopTimeoutMs)
     this.#apply({ type: 'shutdown', now: this.#options.now() })
     if (this.#state.at === 'over') return Promise.resolve()
     return new Promise((resolve) => void this.#whenOver.push(resolve))

@@ -11,7 +11,8 @@ import type { WakeSettings } from './settings.js'
 
 export type GuardSettings = Pick<WakeSettings, 'on' | 'match' | 'from' | 'dataTimeoutMs'>
 
-const WAIT: Next = { kind: 'wait', isForService: true }
+/** There is nobody to connect to yet. */
+export const WAIT: Next = { kind: 'wait', isForService: true }
 
 const refused = (message: string): TidegateError =>
   new TidegateError('wake_failed', `the service is not running, and ${message}`, { fault: 'peer' })
