@@ -5,7 +5,6 @@
  * - up: `isUp` ends with 0
  */
 
-import type { Address } from '../core/address.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../ports/activator.js'
 import { type Account, AccountLookup } from './account.js'
@@ -22,8 +21,10 @@ import {
   type Surroundings,
   startCommand,
 } from './run-command.js'
+import { READY_MS, type ServiceOptions } from './service-options.js'
 
-export interface CommandOptions {
+/** `ready` is, by default, when `isUp` says so. */
+export interface CommandOptions extends ServiceOptions {
   /** Starts it, and ends with 0. */
   readonly start: Words
   /** Stops it, and ends. */
@@ -32,21 +33,9 @@ export interface CommandOptions {
   readonly isUp: Words
   /** How often that is asked while it is up, ms. Default 5000. */
   readonly intervalMs?: number
-  /** Default: this process's. */
-  readonly workdir?: string | null
-  /** Beside this process's own variables. */
-  readonly env?: Readonly<Record<string, string>>
-  readonly user?: string | number | null
-  readonly group?: string | number | null
-  readonly endpoints: readonly Address[]
-  /** Default: when `isUp` says so. */
-  readonly ready?: ReadyRule
-  /** Longest pause between two looks, ms. Default 500. */
-  readonly readyMs?: number
 }
 
 const INTERVAL_MS = 5000
-const READY_MS = 500
 /** One no may be the command's own failure. */
 const FAILURES_IN_A_ROW = 2
 const STOP_LOOK_MS = 100

@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import { type Address, formatAddress } from '../core/address.js'
+import { formatAddress } from '../core/address.js'
 import { errnoOf } from '../errors.js'
 import type { Activation, ActivationEnd, ActivationEvents, Activator } from '../ports/activator.js'
 import { type Account, AccountLookup } from './account.js'
@@ -15,34 +15,22 @@ import { OutputLog } from './output-log.js'
 import { ownEnv } from './own-env.js'
 import { prepareTie } from './parent-death.js'
 import type { GroupKeeper } from './process-group.js'
-import { createReadiness, type Readiness, type ReadyRule } from './readiness.js'
+import { createReadiness, type Readiness } from './readiness.js'
 import { howItEnded, type Outcome, programOf, whyNotStarted } from './run-command.js'
+import { READY_MS, type ServiceOptions } from './service-options.js'
 import { strangerAt, strangerInstead } from './strangers.js'
 import { expectChildren, letGo, spawnWaiting, turnAway } from './waiting-shell.js'
 
-export interface ExecOptions {
+/** `ready` is, by default, when one of the endpoints accepts. */
+export interface ExecOptions extends ServiceOptions {
   /** The command and its arguments; no shell reads them. */
   readonly argv: Words
-  /** Default: this process's. */
-  readonly workdir?: string | null
-  /** Beside this process's own variables. */
-  readonly env?: Readonly<Record<string, string>>
-  /** By name or number; needs root. Default: as this process. */
-  readonly user?: string | number | null
-  readonly group?: string | number | null
-  /** Where it will accept. */
-  readonly endpoints: readonly Address[]
-  /** When it is ready. Default: when one of the endpoints accepts. */
-  readonly ready?: ReadyRule
-  /** Longest pause between two looks whether it is ready, ms. Default 500. */
-  readonly readyMs?: number
   /** How it is asked to end. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
   /** Sockets that listen, for it to accept from (LISTEN_FDS). */
   readonly listeners?: readonly PassedFd[]
 }
 
-const READY_MS = 500
 /** Members of its group that outlive it are killed; so long at most it is waited for them. */
 const LAST_MEMBERS_MS = 1000
 const LOOK_EVERY_MS = 5

@@ -6,9 +6,10 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction, PerDirection } from '../../core/direction.js'
 import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
-import { detailOf, hookError, isPeerGone, warnOfThrow } from '../shared/errors.js'
+import { detailOf, isPeerGone, warnOfThrow } from '../shared/errors.js'
 import type { InactivityReason } from '../shared/inactivity.js'
 import { ENDS_WITH_RESET, withResolver } from '../shared/link-ends.js'
+import { wantsClient } from '../shared/upstream-lost.js'
 import type { LinuxConn } from './conn.js'
 import { type ClockHost, LinkClock } from './link-clock.js'
 import type { PipePool } from './pipes.js'
@@ -135,7 +136,7 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
     if (lost !== this.#down || this.#state.kind !== 'moving' || !this.#isUntouched) return false
     if (this.#askedOfLoss) return false
     this.#askedOfLoss = true
-    if (!this.#wantsClient()) return false
+    if (!wantsClient(this.#observer, (error) => this.hookFailed(error))) return false
     if (this.#state.kind !== 'moving') return true
     const untaken = this.#up.takeUntaken()
     this.#over(null, true)
@@ -143,15 +144,6 @@ export class LinuxLink implements Link, PumpHost, ClockHost, Task {
     this.#upstream.destroy()
     process.nextTick(() => this.#tellEnd(null, null))
     return true
-  }
-
-  #wantsClient(): boolean {
-    try {
-      return this.#observer.onUpstreamLost?.() === true
-    } catch (thrown) {
-      this.hookFailed(hookError('onUpstreamLost', thrown))
-      return true
-    }
   }
 
   /** The upstream is as it was, as far as its kernel knows; asked before the client's first bytes are taken. */

@@ -6,8 +6,9 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction, PerDirection } from '../../core/direction.js'
 import type { Link, LinkObserver, LinkOptions, UpstreamLeft } from '../../ports/engine.js'
-import { detailOf, hookError, isPeerGone, warnOfThrow } from '../shared/errors.js'
+import { detailOf, isPeerGone, warnOfThrow } from '../shared/errors.js'
 import { ENDS_WITH_RESET, withResolver } from '../shared/link-ends.js'
+import { wantsClient } from '../shared/upstream-lost.js'
 import type { PortableConn } from './conn.js'
 import { LinkClock } from './link-clock.js'
 import { Pump, type PumpHost } from './pump.js'
@@ -118,21 +119,12 @@ export class PortableLink implements Link, PumpHost {
     if (lost !== this.#down || this.#state.kind !== 'moving' || !this.#isUntouched) return false
     if (this.#askedOfLoss) return false
     this.#askedOfLoss = true
-    if (!this.#wantsClient()) return false
+    if (!wantsClient(this.#observer, (error) => this.hookFailed(error))) return false
     if (this.#state.kind !== 'moving') return true
     this.#over(null)
     this.#upstream.destroy()
     process.nextTick(() => this.#tellEnd(null, null))
     return true
-  }
-
-  #wantsClient(): boolean {
-    try {
-      return this.#observer.onUpstreamLost?.() === true
-    } catch (thrown) {
-      this.hookFailed(hookError('onUpstreamLost', thrown))
-      return true
-    }
   }
 
   /** What the kernel knows of the upstream is to be heard before the client's first bytes are taken. */
