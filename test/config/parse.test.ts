@@ -193,8 +193,8 @@ describe('what a config means', () => {
       [{ kind: 'unix', path: '/run/in.sock' }, 'u'],
     ])
     expect(placed.upstreams.u?.endpoints[0].address).toEqual({ kind: 'unix', path: '/etc/u.sock' })
-    expect(placed.record?.file).toBe('/etc/tidegate/logs/traffic.pcapng')
-    expect(parseConfig(input).record?.file).toBe('logs/traffic.pcapng')
+    expect(placed.record?.place).toEqual({ kind: 'file', path: '/etc/tidegate/logs/traffic.pcapng' })
+    expect(parseConfig(input).record?.place).toEqual({ kind: 'file', path: 'logs/traffic.pcapng' })
   })
 
   it('a unix path that is too long only with its folder is a problem of its own', () => {

@@ -19,6 +19,7 @@ import { openFileSink } from '../../../src/sinks/file/file-sink.js'
 import { parseFile } from '../../core/record/parse.js'
 import { expectSoundThroughout } from '../../support/recording.js'
 import { describeWith } from '../../support/tools.js'
+import { openFileStore } from './rig.js'
 import { lines } from './said.js'
 
 const SERVER = parseAddress('10.0.0.1:6379')
@@ -43,7 +44,7 @@ const until = (condition: () => boolean): Promise<void> =>
 
 const open = async (planeCount: number, { logger, said } = lines()) => {
   const site = await openRecordingSite({
-    sink: await openFileSink(file),
+    store: await openFileStore(file),
     listeners: [{ name: 'one', description: '' }],
     application: 'tidegate test',
     maxBufferedBytes: 4 * 1024 * 1024,
