@@ -15,12 +15,12 @@ export interface Automaton {
   readonly sets: readonly ByteSet[]
   /** The positions that may take the byte after the one position p took. */
   readonly follow: readonly Int32Array[]
+  /** The first position with the same future as p, which will do for p in a state; -1 if nothing can come of p any more. */
+  readonly alike: Int32Array
   /** 1 where a match may end with the byte position p took. */
   readonly accepts: Uint8Array
   /** Of free positions that complete an `after`: where the pattern then begins. Else empty. */
   readonly opens: readonly Int32Array[]
-  /** 1 for the positions of an `after`. */
-  readonly free: Uint8Array
   /** Where a match may begin anywhere: first positions of patterns without `after`. */
   readonly firstHeld: Int32Array
   /** First positions of all `after`. */
@@ -45,7 +45,6 @@ export class AutomatonBuilder {
   readonly #follow: number[][] = []
   readonly #accepting: number[] = []
   readonly #opens = new Map<number, readonly number[]>()
-  readonly #freeEnds: number[] = []
   readonly #firstHeld: number[] = []
   readonly #firstFree: number[] = []
   #steps = 0
@@ -60,9 +59,7 @@ export class AutomatonBuilder {
 
   /** @throws PatternError: as above. */
   addAfter(pattern: Pattern): Part {
-    const from = this.#sets.length
     const part = this.#whole(pattern)
-    for (let position = from; position < this.#sets.length; position += 1) this.#freeEnds.push(position)
     this.#firstFree.push(...part.first)
     return part
   }
@@ -71,14 +68,14 @@ export class AutomatonBuilder {
     const count = this.#sets.length
     const accepts = new Uint8Array(count)
     for (const position of this.#accepting) accepts[position] = 1
-    const free = new Uint8Array(count)
-    for (const position of this.#freeEnds) free[position] = 1
+    const follow = this.#follow.map(ascending)
+    const opens = this.#sets.map((_, position) => ascending(this.#opens.get(position) ?? []))
     return {
       sets: this.#sets,
-      follow: this.#follow.map(ascending),
+      follow,
+      alike: alikeOf(follow, opens),
       accepts,
-      opens: this.#sets.map((_, position) => ascending(this.#opens.get(position) ?? [])),
-      free,
+      opens,
       firstHeld: ascending(this.#firstHeld),
       firstFree: ascending(this.#firstFree),
     }
@@ -164,3 +161,13 @@ const either = (parts: readonly Part[]): Part => ({
 })
 
 const ascending = (positions: readonly number[]): Int32Array => Int32Array.from(new Set(positions)).sort()
+
+const alikeOf = (follow: readonly Int32Array[], opens: readonly Int32Array[]): Int32Array => {
+  const byFuture = new Map<string, number>([['|', -1]])
+  return Int32Array.from(follow, (next, position) => {
+    const future = `${next.join()}|${opens[position]?.join() ?? ''}`
+    const first = byFuture.get(future) ?? position
+    byFuture.set(future, first)
+    return first
+  })
+}

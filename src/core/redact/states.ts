@@ -215,14 +215,16 @@ export class States {
 
   /** Goes to those of `positions` that take `byte`. Returns whether a match ends there. What leads no further is not kept. */
   #take(positions: Int32Array, byte: number): boolean {
-    const { sets, follow, opens, accepts } = this.#automaton
+    const { sets, alike, accepts } = this.#automaton
     let accepted = false
     for (let index = 0; index < positions.length; index += 1) {
       const position = positions[index] ?? 0
-      if (this.#taken[position] === this.#step || sets[position]?.[byte] !== 1) continue
-      this.#taken[position] = this.#step
+      if (sets[position]?.[byte] !== 1) continue
       if (accepts[position] === 1) accepted = true
-      if (follow[position]?.length || opens[position]?.length) this.#key[this.#length++] = position
+      const same = alike[position] ?? NONE
+      if (same === NONE || this.#taken[same] === this.#step) continue
+      this.#taken[same] = this.#step
+      this.#key[this.#length++] = same
     }
     return accepted
   }

@@ -102,6 +102,8 @@ export class ByteStream implements RedactStream {
         do {
           row = payloadOf(entry)
           at += 1
+          // Most secrets are one set of bytes again and again.
+          while (at < length && table[row + (classOf[chunk[at] ?? 0] ?? 0)] === entry) at += 1
           if (at === length) break
           entry = table[row + (classOf[chunk[at] ?? 0] ?? 0)] ?? ROOT
         } while (entry < UNKNOWN && kindOf(entry) === KIND_COVER)
