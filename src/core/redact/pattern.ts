@@ -153,10 +153,12 @@ const setOfEscape = (node: AST.CharacterSet): ByteSet => {
   return node.kind !== 'any' && node.negate ? inverseOf(set) : set
 }
 
+const SYNTAX = 'expected the syntax of JavaScript regular expressions with the u flag'
+
 /** The parser's message without what it says of the whole pattern: the caller says that. */
 const reasonOf = (error: RegExpSyntaxError): string => {
   const reason = error.message.slice(error.message.lastIndexOf(': ') + 2)
-  return reason.charAt(0).toLowerCase() + reason.slice(1)
+  return `${reason.charAt(0).toLowerCase()}${reason.slice(1)}; ${SYNTAX}`
 }
 
 /** @throws PatternError */

@@ -97,11 +97,15 @@ const located = <T>(index: number, field: 'pattern' | 'after', source: string, r
   } catch (error) {
     if (!(error instanceof PatternError)) throw error
     const place = error.index === null ? '' : ` at character ${error.index + 1}`
-    const shown = source.length > SHOWN_LENGTH ? `${source.slice(0, SHOWN_LENGTH)}…` : source
     throw new TidegateError(
       'value_invalid',
-      `redaction rule ${index + 1}, ${field} ${JSON.stringify(shown)}${place}: ${error.message}`,
+      `redaction rule ${index + 1}, ${field} ${shown(source)}${place}: ${error.message}`,
       { fault: 'usage', where: `rules[${index}].${field}`, cause: error },
     )
   }
+}
+
+const shown = (source: string): string => {
+  const start = source.length > SHOWN_LENGTH ? `${source.slice(0, SHOWN_LENGTH)}…` : source
+  return `/${start.replace(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)}/`
 }

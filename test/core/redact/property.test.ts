@@ -17,10 +17,14 @@ const atom = fc.constantFrom(
 )
 const count = fc.constantFrom('*', '+', '?', '{2}', '{0}', '{1,}', '{2,}', '{0,2}', '{1,3}', '{2,4}')
 
+/** Long enough for windows that skip. */
+const word = fc.string({ unit: fc.constantFrom('a', 'b', 'A', '.'), minLength: 2, maxLength: 6 })
+
 const { pattern } = fc.letrec<{ pattern: string; branch: string; part: string }>((tie) => ({
   part: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     atom,
+    word,
     fc.tuple(atom, count).map(([item, times]) => item + times),
     fc.tuple(fc.constantFrom('(?:', '(', '(?<name>'), tie('pattern'), count).map(([open, inner, times]) => {
       return `${open.replace('name', 'n')}${inner.replaceAll('?<n>', '?:')})${times}`

@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest'
 import type { Redaction, RedactRule } from '../../../src/core/redact/redaction.js'
+import { TidegateError } from '../../../src/errors.js'
 
 export const bytesOf = (latin1: string): Uint8Array => Uint8Array.from(latin1, (char) => char.charCodeAt(0))
 export const latin1Of = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
@@ -12,6 +13,16 @@ export const rule = (pattern: string, options: Partial<RedactRule> = {}): Redact
   ignoreCase: false,
   ...options,
 })
+
+export const failureOf = (act: () => unknown): TidegateError => {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof TidegateError) return error
+    throw error
+  }
+  return expect.fail('nothing was thrown')
+}
 
 /** Ten times as fast as `expect`, for what is done a hundred thousand times. */
 const must = (holds: boolean, what: string): void => {
