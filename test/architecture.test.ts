@@ -83,7 +83,7 @@ const SOUND: readonly (readonly [path: string, code: string])[] = [
   ['src/engine/linux/good.ts', `export { x } from '../shared/x.js'\nexport { y } from './ffi/x.js'`],
   ['src/engine/linux/ffi/good.ts', `export { x } from 'koffi'\nexport { y } from '../../../errors.js'`],
   ['src/engine/shared/good.ts', `export { x } from '../../errors.js'`],
-  ['src/sinks/file/good.ts', `export { x } from '../../ports/sink.js'`],
+  ['src/sinks/file/good.ts', `export { x } from '../../ports/store.js'`],
   [
     'src/pools/good.ts',
     `export { x } from '../core/pool/x.js'\nexport { y } from '../engine/shared/errors.js'`,

@@ -57,8 +57,8 @@ export interface ListenerConfig {
   readonly ipv6Only: boolean
   /** Per direction of each connection. */
   readonly bufferBytes: number
-  /** True only if {@link GatewayConfig.record} is not null. */
-  readonly record: boolean
+  /** Not null only if {@link GatewayConfig.record} is not. */
+  readonly record: CaptureConfig | null
 }
 
 export interface EndpointConfig {
@@ -204,8 +204,58 @@ export interface UpstreamConfig {
   readonly wake: WakeConfig | null
 }
 
-interface RecordConfig {
-  readonly file: string
+/** What of a listener's connections is recorded. */
+export interface CaptureConfig {
+  /** Whether from the start; it can be switched while the gateway runs. */
+  readonly enabled: boolean
+  /** Part of the connections, 0 to 1. */
+  readonly sample: number
+  readonly sampleBy: 'client' | 'random'
+  /** CIDR rules, valid; empty: everybody. */
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+  /** Of each direction; null: no limit. */
+  readonly maxBytes: number | null
+  readonly redact: readonly RedactConfig[]
+}
+
+/** A rule of `core/redact`. */
+export interface RedactConfig {
+  readonly pattern: string
+  readonly after: string | null
+  readonly ignoreCase: boolean
+}
+
+/** Many files, one after the other or side by side. */
+export interface FilesConfig {
+  /** See `core/record/files`. */
+  readonly template: string
+  /** Null: never. */
+  readonly rotateBytes: number | null
+  readonly rotateMs: number | null
+  readonly compress: 'none' | 'gzip' | 'zstd'
+  /** Null: no limit. */
+  readonly keepBytes: number | null
+  readonly keepMs: number | null
+  readonly keepFiles: number | null
+}
+
+export interface SpoolConfig {
+  readonly dir: string
+  readonly bytes: number
+}
+
+/** Where a recording goes. */
+export type RecordPlace =
+  | { readonly kind: 'file'; readonly path: string }
+  | ({ readonly kind: 'files' } & FilesConfig)
+  | { readonly kind: 'sink'; readonly url: string; readonly spool: SpoolConfig }
+
+export interface RecordConfig {
+  readonly place: RecordPlace
+  readonly minFreeBytes: number
+  readonly sync: 'never' | 'interval' | 'always'
+  readonly syncIntervalMs: number
   readonly overload: OverloadPolicy
   readonly onFailure: FailurePolicy
   /** What may wait in memory to be written. */

@@ -131,3 +131,17 @@ export const MAX_DURATION_MS = 2 ** 31 - 1
 
 /** A config is text that people write: anything longer is some other file, named by mistake. */
 export const MAX_CONFIG_BYTES = 1 * MIB
+
+/** Every connection; see `record.sample`. */
+export const DEFAULT_SAMPLE = 1
+/** fsync takes milliseconds on most disks: once a second costs nothing to speak of. */
+export const DEFAULT_SYNC_INTERVAL_MS = 1 * SECOND
+/** Smaller files would be more names than data. */
+export const MIN_ROTATE_BYTES = 64 * KIB
+export const MIN_ROTATE_MS = 1 * SECOND
+/** Ten seconds of a gigabit of traffic; minutes of what most services say. */
+export const DEFAULT_SPOOL_BYTES = 1024 * MIB
+/** A few of the spool's own files. */
+export const MIN_SPOOL_BYTES = 16 * MIB
+/** A pebibyte: more than any one machine stores. */
+export const MAX_STORE_BYTES = 1024 * 1024 * 1024 * MIB

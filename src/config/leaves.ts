@@ -161,7 +161,8 @@ export const check = (parse: (text: string) => unknown) => (text: string) => {
   return text
 }
 
-export const cidrs = (description: string, fallback: string) =>
+/** A list that may be left out; {@link cidrs} fills it in. */
+export const cidrList = () =>
   z
     .array(
       textLeaf(check(checkCidr), {
@@ -171,5 +172,6 @@ export const cidrs = (description: string, fallback: string) =>
       }),
     )
     .readonly()
-    .prefault([])
-    .meta({ description, typeName: 'list of CIDRs', fallback })
+
+export const cidrs = (description: string, fallback: string) =>
+  cidrList().prefault([]).meta({ description, typeName: 'list of CIDRs', fallback })

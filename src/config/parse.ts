@@ -11,6 +11,7 @@ import { expectation, problemsOf } from './issues.js'
 import type { Form } from './leaves.js'
 import { type PlacedReaders, readersFrom } from './paths.js'
 import { ConfigError, type ConfigProblem } from './problems.js'
+import { captureOf, recordOf } from './record.js'
 import { referenceProblems } from './references.js'
 import { type CheckedInput, configSchema } from './schema.js'
 import { upstreamProblems } from './upstream-problems.js'
@@ -78,7 +79,7 @@ const listenersOf = (checked: CheckedInput, read: PlacedReaders): readonly Liste
     backlog: listener.backlog,
     ipv6Only: listener.ipv6Only,
     bufferBytes: listener.bufferSize,
-    record: listener.record ?? checked.record !== undefined,
+    record: captureOf(listener.record, checked.record),
   }))
 }
 
@@ -91,11 +92,6 @@ const configOf = (checked: CheckedInput, read: PlacedReaders): GatewayConfig => 
   engine: checked.engine,
   workers: checked.workers,
   drainTimeoutMs: checked.drainTimeout,
-})
-
-const recordOf = ({ bufferSize, ...record }: NonNullable<CheckedInput['record']>) => ({
-  ...record,
-  bufferBytes: bufferSize,
 })
 
 const freeze = <T>(value: T): T => {

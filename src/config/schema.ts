@@ -10,6 +10,7 @@ import * as z from 'zod'
 import * as defaults from './defaults.js'
 import { address, cidrs, durationLeaf, type Form, flag, section, sizeLeaf, textLeaf } from './leaves.js'
 import { type PlacedReaders, readersFrom } from './paths.js'
+import { listenerRecord, record } from './record-schema.js'
 import { formatDuration, formatSize } from './units.js'
 import { upstream } from './upstream-schema.js'
 
@@ -103,32 +104,10 @@ const listener = (form: Form, read: PlacedReaders) =>
       min: defaults.MIN_BUFFER_BYTES,
       max: defaults.MAX_BUFFER_BYTES,
     }).prefault(formatSize(defaults.DEFAULT_BUFFER_BYTES)),
-    record: z.boolean().optional().meta({
-      description: 'Whether its connections are recorded; needs a `record` section.',
-      fallback: 'true if there is a `record` section',
+    record: listenerRecord(form).optional().meta({
+      description: 'Whether its connections are recorded, or what of them; needs a `record` section.',
+      fallback: 'as the `record` section says',
     }),
-  })
-
-const record = (form: Form, read: PlacedReaders) =>
-  section({
-    file: textLeaf(read.path, {
-      description:
-        'The pcapng file to write, readable by its owner only. A relative path starts in the folder of the config file.',
-      expected: 'a path',
-      typeName: 'path',
-    }),
-    overload: z.enum(['block', 'drop', 'disconnect']).prefault('block').meta({
-      description:
-        'When the disk is slower than the traffic: slow the traffic, leave marked gaps, or cut the connection.',
-    }),
-    onFailure: z.enum(['continue', 'disconnect']).prefault('continue').meta({
-      description: 'When a write fails (disk full): go on with the loss marked, or cut the connection.',
-    }),
-    bufferSize: sizeLeaf(form, {
-      description: 'Most memory for what waits to be written.',
-      min: defaults.MIN_RECORD_BUFFER_BYTES,
-      max: defaults.MAX_RECORD_BUFFER_BYTES,
-    }).prefault(formatSize(defaults.DEFAULT_RECORD_BUFFER_BYTES)),
   })
 
 const log = section({

@@ -33,7 +33,7 @@ const lentTo = (config: GatewayConfig, { upstream: name }: ListenerConfig): Woke
 
 const entryOf = (config: GatewayConfig, listener: ListenerConfig): ListenerEntry => ({
   route: configuredRoute(config, listener),
-  recorded: listener.record && lentTo(config, listener) === null,
+  recorded: listener.record !== null && lentTo(config, listener) === null,
 })
 
 export class ListenerSet {

@@ -25,7 +25,9 @@ export const openRecording = async (
   logger: Logger,
 ): Promise<OpenedRecording | null> => {
   if (config.record === null) return null
-  const { file, overload, onFailure, bufferBytes } = config.record
+  const { place, overload, onFailure, bufferBytes } = config.record
+  if (place.kind !== 'file') throw new Error(`a recording to ${place.kind} cannot be opened yet`)
+  const { path: file } = place
   const sink = await openFileSink(file)
   if (sink.repairedBytes > 0)
     logger.warn(
@@ -34,13 +36,13 @@ export const openRecording = async (
     )
   logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
   const listeners = config.listeners
-    .filter(({ record }) => record)
+    .filter(({ record }) => record !== null)
     .map((listener) => ({
       name: listener.name,
       description: describeRoute(config, listener),
     }))
   const site = await openRecordingSite({
-    sink,
+    store: { where: file, spec: { kind: 'file', target: sink.target }, close: () => sink.close() },
     overload,
     onFailure,
     maxBufferedBytes: bufferBytes,

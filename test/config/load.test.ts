@@ -134,7 +134,10 @@ describe('a config file', () => {
 
   it('starts relative paths at its own folder', async () => {
     const path = await fileWith('relative.yaml', `${GOOD}record: { file: traffic.pcapng }\n`)
-    expect((await loadConfig(path)).record?.file).toBe(join(folder, 'traffic.pcapng'))
+    expect((await loadConfig(path)).record?.place).toEqual({
+      kind: 'file',
+      path: join(folder, 'traffic.pcapng'),
+    })
   })
 
   it('is called by its path in messages', async () => {

@@ -5,6 +5,7 @@ import type {
   EngineName,
   GatewayConfig,
   ListenerConfig,
+  RecordPlace,
   TimeoutsConfig,
   UpstreamConfig,
 } from '../../config/config.js'
@@ -15,6 +16,7 @@ import { formatDuration, formatSize } from '../../config/units.js'
 import { overbooked, planFor, readDescriptors } from '../../control/descriptors.js'
 import { formatAddress } from '../../core/address.js'
 import { type BudgetPlan, reservedText } from '../../core/budget/plan.js'
+import { safeUrl } from '../../core/safe-url.js'
 import { type CommandIo, type Output, processIo, withStdout } from '../output.js'
 import { type Column, coloursFor, createPagedTable } from '../table.js'
 
@@ -104,10 +106,15 @@ const limitText = (ms: number): string => (ms === 0 ? 'none' : formatDuration(ms
 const timeoutText = ({ connectMs, idleMs, halfCloseMs }: TimeoutsConfig): string =>
   `connect ${limitText(connectMs)}, idle ${limitText(idleMs)}, half-close ${limitText(halfCloseMs)}`
 
+const placeText = (place: RecordPlace): string => {
+  if (place.kind === 'file') return place.path
+  return place.kind === 'files' ? place.template : safeUrl(place.url)
+}
+
 const recordText = ({ record }: GatewayConfig): string =>
   record === null
     ? 'Nothing is recorded.'
-    : `Records to ${record.file} (buffer ${formatSize(record.bufferBytes)}; too slow: ${record.overload}; failed: ${record.onFailure}).`
+    : `Records to ${placeText(record.place)} (buffer ${formatSize(record.bufferBytes)}; too slow: ${record.overload}; failed: ${record.onFailure}).`
 
 const drainText = ({ drainTimeoutMs }: GatewayConfig): string =>
   drainTimeoutMs === 0

@@ -4,10 +4,18 @@ import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
 import type { Logger } from '../../ports/logger.js'
-import type { FileSink } from '../../sinks/file/file-sink.js'
+import type { StoreSpec } from './open-store.js'
+
+/** A store that whoever asked for it has made ready; the writer thread opens it as `spec` says. */
+export interface OpenedStore {
+  readonly where: string
+  readonly spec: StoreSpec
+  /** Called once nobody writes any more. Idempotent. */
+  close(): Promise<void>
+}
 
 export interface RecordingOptions {
-  readonly sink: FileSink
+  readonly store: OpenedStore
   /** When the sink is slow: slow the traffic, leave bytes out (marked), or end the connection. Default `block`. */
   readonly overload?: 'block' | 'drop' | 'disconnect'
   /** When a write failed: go on (the loss is marked), or end the connections whose bytes were lost. Default `continue`. */

@@ -3,16 +3,18 @@
  * plane that records.
  */
 
+import { randomUUID } from 'node:crypto'
 import { MessageChannel } from 'node:worker_threads'
 import { LINK_TYPE } from '../../core/codec/link-types.js'
 import { encodeSectionStart } from '../../core/codec/pcapng/writer.js'
+import { encodeRecordingComment } from '../../core/record/annotation.js'
 import { addRow, FIGURES, readCounters } from '../../core/record/counters.js'
 import { MIN_POOL_BYTES } from '../../core/record/slab-pool.js'
 import { sharedEnds } from '../../core/record/tuples.js'
 import { messageOf } from '../../errors.js'
 import { type Logger, SILENT } from '../../ports/logger.js'
-import type { FileSink } from '../../sinks/file/file-sink.js'
-import type { RecordedListener, RecordingCounters, RecordingOptions } from './recording.js'
+import { STORE_FIGURES } from '../../ports/store.js'
+import type { OpenedStore, RecordedListener, RecordingCounters, RecordingOptions } from './recording.js'
 import { type RecordingSeat, WRITER_CELL } from './seat.js'
 import { DEFAULT_CLOSE_TIMEOUT_MS } from './seat-recording.js'
 import { SeatWatch } from './seat-watch.js'
@@ -45,7 +47,7 @@ export interface RecordingSite {
 
 class OpenSite implements RecordingSite {
   readonly #options: RecordingOptions
-  readonly #sink: FileSink
+  readonly #store: OpenedStore
   readonly #writer: WriterLink
   readonly #writerState: Int32Array
   readonly #logger: Logger
@@ -72,12 +74,12 @@ class OpenSite implements RecordingSite {
     writerState: Int32Array,
   ) {
     this.#options = options
-    this.#sink = options.sink
+    this.#store = options.store
     this.#writer = writer
     this.#writerState = writerState
     this.#interfaces = interfaces
     this.#logger = options.logger ?? SILENT
-    this.#troubles = new Troubles(this.#logger, options.sink.target.where)
+    this.#troubles = new Troubles(this.#logger, options.store.where)
   }
 
   static async open(options: RecordingOptions, start: StartWriter): Promise<OpenSite> {
@@ -87,13 +89,22 @@ class OpenSite implements RecordingSite {
     const state = new Int32Array(
       new SharedArrayBuffer(Object.keys(WRITER_CELL).length * Int32Array.BYTES_PER_ELEMENT),
     )
-    const sectionStart = encodeSectionStart(options.application, interfaces)
+    const recording = randomUUID()
+    const sectionStart = encodeSectionStart(
+      options.application,
+      interfaces,
+      encodeRecordingComment(recording),
+    )
+    const figures = new Float64Array(new SharedArrayBuffer(STORE_FIGURES * Float64Array.BYTES_PER_ELEMENT))
+    const { where, spec: store } = options.store
+    const { logger = SILENT } = options
     // Nobody has a seat before the thread is there, so nothing happens before `site` is.
     const writer = await start(
-      { target: options.sink.target, sectionStart, state },
+      { where, store, sectionStart, recording, state, figures },
       {
         onLeft: (owner) => site.#seatIsOver(owner),
         onDeath: (why) => site.#writerDied(why),
+        onLine: ({ level, fields, message }) => logger[level]({ where, ...fields }, message),
       },
     )
     const byName = new Map(interfaces.map(({ name }, index) => [name, index]))
@@ -191,10 +202,10 @@ class OpenSite implements RecordingSite {
       this.#gaveUp = true
     }
     this.#writer.close()
-    const { where } = this.#sink.target
+    const { where } = this.#store
     // Not before the thread is gone: the descriptor's number may be another file's soon.
     const closed = this.#writer.ended
-      .then(() => this.#sink.close())
+      .then(() => this.#store.close())
       .catch((error: unknown) => {
         const why = messageOf(error)
         this.#logger.warn({ where, why }, `'${where}' could not be closed: ${why}`)
@@ -205,7 +216,7 @@ class OpenSite implements RecordingSite {
 }
 
 /**
- * Starts a recording into `sink`, which belongs to it from then on, also if this fails.
+ * Starts a recording into `store`, which belongs to it from then on, also if this fails.
  * @throws TidegateError (rejects) `file_unwritable` when the system has no thread to spare.
  */
 export const openRecordingSite = async (
@@ -215,7 +226,7 @@ export const openRecordingSite = async (
   try {
     return await OpenSite.open(options, startWriter)
   } catch (thrown) {
-    await options.sink.close()
+    await options.store.close()
     throw thrown
   }
 }

@@ -2,12 +2,18 @@
 
 import { Worker } from 'node:worker_threads'
 import { messageOf, TidegateError } from '../../errors.js'
-import type { FileTarget } from '../../sinks/file/file-writer.js'
+import type { StoreHost } from '../../ports/store.js'
+import type { StoreSpec } from './open-store.js'
 import type { WriterSeat } from './writer.js'
 
 export interface WriterStart {
-  readonly target: FileTarget
+  readonly where: string
+  readonly store: StoreSpec
   readonly sectionStart: Uint8Array
+  /** UUID of this run; also in `sectionStart`. */
+  readonly recording: string
+  /** Shared; see `STORE_FIGURE`. */
+  readonly figures: Float64Array
   /** Shared; see `WRITER_CELL`. */
   readonly state: Int32Array
 }
@@ -21,11 +27,21 @@ export type WriterNews =
   | { readonly kind: 'ready' }
   /** All that this seat's plane had sent is done with. */
   | { readonly kind: 'left'; readonly owner: number }
+  | StoreLine
+
+/** What the store wants to have logged. */
+export interface StoreLine {
+  readonly kind: 'line'
+  readonly level: Parameters<StoreHost['log']>[0]
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly message: string
+}
 
 export interface WriterEvents {
   readonly onLeft: (owner: number) => void
   /** It has ended without having been told to. Nothing is written any more. */
   readonly onDeath: (why: string) => void
+  readonly onLine: (line: StoreLine) => void
 }
 
 export interface WriterLink {
@@ -56,6 +72,7 @@ class ThreadLink implements WriterLink {
     worker.unref()
     worker.on('message', (news: WriterNews) => {
       if (news.kind === 'left') this.#events.onLeft(news.owner)
+      if (news.kind === 'line') this.#events.onLine(news)
     })
     worker.on('error', (thrown) => {
       this.#why = messageOf(thrown)
@@ -105,7 +122,7 @@ export const startWriterThread: StartWriter = async (data, events) => {
     await ready(worker)
     return new ThreadLink(worker, events)
   } catch (thrown) {
-    const { where } = data.target
+    const { where } = data
     const message = `'${where}' cannot be written: its thread does not start: ${messageOf(thrown)}`
     throw new TidegateError('file_unwritable', message, { fault: 'system', where, cause: thrown })
   }

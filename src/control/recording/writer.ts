@@ -5,7 +5,7 @@
 
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
-import type { Sink } from '../../ports/sink.js'
+import type { Store } from '../../ports/store.js'
 import { SEAT_CELL, type SlabAnswer, type SlabMessage, WRITER_CELL } from './seat.js'
 
 /** What the writer is told of a seat. */
@@ -24,7 +24,7 @@ const systemNameOf = (error: unknown): string | undefined =>
 const failureOf = (error: unknown): string => `write failed: ${systemNameOf(error) ?? messageOf(error)}`
 
 export class Writer {
-  readonly #sink: Sink
+  readonly #store: Store
   readonly #state: Int32Array
   readonly #seats = new Map<number, WriterSeat>()
   /** What waits for a write that takes its time. */
@@ -33,8 +33,8 @@ export class Writer {
   #closed = false
 
   /** @param state shared; see {@link WRITER_CELL}. */
-  constructor(sink: Sink, state: Int32Array) {
-    this.#sink = sink
+  constructor(store: Store, state: Int32Array) {
+    this.#store = store
     this.#state = state
   }
 
@@ -57,11 +57,11 @@ export class Writer {
   }
 
   /** Gives up what is not written yet, and everybody who may still send. */
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true
     this.#queue.length = 0
-    this.#sink.close()
     for (const { slabs } of this.#seats.values()) slabs.close()
+    await this.#store.close()
   }
 
   #do(work: Work): void {
@@ -74,7 +74,7 @@ export class Writer {
     if (work.kind === 'left') return work.onLeft()
     const { seat, slab } = work
     try {
-      const written = this.#sink.write(new Uint8Array(slab.memory, 0, slab.length))
+      const written = this.#store.write(new Uint8Array(slab.memory, 0, slab.length))
       if (!(written instanceof Promise)) return this.#answer(seat, slab, null)
       this.#writing = true
       written.then(

@@ -21,6 +21,7 @@ export interface SectionRecord {
   readonly offset: number
   /** The program that wrote it, if it says so. */
   readonly application: string | undefined
+  readonly comments: readonly string[]
 }
 
 export interface InterfaceRecord {

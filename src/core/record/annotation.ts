@@ -3,13 +3,18 @@
  * `opt_comment`), so that Wireshark shows it and tools that copy packets keep it.
  *
  *     comment    = "tidegate " kind " " JSON
- *     kind       = "open"    ; on the SYN: who really talked to whom
- *                / "gap"     ; on the first packet after a loss in its direction
- *                / "close"   ; on the connection's last packet: why it ended, and the ledger
+ *     kind       = "open"      ; on the SYN: who really talked to whom; on a packet without data where a file takes over
+ *                / "gap"       ; on the first packet after a loss, or a cut, in its direction
+ *                / "close"     ; on the connection's last packet: why it ended, and the ledger
+ *                / "continue"  ; at the end of a file, for a connection that goes on in the next
+ *
+ * And once per section, as a comment of its header:
+ *
+ *     "tidegate recording " JSON      ; a UUID for each run of a gateway: its connections' numbers are unique within it
  */
 
 import { type CloseReason, isCloseReason } from '../close-reason.js'
-import type { Direction } from '../direction.js'
+import type { Direction, PerDirection } from '../direction.js'
 
 /** Bytes `[at, at + length)` of one direction's stream that were relayed but not stored. */
 export interface LostRange {
@@ -19,12 +24,17 @@ export interface LostRange {
   readonly why: string
 }
 
-/** The account of one direction: `seen = stored + the lost lengths`, always. */
+/** The account of one direction: `seen = stored + the lost lengths + the cut lengths`, always. */
 export interface LedgerEntry {
   readonly seen: number
   readonly stored: number
   readonly lost: readonly LostRange[]
+  /** Left out because the config says so: no loss. Absent: nothing. */
+  readonly cut?: readonly LostRange[]
 }
+
+/** Where a file takes over a connection from the one before it: bytes of each direction that stand there. */
+export type Position = PerDirection<number>
 
 export interface OpenAnnotation {
   readonly kind: 'open'
@@ -34,6 +44,8 @@ export interface OpenAnnotation {
   /** Real ends, in address notation; what the packets carry differs for unix sockets and mixed IP versions. */
   readonly client: string
   readonly server: string
+  /** It began in an earlier file, which has it up to here. */
+  readonly continues?: Position
 }
 
 export interface GapAnnotation {
@@ -42,6 +54,8 @@ export interface GapAnnotation {
   readonly at: number
   readonly length: number
   readonly why: string
+  /** Left out on purpose: no loss. */
+  readonly cut?: true
 }
 
 export interface CloseAnnotation {
@@ -52,7 +66,13 @@ export interface CloseAnnotation {
   readonly downstream: LedgerEntry
 }
 
-export type Annotation = OpenAnnotation | GapAnnotation | CloseAnnotation
+/** The file ends here, the connection does not: the next file takes over from these positions. */
+export interface ContinueAnnotation extends Position {
+  readonly kind: 'continue'
+  readonly id: number
+}
+
+export type Annotation = OpenAnnotation | GapAnnotation | CloseAnnotation | ContinueAnnotation
 
 /** What each comment of ours begins with. */
 export const ANNOTATION_PREFIX = 'tidegate '
@@ -68,24 +88,35 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isLostRange = (value: unknown): value is LostRange =>
   isFields(value) && isCount(value.at) && isCount(value.length) && typeof value.why === 'string'
 
+const isRanges = (value: unknown): value is readonly LostRange[] =>
+  Array.isArray(value) && value.every(isLostRange)
+
+const isPosition = (value: unknown): value is Position =>
+  isFields(value) && isCount(value.upstream) && isCount(value.downstream)
+
 const isLedgerEntry = (value: unknown): value is LedgerEntry =>
   isFields(value) &&
   isCount(value.seen) &&
   isCount(value.stored) &&
-  Array.isArray(value.lost) &&
-  value.lost.every(isLostRange)
+  isRanges(value.lost) &&
+  (value.cut === undefined || isRanges(value.cut))
 
-const decodeOpen = ({ id, listener, client, server }: Fields): OpenAnnotation | null =>
+const decodeOpen = ({ id, listener, client, server, continues }: Fields): OpenAnnotation | null =>
   isCount(id) && typeof listener === 'string' && typeof client === 'string' && typeof server === 'string'
-    ? { kind: 'open', id, listener, client, server }
+    ? { kind: 'open', id, listener, client, server, ...(isPosition(continues) ? { continues } : {}) }
     : null
 
-const decodeGap = ({ direction, at, length, why }: Fields): GapAnnotation | null =>
+const decodeContinue = ({ id, upstream, downstream }: Fields): ContinueAnnotation | null =>
+  isCount(id) && isCount(upstream) && isCount(downstream)
+    ? { kind: 'continue', id, upstream, downstream }
+    : null
+
+const decodeGap = ({ direction, at, length, why, cut }: Fields): GapAnnotation | null =>
   (direction === 'upstream' || direction === 'downstream') &&
   isCount(at) &&
   isCount(length) &&
   typeof why === 'string'
-    ? { kind: 'gap', direction, at, length, why }
+    ? { kind: 'gap', direction, at, length, why, ...(cut === true ? { cut } : {}) }
     : null
 
 const decodeClose = ({ id, reason, upstream, downstream }: Fields): CloseAnnotation | null =>
@@ -106,11 +137,30 @@ const parseFields = (text: string): Fields | null => {
   }
 }
 
+const DECODERS: Readonly<Record<string, (fields: Fields) => Annotation | null>> = {
+  open: decodeOpen,
+  gap: decodeGap,
+  close: decodeClose,
+  continue: decodeContinue,
+}
+
 /** Null for any comment that is not one of ours, however it looks. */
 export const decodeAnnotation = (comment: string): Annotation | null => {
-  const match = /^tidegate (open|gap|close) (\{.*\})$/s.exec(comment)
+  const match = /^tidegate (open|gap|close|continue) (\{.*\})$/s.exec(comment)
   const fields = match?.[2] === undefined ? null : parseFields(match[2])
-  if (fields === null) return null
-  if (match?.[1] === 'open') return decodeOpen(fields)
-  return match?.[1] === 'gap' ? decodeGap(fields) : decodeClose(fields)
+  return fields === null ? null : (DECODERS[match?.[1] ?? '']?.(fields) ?? null)
+}
+
+/** The comment of a section header that names the run of a gateway. */
+export const encodeRecordingComment = (recording: string): string =>
+  `${ANNOTATION_PREFIX}recording ${JSON.stringify({ id: recording })}`
+
+/** The name of the run of a gateway that wrote a section; null where its comments do not say. */
+export const recordingOf = (comments: readonly string[]): string | null => {
+  for (const comment of comments) {
+    const match = /^tidegate recording (\{.*\})$/s.exec(comment)
+    const id = match?.[1] === undefined ? undefined : parseFields(match[1])?.id
+    if (typeof id === 'string') return id
+  }
+  return null
 }

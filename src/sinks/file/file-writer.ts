@@ -8,7 +8,7 @@
 import { ftruncateSync, writeSync } from 'node:fs'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { errnoOf, TidegateError } from '../../errors.js'
-import type { Sink } from '../../ports/sink.js'
+import type { Store } from '../../ports/store.js'
 import { writeFailed } from './failure.js'
 
 /** A file that is open, as plain data. */
@@ -48,7 +48,7 @@ const FULL_PIPE_WAIT_MS = 10
 
 const isFull = (error: unknown): boolean => errnoOf(error) === 'EAGAIN'
 
-export class FileWriter implements Sink {
+export class FileWriter implements Store {
   readonly where: string
   readonly #descriptor: number
   readonly #account: FileAccount

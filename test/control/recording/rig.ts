@@ -1,23 +1,28 @@
 /** Recordings whose writer is on the test's own thread, and writes to a sink of the test's. */
 
-import type { ConnectionTap, Recording, RecordingOptions } from '../../../src/control/recording/recording.js'
+import type {
+  ConnectionTap,
+  OpenedStore,
+  Recording,
+  RecordingOptions,
+} from '../../../src/control/recording/recording.js'
 import { startSeat } from '../../../src/control/recording/seat-recording.js'
-import { SectionSink } from '../../../src/control/recording/section-sink.js'
+import { SectionStore } from '../../../src/control/recording/section-store.js'
 import { openRecordingSite, type RecordingSite } from '../../../src/control/recording/site.js'
 import { Writer } from '../../../src/control/recording/writer.js'
 import type { StartWriter } from '../../../src/control/recording/writer-link.js'
-import type { Sink } from '../../../src/ports/sink.js'
-import type { FileSink } from '../../../src/sinks/file/file-sink.js'
+import type { Store } from '../../../src/ports/store.js'
+import { openFileSink } from '../../../src/sinks/file/file-sink.js'
 import { openAccount } from '../../../src/sinks/file/file-writer.js'
 
-export interface RigOptions extends Omit<RecordingOptions, 'sink' | 'listeners' | 'application'> {
+export interface RigOptions extends Omit<RecordingOptions, 'store' | 'listeners' | 'application'> {
   readonly onSinkClose?: () => void | Promise<void>
 }
 
 const writerInto =
-  (sink: Sink): StartWriter =>
+  (sink: Store): StartWriter =>
   async ({ sectionStart, state }, { onLeft }) => {
-    const writer = new Writer(new SectionSink(sink, sectionStart), state)
+    const writer = new Writer(new SectionStore(sink, sectionStart), state)
     let resolve = (): void => {}
     const ended = new Promise<void>((done) => {
       resolve = done
@@ -27,23 +32,24 @@ const writerInto =
       serve: (owner, seat) => writer.serve(owner, seat),
       leave: (owner) => writer.leave(owner, () => onLeft(owner)),
       close: () => {
-        writer.close()
-        resolve()
+        void writer.close().then(resolve)
       },
     }
   }
 
-export const openRig = (sink: Sink, { onSinkClose, ...options }: RigOptions = {}): Promise<RecordingSite> => {
-  const file: FileSink = {
-    target: { where: sink.where, descriptor: -1, account: openAccount(0) },
-    appended: false,
-    created: true,
-    repairedBytes: 0,
+export const openRig = (
+  sink: Store,
+  { onSinkClose, ...options }: RigOptions = {},
+): Promise<RecordingSite> => {
+  const target = { where: sink.where, descriptor: -1, account: openAccount(0) }
+  const store: OpenedStore = {
+    where: sink.where,
+    spec: { kind: 'file', target },
     close: async () => onSinkClose?.(),
   }
   const listeners = [{ name: 'one', description: '' }]
   const all = {
-    sink: file,
+    store,
     listeners,
     application: 'tidegate test',
     maxBufferedBytes: 1024 * 1024,
@@ -68,4 +74,10 @@ export const soleRecording = (site: RecordingSite): Recording => {
       return closing
     },
   }
+}
+
+/** A real file as a store. */
+export const openFileStore = async (file: string): Promise<OpenedStore> => {
+  const sink = await openFileSink(file)
+  return { where: file, spec: { kind: 'file', target: sink.target }, close: () => sink.close() }
 }

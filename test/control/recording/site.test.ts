@@ -19,6 +19,7 @@ import { openFileSink } from '../../../src/sinks/file/file-sink.js'
 import { parseFile } from '../../core/record/parse.js'
 import { expectSoundThroughout } from '../../support/recording.js'
 import { describeWith } from '../../support/tools.js'
+import { openFileStore } from './rig.js'
 import { lines } from './said.js'
 
 const SERVER = parseAddress('10.0.0.1:6379')
@@ -43,7 +44,7 @@ const until = (condition: () => boolean): Promise<void> =>
 
 const open = async (planeCount: number, { logger, said } = lines()) => {
   const site = await openRecordingSite({
-    sink: await openFileSink(file),
+    store: await openFileStore(file),
     listeners: [{ name: 'one', description: '' }],
     application: 'tidegate test',
     maxBufferedBytes: 4 * 1024 * 1024,
@@ -266,7 +267,9 @@ test.each([
     import { openRecordingSite } from '${new URL('../../../dist/control/recording/site.js', import.meta.url)}'
     import { startSeat } from '${new URL('../../../dist/control/recording/seat-recording.js', import.meta.url)}'
     import { openFileSink } from '${new URL('../../../dist/sinks/file/file-sink.js', import.meta.url)}'
-    const site = await openRecordingSite({ sink: await openFileSink(${JSON.stringify(file)}), listeners: [], application: 'x' })
+    const sink = await openFileSink(${JSON.stringify(file)})
+    const store = { where: 'x', spec: { kind: 'file', target: sink.target }, close: () => sink.close() }
+    const site = await openRecordingSite({ store, listeners: [], application: 'x' })
     const here = startSeat(site.seat(0))
     const client = { kind: 'unix', path: '' }
     const tap = here.open({ id: 1, listener: '', client, server: client }, () => null)

@@ -8,11 +8,11 @@ import type { ConnectionTap, Recording } from '../../../src/control/recording/re
 import { openRecordingSite } from '../../../src/control/recording/site.js'
 import { type Address, parseAddress } from '../../../src/core/address.js'
 import type { Direction } from '../../../src/core/direction.js'
-import type { Sink } from '../../../src/ports/sink.js'
+import type { Store } from '../../../src/ports/store.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
 import { FileWriter } from '../../../src/sinks/file/file-writer.js'
 import { pattern } from '../../core/record/parse.js'
-import { openRig, soleRecording } from './rig.js'
+import { openFileStore, openRig, soleRecording } from './rig.js'
 
 const installed = spawnSync('tshark', ['--version']).status === 0
 const title = installed ? 'as tshark reads it' : 'as tshark reads it (SKIPPED: tshark is not installed)'
@@ -148,7 +148,7 @@ describe.runIf(installed)(title, () => {
     const file = await openFileSink(lossy)
     const sink = new FileWriter(file.target)
     let refuse = false
-    const refusing: Sink = {
+    const refusing: Store = {
       where: sink.where,
       write: (bytes) => (refuse ? Promise.reject(new Error('refused')) : sink.write(bytes)),
       close: () => sink.close(),
@@ -181,7 +181,7 @@ describe.runIf(installed)(title, () => {
 const record = async (file: string): Promise<Recording> =>
   soleRecording(
     await openRecordingSite({
-      sink: await openFileSink(file),
+      store: await openFileStore(file),
       listeners: [{ name: 'one', description: 'a test' }],
       application: 'tidegate test',
     }),

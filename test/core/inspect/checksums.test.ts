@@ -14,7 +14,7 @@ const findingsIn = (records: readonly CaptureRecord[]): readonly CorruptFinding[
 
 const recordsOf = (file: Uint8Array): readonly CaptureRecord[] => readAll(createPcapngReader(), file)
 
-const SECTION = { kind: 'section', offset: 0 } as const
+const SECTION = { kind: 'section', offset: 0, comments: [] } as const
 const OURS: CaptureRecord = { ...SECTION, application: 'tidegate 0.1.0' }
 const FOREIGN: readonly CaptureRecord[] = [
   { ...SECTION, application: undefined },

@@ -76,7 +76,7 @@ describe('verifying a recording', () => {
       originalLength: 40,
       comments: [],
     }
-    const section: CaptureRecord = { kind: 'section', offset: 0, application: 'tidegate 0.1.0' }
+    const section: CaptureRecord = { kind: 'section', offset: 0, application: 'tidegate 0.1.0', comments: [] }
     expect([...verifier.inspect(packet), ...verifier.inspect(section)]).toEqual([])
     expect([...verifier.inspect(packet)]).toMatchObject([{ kind: 'corrupt', offset: 96 }])
     expect(verifier.totals).toMatchObject({ corrupt: 1, holes: 0, mismatches: 0 })

@@ -321,7 +321,7 @@ describe('a recording of Tidegate', () => {
   it('that is continued in a new section has no connection left of the old one', () => {
     const reader = createPacketConversations()
     const before = tell(reader, [...handshake(open), up({ seq: 103, data: 'c' })], { ended: false })
-    const between = [...reader.push({ kind: 'section', offset: 0, application: undefined })]
+    const between = [...reader.push({ kind: 'section', offset: 0, application: undefined, comments: [] })]
     expect(before).toEqual([OPENED])
     expect(between).toMatchObject([
       { kind: 'gap', length: 2 },

@@ -94,7 +94,7 @@ class PcapReader extends QueueReader<State> {
     if (major !== MAJOR_VERSION)
       return this.damage(0, `pcap version ${major}, only ${MAJOR_VERSION} is known`)
     this.state = { kind: 'interface', layout }
-    return { kind: 'section', offset: 0, application: undefined }
+    return { kind: 'section', offset: 0, application: undefined, comments: [] }
   }
 
   #interface(layout: Layout): CaptureRecord {

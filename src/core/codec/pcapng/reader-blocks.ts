@@ -31,6 +31,7 @@ const LENGTH_UNKNOWN = -1n
 
 export interface SectionBody {
   readonly application: string | undefined
+  readonly comments: readonly string[]
 }
 
 export const readSection = (queue: ByteQueue, length: number, le: boolean): SectionBody | string => {
@@ -41,11 +42,13 @@ export const readSection = (queue: ByteQueue, length: number, le: boolean): Sect
   if (sectionLength !== LENGTH_UNKNOWN && (sectionLength < 0n || sectionLength % 4n !== 0n))
     return `section length ${sectionLength}, expected -1 or a multiple of 4`
   let application: string | undefined
+  const comments: string[] = []
   const area = queue.bytes(SHB.options, length - SHB.options - TRAILER_BYTES)
   const problem = readOptions(area, le, (code, value) => {
     if (code === OPTION.shbUserApplication) application = textOf(value)
+    if (code === OPTION.comment) comments.push(textOf(value))
   })
-  return problem ?? { application }
+  return problem ?? { application, comments }
 }
 
 const IDB = { linkType: 8, snapLength: 12, options: 16 } as const

@@ -207,7 +207,7 @@ class PcapngReader extends QueueReader<State> {
     if (typeof body === 'string') return body
     this.#interfacesBefore += this.#section?.interfaces.length ?? 0
     this.#section = section
-    return { kind: 'section', offset, application: body.application }
+    return { kind: 'section', offset, application: body.application, comments: body.comments }
   }
 
   #addInterface(section: Section, offset: number, length: number): CaptureRecord | string {

@@ -79,11 +79,11 @@ const block = (
 const textOption = (code: number, text: string, maxBytes?: number): readonly OptionValue[] =>
   text === '' ? [] : [{ code, value: encodeText(text, maxBytes) }]
 
-const sectionHeader = (application: string): Uint8Array =>
+const sectionHeader = (application: string, comment: string): Uint8Array =>
   block(
     BLOCK_TYPE.sectionHeader,
     MIN_BLOCK_BYTES.sectionHeader,
-    textOption(OPTION.shbUserApplication, application),
+    [...textOption(OPTION.comment, comment), ...textOption(OPTION.shbUserApplication, application)],
     (view, at) => {
       view.setUint32(at, BYTE_ORDER_MAGIC, true)
       view.setUint16(at + 4, VERSION.major, true)
@@ -113,8 +113,12 @@ export const MAX_NAME_BYTES = 255
 export const MAX_DESCRIPTION_BYTES = 1023
 
 /** A section's start: its header and its interfaces, which packets then refer to by index. */
-export const encodeSectionStart = (application: string, interfaces: readonly InterfaceSpec[]): Uint8Array => {
-  const blocks = [sectionHeader(application), ...interfaces.map(interfaceDescription)]
+export const encodeSectionStart = (
+  application: string,
+  interfaces: readonly InterfaceSpec[],
+  comment = '',
+): Uint8Array => {
+  const blocks = [sectionHeader(application, comment), ...interfaces.map(interfaceDescription)]
   const bytes = new Uint8Array(blocks.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of blocks) {

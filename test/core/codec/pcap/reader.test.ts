@@ -17,7 +17,7 @@ describe.each([
     order.packet(2, 6, ascii('hi'), 70),
   )
   const expected = [
-    { kind: 'section', offset: 0, application: undefined },
+    { kind: 'section', offset: 0, application: undefined, comments: [] },
     { kind: 'interface', offset: 0, index: 0, linkType: 1, name: undefined, description: undefined },
     {
       kind: 'packet',

@@ -44,7 +44,7 @@ describe.each([
     order.simplePacket(3, ascii('abc')),
   )
   const expected: readonly CaptureRecord[] = [
-    { kind: 'section', offset: 0, application: 'Tidegate 1' },
+    { kind: 'section', offset: 0, application: 'Tidegate 1', comments: ['note'] },
     { kind: 'interface', offset: 56, index: 0, linkType: RAW, name: 'web', description: 'the shop' },
     { kind: 'interface', offset: 108, index: 1, linkType: 1, name: undefined, description: undefined },
     {

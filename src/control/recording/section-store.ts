@@ -3,29 +3,29 @@
  * can be stored, in one write, so that a failure leaves all of it or nothing.
  */
 
-import type { Sink } from '../../ports/sink.js'
+import type { Store } from '../../ports/store.js'
 
-export class SectionSink implements Sink {
+export class SectionStore implements Store {
   readonly where: string
-  readonly #sink: Sink
+  readonly #store: Store
   /** What every write still has to begin with. */
   #start: Uint8Array | null
 
-  constructor(sink: Sink, sectionStart: Uint8Array) {
-    this.where = sink.where
-    this.#sink = sink
+  constructor(store: Store, sectionStart: Uint8Array) {
+    this.where = store.where
+    this.#store = store
     this.#start = sectionStart
   }
 
   write(bytes: Uint8Array): void | Promise<void> {
-    if (this.#start === null) return this.#sink.write(bytes)
-    const begun = this.#sink.write(joined(this.#start, bytes))
+    if (this.#start === null) return this.#store.write(bytes)
+    const begun = this.#store.write(joined(this.#start, bytes))
     if (begun instanceof Promise) return begun.then(this.#hasStart)
     this.#hasStart()
   }
 
-  close(): void {
-    this.#sink.close()
+  close(): void | Promise<void> {
+    return this.#store.close()
   }
 
   readonly #hasStart = (): void => {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { SectionSink } from '../../../src/control/recording/section-sink.js'
-import type { Sink } from '../../../src/ports/sink.js'
+import { SectionStore } from '../../../src/control/recording/section-store.js'
+import type { Store } from '../../../src/ports/store.js'
 
 const START = Uint8Array.of(1, 2, 3)
 
 /** Takes a write or refuses it, at once or after a while. */
-class MoodySink implements Sink {
+class MoodySink implements Store {
   readonly where = 'memory'
   readonly stored: number[][] = []
   mood: 'takes' | 'throws' | 'takes later' | 'rejects' = 'takes'
@@ -22,7 +22,7 @@ class MoodySink implements Sink {
 
 test('a section begins with its start, in one piece with the first bytes, and has it once', async () => {
   const memory = new MoodySink()
-  const sink = new SectionSink(memory, START)
+  const sink = new SectionStore(memory, START)
   await sink.write(Uint8Array.of(4))
   await sink.write(Uint8Array.of(5))
   expect(memory.stored).toEqual([[1, 2, 3, 4], [5]])
@@ -30,7 +30,7 @@ test('a section begins with its start, in one piece with the first bytes, and ha
 
 test('a start that could not be stored comes with the next bytes, whichever way the sink said so', async () => {
   const memory = new MoodySink()
-  const sink = new SectionSink(memory, START)
+  const sink = new SectionStore(memory, START)
   memory.mood = 'throws'
   expect(() => sink.write(Uint8Array.of(4))).toThrow('refused')
   memory.mood = 'rejects'
@@ -43,6 +43,6 @@ test('a start that could not be stored comes with the next bytes, whichever way 
 
 test('a section without packets is its start', async () => {
   const memory = new MoodySink()
-  await new SectionSink(memory, START).write(new Uint8Array(0))
+  await new SectionStore(memory, START).write(new Uint8Array(0))
   expect(memory.stored).toEqual([[1, 2, 3]])
 })
