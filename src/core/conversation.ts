@@ -19,6 +19,10 @@ export interface OpenEvent {
   readonly server: string
   /** Name of the gateway's listener, or of the capture interface. */
   readonly listener: string | undefined
+  /** The gateway's own number for it, as in its log; undefined where the recording does not say. */
+  readonly id: number | undefined
+  /** UUID of the run of the gateway that recorded it: `id` is unique within it. Undefined where the recording does not say. */
+  readonly recording: string | undefined
   /** False when the capture began in the middle of the connection: no SYN seen. */
   readonly fromStart: boolean
 }
