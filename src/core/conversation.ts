@@ -6,7 +6,7 @@
 
 import type { CaptureRecord } from './codec/capture.js'
 import type { Direction } from './direction.js'
-import type { CloseAnnotation } from './record/annotation.js'
+import type { CloseAnnotation, Position } from './record/annotation.js'
 
 /** A connection was seen for the first time. */
 export interface OpenEvent {
@@ -25,6 +25,8 @@ export interface OpenEvent {
   readonly recording: string | undefined
   /** False when the capture began in the middle of the connection: no SYN seen. */
   readonly fromStart: boolean
+  /** The recording says that it began in an earlier file, and how far that has it. */
+  readonly continues?: Position | undefined
 }
 
 export interface DataEvent {
@@ -48,6 +50,8 @@ export interface GapEvent {
   readonly length: number
   /** As the recording says, or undefined where it says nothing. */
   readonly why: string | undefined
+  /** Left out on purpose: no loss. */
+  readonly cut?: true | undefined
 }
 
 /** One direction ended with FIN. */

@@ -91,7 +91,10 @@ export class SinkRecords {
   }
 }
 
-const openRecord = ({ timeNs, listener = '', client, server }: OpenEvent, key: ConnectionKey): OpenRecord => ({
+const openRecord = (
+  { timeNs, listener = '', client, server }: OpenEvent,
+  key: ConnectionKey,
+): OpenRecord => ({
   kind: 'open',
   ...key,
   timeNs,
