@@ -84,12 +84,16 @@ export const record = (form: Form, read: PlacedReaders) =>
         'The pcapng file to write, readable by its owner only; or a template (`%Y%m%d`, `{listener}`, `{client}`), or a folder that ends in `/`, for many files. A relative path starts in the folder of the config file.',
       expected: 'a path',
       typeName: 'path',
-    }).optional(),
+    })
+      .optional()
+      .meta({ fallback: 'required without `to`' }),
     to: textLeaf((text) => text, {
       description: 'A database instead of a file: `postgres://user@host/database`. See docs/sinks.md.',
       expected: 'postgres://user@host/database',
       typeName: 'URL',
-    }).optional(),
+    })
+      .optional()
+      .meta({ fallback: 'a file' }),
     rotate: section({
       size: sizeLeaf(form, {
         description: 'A new file before one grows beyond this.',
