@@ -116,6 +116,14 @@ const openPlanned = async ({ path }: PlannedFile, hooks: CaptureHooks): Promise<
   }
 }
 
+const noRecordings = (name: string, others: number): TidegateError => {
+  const found = others === 0 ? 'holds no recordings' : `holds no recordings among its ${others} files`
+  return new TidegateError('format_unknown', `'${name}' ${found}: expected pcapng, pcap or gogetway`, {
+    fault: 'usage',
+    where: name,
+  })
+}
+
 const openSet = (
   name: string,
   files: readonly PlannedFile[],
@@ -124,12 +132,7 @@ const openSet = (
 ): Contents => {
   const formats = new Set(files.map(({ format }) => format).filter((format) => format !== null))
   const [format] = formats
-  if (format === undefined)
-    throw new TidegateError(
-      'format_unknown',
-      `'${name}' has no recordings (${skipped + files.length} other files): expected pcapng, pcap or gogetway`,
-      { fault: 'usage', where: name },
-    )
+  if (format === undefined) throw noRecordings(name, skipped + files.length)
   let open: Capture | null = null
   return {
     name,
