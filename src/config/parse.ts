@@ -127,7 +127,13 @@ const schemaFor = (form: Form, folder: string | undefined, read: PlacedReaders):
 export const parseConfig = (
   input: unknown,
   source = 'config',
-  { upstreamOptional = false, activators = NO_NAMES, ownSink = false, form = 'object', folder }: ParseOptions = {},
+  {
+    upstreamOptional = false,
+    activators = NO_NAMES,
+    ownSink = false,
+    form = 'object',
+    folder,
+  }: ParseOptions = {},
 ): GatewayConfig => {
   const read = readersFrom(folder)
   const checked = schemaFor(form, folder, read).safeParse(input, { error: expectation })

@@ -28,9 +28,7 @@ const urlProblems = (to: unknown): readonly ConfigProblem[] => {
 const spoolProblems = (spool: unknown): readonly ConfigProblem[] => {
   if (spool === undefined) return [problem('spool', 'nothing', 'missing', EXPECTED_SPOOL)]
   if (!isFields(spool) || spool.dir !== undefined) return []
-  return [
-    problemAt(['record', 'spool', 'dir'], { found: 'nothing', lead: 'missing', expected: 'a path' }),
-  ]
+  return [problemAt(['record', 'spool', 'dir'], { found: 'nothing', lead: 'missing', expected: 'a path' })]
 }
 
 const fileProblems = (record: Fields): readonly ConfigProblem[] =>

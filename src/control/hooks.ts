@@ -100,7 +100,8 @@ const checkActivators = (activators: unknown): void => {
 
 const checkSink = (sink: Partial<Sink> | null): void => {
   const expected = 'a sink: { where, open(), write(batch, signal), close() }'
-  if (typeof sink !== 'object' || sink === null || typeof sink.where !== 'string') throw invalid('sink', expected)
+  if (typeof sink !== 'object' || sink === null || typeof sink.where !== 'string')
+    throw invalid('sink', expected)
   for (const method of ['open', 'write', 'close'] as const)
     if (typeof sink[method] !== 'function') throw invalid(`sink.${method}`, expected)
 }

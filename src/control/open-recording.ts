@@ -38,7 +38,11 @@ const openFilePlace = async (file: string, logger: Logger): Promise<OpenedPlace>
       'the recording ended in a torn block, which was cut off',
     )
   logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
-  const store = { where: file, spec: { kind: 'file', target: sink.target }, close: () => sink.close() } as const
+  const store = {
+    where: file,
+    spec: { kind: 'file', target: sink.target },
+    close: () => sink.close(),
+  } as const
   return { store, createdFile: sink.created ? file : null }
 }
 
@@ -80,7 +84,11 @@ const openSinkPlace = async (
 const startOwn = async (
   sink: Sink,
   dir: SpoolDir,
-  { where, figures, logger }: { readonly where: string; readonly figures: Float64Array; readonly logger: Logger },
+  {
+    where,
+    figures,
+    logger,
+  }: { readonly where: string; readonly figures: Float64Array; readonly logger: Logger },
 ): Promise<OwnDelivery> => {
   try {
     const log: StoreHost['log'] = (level, fields, message) => logger[level]({ where, ...fields }, message)

@@ -17,6 +17,7 @@ const BY_SCHEME: Readonly<Record<SinkScheme, (url: string) => Promise<Sink>>> = 
 /** Not opened yet. @throws TidegateError (rejects): there is no such sink, or what it needs is not installed. */
 export const openSink = async (url: string): Promise<Sink> => {
   const scheme = sinkSchemeOf(url)
-  if (scheme === null) throw new TidegateError('value_invalid', 'no sink is known for that URL', { fault: 'usage' })
+  if (scheme === null)
+    throw new TidegateError('value_invalid', 'no sink is known for that URL', { fault: 'usage' })
   return BY_SCHEME[scheme](url)
 }

@@ -14,7 +14,13 @@ import { sharedEnds } from '../../core/record/tuples.js'
 import { messageOf } from '../../errors.js'
 import { type Logger, SILENT } from '../../ports/logger.js'
 import { STORE_FIGURE, STORE_FIGURES } from '../../ports/store.js'
-import type { OpenedStore, RecordedListener, RecordingCounters, RecordingOptions, SinkCounters } from './recording.js'
+import type {
+  OpenedStore,
+  RecordedListener,
+  RecordingCounters,
+  RecordingOptions,
+  SinkCounters,
+} from './recording.js'
 import { type RecordingSeat, WRITER_CELL } from './seat.js'
 import { DEFAULT_CLOSE_TIMEOUT_MS } from './seat-recording.js'
 import { SeatWatch } from './seat-watch.js'

@@ -4,9 +4,9 @@
  */
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { nodeClock } from '../../pools/node-clock.js'
 import type { Sink } from '../../ports/sink.js'
 import type { Store, StoreHost } from '../../ports/store.js'
-import { nodeClock } from '../../pools/node-clock.js'
 import { Delivery } from '../../sinks/spool/delivery.js'
 import type { LeftSegment } from '../../sinks/spool/segments.js'
 import type { SpoolDir } from '../../sinks/spool/spool-dir.js'
@@ -38,7 +38,9 @@ interface SpoolPlace {
 
 /** On the writer thread. @throws TidegateError (rejects) what the sink says is the user's to mend. */
 export const openSpoolStore = async (spec: SpoolStoreSpec, place: SpoolPlace): Promise<Store> =>
-  spec.sink.kind === 'url' ? deliveringStore(spec, spec.sink.url, place) : tellingStore(spec, spec.sink.port, place)
+  spec.sink.kind === 'url'
+    ? deliveringStore(spec, spec.sink.url, place)
+    : tellingStore(spec, spec.sink.port, place)
 
 const deliveringStore = async (spec: SpoolStoreSpec, url: string, place: SpoolPlace): Promise<Store> => {
   const { dir, left } = spec
@@ -80,7 +82,11 @@ export interface OwnDelivery {
 }
 
 /** @throws TidegateError (rejects) what the sink says is the user's to mend. */
-export const startOwnDelivery = async (sink: Sink, { dir, left }: SpoolDir, host: StoreHost): Promise<OwnDelivery> => {
+export const startOwnDelivery = async (
+  sink: Sink,
+  { dir, left }: SpoolDir,
+  host: StoreHost,
+): Promise<OwnDelivery> => {
   const { port1: here, port2: port } = new MessageChannel()
   const order = (said: SpoolOrder): void => here.postMessage(said)
   const delivery = new Delivery({ dir, left, sink, host, clock: nodeClock, order })
