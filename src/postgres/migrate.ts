@@ -4,7 +4,7 @@
  */
 
 import { TidegateError } from '../errors.js'
-import type { Row, Session } from './session.js'
+import type { Answer, Row, Session } from './session.js'
 
 /** What the advisory lock is called, beside the schema's name: `tide` in ASCII. */
 const LOCK = 0x74696465
@@ -26,7 +26,7 @@ export interface SchemaState {
   readonly version: number
 }
 
-const first = (rows: readonly Row[]): Row => rows[0] ?? {}
+const first = ({ rows }: Answer): Row => rows[0] ?? {}
 
 /** Sets the search path, which names in SQL rely on from then on, and looks. */
 export const lookAtSchema = async (session: Session, schema: string): Promise<SchemaState> => {

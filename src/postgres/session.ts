@@ -12,6 +12,12 @@ import type { PostgresUrl } from './url.js'
 
 export type Row = Readonly<Record<string, unknown>>
 
+export interface Answer {
+  readonly rows: readonly Row[]
+  /** Rows that it returned, or stored. */
+  readonly count: number
+}
+
 /** How long TCP may be idle before it is asked whether the other end is there. */
 const KEEP_ALIVE_MS = 10_000
 /** What a farewell may take. */
@@ -64,12 +70,12 @@ export class Session {
   }
 
   /** One statement; with values its parameters are $1, $2, …; without, several divided by semicolons will do. */
-  async query(text: string, values?: readonly unknown[]): Promise<readonly Row[]> {
+  async query(text: string, values?: readonly unknown[]): Promise<Answer> {
     const patience = this.#patience()
     try {
       const asked = values === undefined ? this.#client.query(text) : this.#client.query(text, [...values])
-      const result = await Promise.race([asked, this.#gone])
-      return (result.rows ?? []) as readonly Row[]
+      const { rows = [], rowCount } = await Promise.race([asked, this.#gone])
+      return { rows, count: rowCount ?? 0 }
     } finally {
       patience.end()
     }
