@@ -55,9 +55,10 @@ const END = -1
 /** Stands last in the key if the last group starts where the state is: what begins with the next byte belongs to it. */
 const FRESH = -2
 const NONE = -1
-/** 4 MiB of table, 4 MiB of keys: beyond it everything is forgotten and learnt anew. */
+/** 4 MiB of table, 4 MiB of keys, some 10 MiB of actions: beyond any of it everything is forgotten and learnt anew. */
 const MAX_ENTRIES = 1_048_576
 const MAX_KEY_LENGTH = 1_048_576
+const MAX_ACTIONS = 65_536
 const FIRST_ROWS = 16
 
 export class States {
@@ -266,7 +267,8 @@ export class States {
   #makeRoom(): void {
     // Room for two: the state it is about, and the next.
     const entries = (this.#states.length + 2) << this.#shift
-    if (entries > MAX_ENTRIES || this.#keyLength > MAX_KEY_LENGTH) this.#forget()
+    const isFull = entries > MAX_ENTRIES || this.#keyLength > MAX_KEY_LENGTH
+    if (isFull || this.actions.length >= MAX_ACTIONS) this.#forget()
   }
 
   #forget(): void {
