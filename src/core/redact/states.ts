@@ -67,10 +67,13 @@ export class States {
   #states: State[] = []
   readonly #byHash = new Map<number, State>()
   #keyLength = 0
+  readonly #maxKeyLength: number
   /** The next state while it is made. */
   readonly #step: Step
 
-  constructor(automaton: Automaton) {
+  /** @param maxKeyLength So much of all keys together is remembered. */
+  constructor(automaton: Automaton, maxKeyLength: number = MAX_KEY_LENGTH) {
+    this.#maxKeyLength = maxKeyLength
     this.#step = new Step(automaton)
     const { classOf, count } = classesOf(automaton.sets)
     this.classOf = classOf
@@ -165,7 +168,7 @@ export class States {
   #makeRoom(): void {
     // Room for two: the state it is about, and the next.
     const entries = (this.#states.length + 2) << this.#shift
-    const isFull = entries > MAX_ENTRIES || this.#keyLength > MAX_KEY_LENGTH
+    const isFull = entries > MAX_ENTRIES || this.#keyLength > this.#maxKeyLength
     if (isFull || this.actions.length >= MAX_ACTIONS) this.#forget()
   }
 
