@@ -11,6 +11,7 @@ import { messageOf } from '../errors.js'
 import { addressOf, endpointTextsOf, type Fields, isFields, sameText } from './as-written.js'
 import type { PlacedReaders } from './paths.js'
 import { type ConfigProblem, closestTo, describe, type PathSegment, problemAt } from './problems.js'
+import { placeOfRecordProblems } from './record-problems.js'
 
 /** A listener as far as it can be understood. */
 interface Sketch {
@@ -128,11 +129,11 @@ const recordProblems = (sketches: readonly Sketch[], record: unknown): readonly 
   record !== undefined
     ? []
     : sketches
-        .filter(({ fields }) => fields.record === true)
-        .map(({ path }) =>
+        .filter(({ fields }) => fields.record === true || isFields(fields.record))
+        .map(({ fields, path }) =>
           problemAt([...path, 'record'], {
-            found: 'true',
-            lead: 'true, but there is no record section that says where to',
+            found: describe(fields.record),
+            lead: `${describe(fields.record)}, but there is no record section that says where to`,
             expected: 'a top-level record section with a file, or no record here',
           }),
         )
@@ -199,6 +200,8 @@ const prototypeProblems = (upstreams: unknown): readonly ConfigProblem[] =>
 export interface ReferenceOptions {
   /** The caller chooses upstreams itself, so a listener need not name one. */
   readonly upstreamOptional: boolean
+  /** The caller takes what is recorded, so the config names no place for it. */
+  readonly ownSink: boolean
   readonly read: PlacedReaders
 }
 
@@ -212,6 +215,7 @@ export const referenceProblems = (input: unknown, options: ReferenceOptions): re
     ...loopProblems(sketches, input.upstreams, options),
     ...proxyProblems(sketches),
     ...recordProblems(sketches, input.record),
+    ...placeOfRecordProblems(input.record, options.ownSink),
     ...workerProblems(input),
     ...prototypeProblems(input.upstreams),
   ]

@@ -47,7 +47,7 @@ describe('a config that says the least', () => {
           backlog: 4096,
           ipv6Only: false,
           bufferBytes: 65_536,
-          record: false,
+          record: null,
         },
       ],
       timeouts: { connectMs: 5000, idleMs: 600_000, halfCloseMs: 30_000 },
@@ -169,9 +169,12 @@ describe('what a config means', () => {
       listeners: [listener, { ...listener, listen: ':2', record: false }],
       record: { file: 'traffic.pcapng' },
     })
-    expect(listeners.map((each) => each.record)).toEqual([true, false])
+    expect(listeners.map((each) => each.record)).toMatchObject([{ enabled: true, sample: 1 }, null])
     expect(record).toEqual({
-      file: 'traffic.pcapng',
+      place: { kind: 'file', path: 'traffic.pcapng' },
+      minFreeBytes: 0,
+      sync: 'never',
+      syncIntervalMs: 1000,
       overload: 'block',
       onFailure: 'continue',
       bufferBytes: 16_777_216,
@@ -327,7 +330,7 @@ describe('a config with mistakes', () => {
       { record: true },
       'record: true, but there is no record section that says where to; expected a top-level record section with a file, or no record here',
     ],
-    [{ record: 'x.pcapng' }, "record: found 'x.pcapng'; expected true or false"],
+    [{ record: 'x.pcapng' }, "record: found 'x.pcapng'; expected true, false, or what to record"],
   ])('a listener with %j is told %s', (fields, line) => {
     expect(linesOf({ listeners: [{ ...listener, ...fields }] })).toEqual([`listeners[0].${line}`])
   })
@@ -362,7 +365,7 @@ describe('a config with mistakes', () => {
       { upstreams: { 'a:1': ':1' } },
       "upstreams: 'a:1' is not a name; expected 1 to 64 letters, digits, dots, dashes or underscores",
     ],
-    [{ record: {} }, 'record.file: missing; expected a path'],
+    [{ record: {} }, 'record.file: missing; expected a path (or a database: to)'],
     [{ record: { file: 'a\0b' } }, "record.file: 'a\\u0000b' has a NUL in it; expected a path"],
     [
       { record: { file: 'a', overload: 'wait' } },

@@ -267,7 +267,9 @@ test.each([
     import { openRecordingSite } from '${new URL('../../../dist/control/recording/site.js', import.meta.url)}'
     import { startSeat } from '${new URL('../../../dist/control/recording/seat-recording.js', import.meta.url)}'
     import { openFileSink } from '${new URL('../../../dist/sinks/file/file-sink.js', import.meta.url)}'
-    const site = await openRecordingSite({ sink: await openFileSink(${JSON.stringify(file)}), listeners: [], application: 'x' })
+    const sink = await openFileSink(${JSON.stringify(file)})
+    const store = { where: 'x', spec: { kind: 'file', target: sink.target }, close: () => sink.close() }
+    const site = await openRecordingSite({ store, listeners: [], application: 'x' })
     const here = startSeat(site.seat(0))
     const client = { kind: 'unix', path: '' }
     const tap = here.open({ id: 1, listener: '', client, server: client }, () => null)
