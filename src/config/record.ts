@@ -2,6 +2,7 @@
 
 import type { CaptureConfig, RecordConfig, RecordPlace } from './config.js'
 import * as defaults from './defaults.js'
+import { ruleOf } from './record-schema.js'
 import type { CheckedInput } from './schema.js'
 
 type RecordSection = NonNullable<CheckedInput['record']>
@@ -53,10 +54,6 @@ export const captureOf = (own: ListenerRecord, general: CheckedInput['record']):
     allow: mine.allow ?? general.allow ?? [],
     deny: mine.deny ?? general.deny ?? [],
     maxBytes: mine.maxBytes ?? general.maxBytes ?? null,
-    redact: redact.map((rule) =>
-      typeof rule === 'string'
-        ? { pattern: rule, after: null, ignoreCase: false }
-        : { pattern: rule.pattern, after: rule.after ?? null, ignoreCase: rule.ignoreCase },
-    ),
+    redact: redact.map(ruleOf),
   }
 }

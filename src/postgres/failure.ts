@@ -19,7 +19,7 @@ const USAGE: Readonly<Record<string, string>> = {
   '42710': 'the schema has tables that are not as Tidegate makes them',
   '42804': 'the schema has tables that are not as Tidegate makes them',
   '42P01': 'the schema lacks tables that Tidegate has made there',
-  '42P07': 'the schema has tables of the same names that are not Tidegate\'s',
+  '42P07': "the schema has tables of the same names that are not Tidegate's",
 }
 
 const AWAY: Readonly<Record<string, string>> = {
@@ -65,7 +65,10 @@ interface Diagnosis {
 
 const ofState = (state: string, detail: string): Diagnosis => {
   const usage = USAGE[state]
-  return { text: `${usage ?? AWAY[state] ?? 'the server refuses'} (${detail}, SQLSTATE ${state})`, usage: usage !== undefined }
+  return {
+    text: `${usage ?? AWAY[state] ?? 'the server refuses'} (${detail}, SQLSTATE ${state})`,
+    usage: usage !== undefined,
+  }
 }
 
 /** Of several addresses that were tried, the last one's failure. */
@@ -76,8 +79,10 @@ const diagnose = (thrown: unknown): Diagnosis => {
   const detail = oneLine(messageOf(thrown))
   const code = errnoOf(thrown)
   if (code !== undefined && isState(code)) return ofState(code, detail)
-  if (code !== undefined && isCertificate(code)) return { text: `its certificate is not trusted (${detail})`, usage: true }
-  if (code !== undefined && ERRNOS[code] !== undefined) return { text: `${ERRNOS[code]} (${code})`, usage: false }
+  if (code !== undefined && isCertificate(code))
+    return { text: `its certificate is not trusted (${detail})`, usage: true }
+  if (code !== undefined && ERRNOS[code] !== undefined)
+    return { text: `${ERRNOS[code]} (${code})`, usage: false }
   for (const [pattern, text, usage] of TEXTS) if (pattern.test(detail)) return { text, usage }
   return { text: detail, usage: false }
 }

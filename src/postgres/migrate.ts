@@ -38,7 +38,9 @@ export const lookAtSchema = async (session: Session, schema: string): Promise<Sc
   )
   const { exists, made } = first(found)
   if (made !== true) return { exists: exists === true, version: 0 }
-  const { version } = first(await session.query('SELECT coalesce(max(version), 0) AS version FROM schema_version'))
+  const { version } = first(
+    await session.query('SELECT coalesce(max(version), 0) AS version FROM schema_version'),
+  )
   return { exists: true, version: Number(version) }
 }
 

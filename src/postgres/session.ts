@@ -3,8 +3,8 @@
  * somebody gave up. After any of the last two the connection is gone, and what was being done has failed.
  */
 
-import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { Client } from 'pg'
 import { messageOf } from '../errors.js'
 import type { PostgresPackages } from './packages.js'

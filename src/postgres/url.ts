@@ -82,7 +82,10 @@ export const parsePostgresUrl = (text: string): PostgresUrl => {
   const { searchParams } = url
   for (const name of searchParams.keys())
     if (!OPTIONS.has(name))
-      throw invalid(where, `there is no option '${name.slice(0, 40)}': expected one of ${[...OPTIONS].join(', ')}`)
+      throw invalid(
+        where,
+        `there is no option '${name.slice(0, 40)}': expected one of ${[...OPTIONS].join(', ')}`,
+      )
   const schema = searchParams.get('schema') ?? DEFAULT_SCHEMA
   const problem = schemaProblem(schema)
   if (problem !== null) throw invalid(where, `schema '${schema}' ${problem}`)

@@ -29,6 +29,16 @@ const ENCODING = 'UTF8'
 /** A statement may take longer than the server may be silent: a COPY goes at the pace of the network. */
 const STATEMENT_PATIENCE = 10
 
+/**
+ * The server looks every second whether we are still there, also while it waits for a lock: what we gave up does not stand in the way of its
+ * repetition. From version 14 on.
+ */
+const NOTICE_WHEN_GONE = `
+SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'`
+
+/** SQLSTATE `invalid_parameter_value` */
+const INVALID_VALUE = '22023'
+
 /** SQLSTATE `unique_violation`: some of these frames have come before. */
 const UNIQUE_VIOLATION = '23505'
 
@@ -96,7 +106,8 @@ class PostgresSink implements Sink {
 
   async write(batch: readonly SinkRecord[], signal: AbortSignal): Promise<void> {
     const session = this.#session
-    if (session === null) throw new TidegateError('misuse', `${this.where} is not open`, { fault: 'internal' })
+    if (session === null)
+      throw new TidegateError('misuse', `${this.where} is not open`, { fault: 'internal' })
     const giveUp = (): void => session.destroy(new Error('nobody waits any more'))
     signal.addEventListener('abort', giveUp, { once: true })
     try {
@@ -134,6 +145,10 @@ class PostgresSink implements Sink {
       `SET statement_timeout = ${STATEMENT_PATIENCE * timeoutMs}; SET lock_timeout = ${timeoutMs};
        SET idle_in_transaction_session_timeout = ${timeoutMs}; SET client_min_messages = warning`,
     )
+    await session.query(NOTICE_WHEN_GONE).catch((error: unknown) => {
+      // A server that cannot, on some systems: then statements run until their own time is over.
+      if (errnoOf(error) !== INVALID_VALUE) throw error
+    })
     const { rows } = await session.query('SHOW server_encoding')
     const encoding = String(rows[0]?.server_encoding)
     if (encoding !== ENCODING)

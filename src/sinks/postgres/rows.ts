@@ -2,7 +2,6 @@
 
 import { parseAddress } from '../../core/address.js'
 import { CopyWriter, splitNanoseconds, storableText, uuidBytes } from '../../core/codec/postgres/copy.js'
-import { ipOf } from '../../core/record/endpoints.js'
 import type { LedgerEntry, LostRange } from '../../core/record/annotation.js'
 import type {
   CloseRecord,
@@ -13,6 +12,7 @@ import type {
   OpenRecord,
   SinkRecord,
 } from '../../core/record/delivery/sink-record.js'
+import { ipOf } from '../../core/record/endpoints.js'
 import { TidegateError } from '../../errors.js'
 
 /** What a batch has of one connection, as far as that is one row. */
@@ -57,7 +57,9 @@ class Recordings {
     if (text === this.#text) return this.#bytes
     const bytes = uuidBytes(text)
     if (bytes === null)
-      throw new TidegateError('misuse', `a recording is called by a UUID, not '${text}'`, { fault: 'internal' })
+      throw new TidegateError('misuse', `a recording is called by a UUID, not '${text}'`, {
+        fault: 'internal',
+      })
     this.#text = text
     this.#bytes = bytes
     return bytes

@@ -54,8 +54,8 @@ export interface PostgresCluster {
 export interface ClusterOptions {
   /** It also listens on a unix socket, in its directory. Default false. */
   readonly unixSocket?: boolean
-  /** How passwords are asked for, see pg_hba.conf. Default `trust`: not at all. */
-  readonly auth?: 'trust' | 'scram-sha-256'
+  /** Over TCP it asks for {@link POSTGRES_PASSWORD}; over the unix socket never. Default false. */
+  readonly passwords?: boolean
 }
 
 /** Of the superuser, where one is asked for. */
@@ -63,7 +63,7 @@ export const POSTGRES_PASSWORD = 'c0rrect-horse'
 
 export const makeCluster = async (
   scope: Scope,
-  { unixSocket = false, auth = 'trust' }: ClusterOptions = {},
+  { unixSocket = false, passwords = false }: ClusterOptions = {},
 ): Promise<PostgresCluster> => {
   const directory = scope.tempDir()
   const who = await findOwner()
@@ -72,11 +72,11 @@ export const makeCluster = async (
     chownSync(directory, who.uid, who.gid)
   }
   const data = join(directory, 'data')
-  const options = ['-U', POSTGRES_USER, `--auth=${auth}`, '--no-sync', '--no-locale', '--encoding=UTF8']
-  if (auth !== 'trust') {
-    const passwords = join(directory, 'password')
-    writeFileSync(passwords, POSTGRES_PASSWORD)
-    options.push(`--pwfile=${passwords}`)
+  const options = ['-U', POSTGRES_USER, '--auth=trust', '--no-sync', '--no-locale', '--encoding=UTF8']
+  if (passwords) {
+    const file = join(directory, 'password')
+    writeFileSync(file, POSTGRES_PASSWORD)
+    options.push('--auth-host=scram-sha-256', `--pwfile=${file}`)
   }
   const init = asOwner(who, toolPath('initdb'), ['-D', data, ...options])
   await runWell(init[0], init[1], { cwd: '/' })
