@@ -1,16 +1,23 @@
 /** Stores as plain data, which travel to the writer thread, and how they are opened there. */
 
 import type { Store, StoreHost } from '../../ports/store.js'
-import { type FileTarget, FileWriter } from '../../sinks/file/file-writer.js'
+import { type FileTarget, FileWriter, type WriterOptions } from '../../sinks/file/file-writer.js'
+import { type FilesSpec, openFilesStore } from '../../sinks/files/open-files.js'
 import { SectionStore } from './section-store.js'
 
 /** One file, opened already. */
 export interface FileStoreSpec {
   readonly kind: 'file'
   readonly target: FileTarget
+  readonly options?: WriterOptions
 }
 
-export type StoreSpec = FileStoreSpec
+/** Many files, in a folder that is there. */
+export interface FilesStoreSpec extends FilesSpec {
+  readonly kind: 'files'
+}
+
+export type StoreSpec = FileStoreSpec | FilesStoreSpec
 
 export interface StoreStart {
   readonly store: StoreSpec
@@ -18,8 +25,18 @@ export interface StoreStart {
   readonly sectionStart: Uint8Array
   /** UUID of this run of the gateway. */
   readonly recording: string
+  /** What the recorders' sequence numbers begin from. */
+  readonly sequenceSalt: number
 }
 
 /** @throws TidegateError (rejects) saying why it cannot be opened. */
-export const openStore = async ({ store, sectionStart }: StoreStart, _host: StoreHost): Promise<Store> =>
-  new SectionStore(new FileWriter(store.target), sectionStart)
+export const openStore = async (start: StoreStart, host: StoreHost): Promise<Store> => {
+  const { store, sectionStart, sequenceSalt } = start
+  switch (store.kind) {
+    case 'file':
+      return new SectionStore(new FileWriter(store.target, host, store.options), sectionStart)
+    case 'files':
+      // Each of them begins with a section's start.
+      return openFilesStore({ ...store, sectionStart, sequenceSalt }, host)
+  }
+}

@@ -54,7 +54,7 @@ class OpenSite implements RecordingSite {
   readonly #troubles: Troubles
   readonly #interfaces: ReadonlyMap<string, number>
   readonly #ends = sharedEnds()
-  readonly #salt = Date.now()
+  readonly #salt: number
   /** By owner number. */
   readonly #seats = new Map<number, SeatWatch>()
   /** Owners of seats whose plane is gone, while the writer is not done with them. */
@@ -72,12 +72,14 @@ class OpenSite implements RecordingSite {
     interfaces: ReadonlyMap<string, number>,
     writer: WriterLink,
     writerState: Int32Array,
+    salt: number,
   ) {
     this.#options = options
     this.#store = options.store
     this.#writer = writer
     this.#writerState = writerState
     this.#interfaces = interfaces
+    this.#salt = salt
     this.#logger = options.logger ?? SILENT
     this.#troubles = new Troubles(this.#logger, options.store.where)
   }
@@ -98,9 +100,10 @@ class OpenSite implements RecordingSite {
     const figures = new Float64Array(new SharedArrayBuffer(STORE_FIGURES * Float64Array.BYTES_PER_ELEMENT))
     const { where, spec: store } = options.store
     const { logger = SILENT } = options
+    const sequenceSalt = Date.now()
     // Nobody has a seat before the thread is there, so nothing happens before `site` is.
     const writer = await start(
-      { where, store, sectionStart, recording, state, figures },
+      { where, store, sectionStart, recording, sequenceSalt, state, figures },
       {
         onLeft: (owner) => site.#seatIsOver(owner),
         onDeath: (why) => site.#writerDied(why),
@@ -108,7 +111,7 @@ class OpenSite implements RecordingSite {
       },
     )
     const byName = new Map(interfaces.map(({ name }, index) => [name, index]))
-    const site = new OpenSite(options, byName, writer, state)
+    const site = new OpenSite(options, byName, writer, state, sequenceSalt)
     return site
   }
 

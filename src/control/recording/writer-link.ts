@@ -3,15 +3,11 @@
 import { Worker } from 'node:worker_threads'
 import { messageOf, TidegateError } from '../../errors.js'
 import type { StoreHost } from '../../ports/store.js'
-import type { StoreSpec } from './open-store.js'
+import type { StoreStart } from './open-store.js'
 import type { WriterSeat } from './writer.js'
 
-export interface WriterStart {
+export interface WriterStart extends StoreStart {
   readonly where: string
-  readonly store: StoreSpec
-  readonly sectionStart: Uint8Array
-  /** UUID of this run; also in `sectionStart`. */
-  readonly recording: string
   /** Shared; see `STORE_FIGURE`. */
   readonly figures: Float64Array
   /** Shared; see `WRITER_CELL`. */
