@@ -61,7 +61,11 @@ export class SinkScene {
     return sink
   }
 
-  write(sink: Sink, batch: readonly SinkRecord[], signal = new AbortController().signal): Promise<void> {
+  write(
+    sink: Sink,
+    batch: readonly SinkRecord[],
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<void> {
     return within(Promise.resolve(sink.write(batch, signal)), 'the batch is stored, or refused', CALL_MS)
   }
 
