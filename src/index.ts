@@ -17,7 +17,6 @@ export {
   createGateway,
   type Gateway,
   type GatewayCounters,
-  type GatewayListener,
   type GatewayService,
 } from './control/gateway.js'
 export type {
@@ -29,6 +28,7 @@ export type {
   InspectAnswer,
   InspectContext,
 } from './control/hooks.js'
+export type { GatewayListener } from './control/listener-set.js'
 export type { RecordingCounters } from './control/recording/recording.js'
 export type { EndpointStatus, UpstreamStatus } from './control/upstreams/managed-upstream.js'
 export type { Lookup } from './control/upstreams/resolver.js'

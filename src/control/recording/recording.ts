@@ -3,6 +3,7 @@
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
+import type { Capture } from '../../core/record/capture.js'
 import type { Logger } from '../../ports/logger.js'
 import type { StoreSpec } from './open-store.js'
 
@@ -64,11 +65,13 @@ export interface ConnectionTap {
 export interface RecordingCounters {
   /** Opened so far. */
   readonly connections: number
-  /** Bytes relayed by recorded connections: `seenBytes = storedBytes + lostBytes + bytes still waiting`. */
+  /** Bytes relayed by recorded connections: `seenBytes = storedBytes + lostBytes + cutBytes + bytes still waiting`. */
   readonly seenBytes: number
   /** Of those, what the sink has taken. */
   readonly storedBytes: number
   readonly lostBytes: number
+  /** Left out because the config says so (`maxBytes`, or switched off meanwhile): no loss. */
+  readonly cutBytes: number
   /** Bytes of the file that wait for the sink, packet headers included. */
   readonly bufferedBytes: number
   readonly writes: number
@@ -83,9 +86,9 @@ export interface RecordingCounters {
 export interface Recording {
   /**
    * Starts recording a connection. `link` is asked for only when the recording has to slow or end it: a tap is made just
-   * before its link. Null: there is none (any more).
+   * before its link. Null: there is none (any more). `capture`: what of it; default everything.
    */
-  open(connection: RecordedConnection, link: () => Holdable | null): ConnectionTap
+  open(connection: RecordedConnection, link: () => Holdable | null, capture?: Capture): ConnectionTap
   /** Of this plane alone. */
   counters(): RecordingCounters
   /**

@@ -61,6 +61,8 @@ class FrameConversations implements ConversationReader {
       client: from,
       server: to,
       listener: undefined,
+      id: undefined,
+      recording: undefined,
       fromStart: true,
     })
     return connection

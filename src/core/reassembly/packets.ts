@@ -10,9 +10,10 @@
  * annotation with another number, opens the next one between the same ends.
  */
 
-import type { CaptureRecord, PacketRecord } from '../codec/capture.js'
+import type { CaptureRecord, PacketRecord, SectionRecord } from '../codec/capture.js'
 import type { ConversationEvent, ConversationReader } from '../conversation.js'
 import { endText } from '../ip-text.js'
+import { recordingOf } from '../record/annotation.js'
 import { Connection } from './connection.js'
 import type { HeldBudget } from './flow.js'
 import { MAX_TRACKED_CONNECTIONS } from './limits.js'
@@ -39,6 +40,8 @@ class PacketConversations implements ConversationReader {
   readonly #connections = new RecentTable<Connection>(MAX_TRACKED_CONNECTIONS)
   /** Those that Tidegate recorded in this section. */
   readonly #recorded = new Set<Connection>()
+  /** Who recorded this section; null where it does not say. */
+  #recording: string | null = null
   readonly #names = new Map<number, string>()
   readonly #budget: HeldBudget = { used: 0 }
   readonly #segment = createSegment()
@@ -52,7 +55,7 @@ class PacketConversations implements ConversationReader {
       case 'packet':
         return this.#packet(record)
       case 'section':
-        return this.#section()
+        return this.#section(record)
       case 'interface':
         if (
           record.name !== undefined &&
@@ -77,10 +80,11 @@ class PacketConversations implements ConversationReader {
    * A recording is continued in a new section after a restart, where connections are numbered anew: none that was open
    * lives on. (Captures from elsewhere may have been joined, so their connections stay.)
    */
-  #section(): Iterable<ConversationEvent> {
+  #section({ comments }: SectionRecord): Iterable<ConversationEvent> {
     const out: ConversationEvent[] = []
     for (const connection of this.#recorded) this.#forget(connection, out)
     this.#names.clear()
+    this.#recording = recordingOf(comments)
     return out
   }
 
@@ -121,6 +125,8 @@ class PacketConversations implements ConversationReader {
       client: notes.open?.client ?? (fromClient ? source : destination),
       server: notes.open?.server ?? (fromClient ? destination : source),
       listener: notes.open?.listener ?? this.#names.get(record.interfaceIndex),
+      id: notes.open?.id,
+      recording: this.#recording ?? undefined,
       fromStart: (segment.flags & TCP_FLAG.syn) !== 0,
     })
     return connection
