@@ -17,6 +17,7 @@ import type { Activator } from '../ports/activator.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
+import type { ResourceGroup, ResourceOptions } from '../ports/resource-group.js'
 import type { Lookup } from './upstreams/resolver.js'
 
 /** An address in text or parsed, several to be tried in order, or a stream of the caller's own. */
@@ -70,6 +71,15 @@ export interface GatewayOptions {
   readonly lookup?: Lookup
   /** Start and stop the services of upstreams whose `wake` says neither `exec` nor `command`, by the upstream's name. */
   readonly activators?: Readonly<Record<string, Activator>>
+  /**
+   * Takes what connections say, of all listeners that `resourceGroups` does not name. Null: nobody does yet, but `updateResourceGroup`
+   * may say who. See `tidegate/record`.
+   */
+  readonly resourceGroup?: ResourceGroup | null
+  /** Likewise, by listener. */
+  readonly resourceGroups?: Readonly<Record<string, ResourceGroup>>
+  /** How it reaches them. */
+  readonly resourceOptions?: ResourceOptions
 }
 
 const OPTION_NAMES = [
@@ -79,6 +89,9 @@ const OPTION_NAMES = [
   'logger',
   'lookup',
   'activators',
+  'resourceGroup',
+  'resourceGroups',
+  'resourceOptions',
 ] as const satisfies (keyof GatewayOptions)[]
 
 const invalid = (name: string, expected: string): TidegateError =>
@@ -91,6 +104,36 @@ const checkActivators = (activators: unknown): void => {
     if (typeof activator?.start !== 'function') throw invalid(`activators.${name}`, expected)
 }
 
+/** @throws TidegateError `value_invalid` */
+export const checkGroup = (where: string, group: unknown): void => {
+  const expected = 'a resource group: { getResource(context, connection) }'
+  if (typeof group !== 'object' || group === null) throw invalid(where, expected)
+  if (!('getResource' in group) || typeof group.getResource !== 'function') throw invalid(where, expected)
+}
+
+const checkResourceOptions = (options: ResourceOptions): void => {
+  const where = 'resourceOptions'
+  if (typeof options !== 'object' || options === null)
+    throw invalid(where, 'a mapping: { format, overload, maxBufferedBytes }')
+  const { format, overload, maxBufferedBytes } = options
+  if (format !== undefined && !['gogetway', 'pcapng'].includes(format))
+    throw invalid(`${where}.format`, "'gogetway' or 'pcapng'")
+  if (overload !== undefined && !['block', 'drop', 'disconnect'].includes(overload))
+    throw invalid(`${where}.overload`, "'block', 'drop' or 'disconnect'")
+  if (maxBufferedBytes !== undefined && !(Number.isSafeInteger(maxBufferedBytes) && maxBufferedBytes > 0))
+    throw invalid(`${where}.maxBufferedBytes`, 'a whole number of bytes')
+}
+
+const checkGroups = ({ resourceGroup, resourceGroups, resourceOptions }: GatewayOptions): void => {
+  if (resourceGroup !== undefined && resourceGroup !== null) checkGroup('resourceGroup', resourceGroup)
+  if (resourceGroups !== undefined) {
+    if (typeof resourceGroups !== 'object' || resourceGroups === null)
+      throw invalid('resourceGroups', 'a mapping of listener names to resource groups')
+    for (const [name, group] of Object.entries(resourceGroups)) checkGroup(`resourceGroups.${name}`, group)
+  }
+  if (resourceOptions !== undefined) checkResourceOptions(resourceOptions)
+}
+
 /** For callers without types. @throws TidegateError `value_invalid`, before anything has been opened. */
 export const checkOptions = (options: GatewayOptions): void => {
   for (const name of Object.keys(options))
@@ -100,6 +143,7 @@ export const checkOptions = (options: GatewayOptions): void => {
     if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(name, 'a function')
   const { observers, activators } = options
   if (activators !== undefined) checkActivators(activators)
+  checkGroups(options)
   if (observers === undefined) return
   if (!Array.isArray(observers)) throw invalid('observers', 'a list of observers')
   for (const observer of observers)

@@ -2,8 +2,11 @@
 
 import { rm } from 'node:fs/promises'
 import type { GatewayConfig } from '../config/config.js'
+import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
+import type { GatewayOptions } from './hooks.js'
+import { GroupRecording } from './recording/groups/group-recording.js'
 import type { Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
 import { openRecordingSite, type RecordingSite } from './recording/site.js'
@@ -55,4 +58,33 @@ export const openRecording = async (
     throw thrown
   })
   return { site, here: startSeat(site.seat(0)), createdFile: sink.created ? file : null }
+}
+
+/** The recording that resource groups get; null without any. @throws TidegateError (rejects) `value_invalid`: no such listener. */
+export const openGroups = async (
+  config: GatewayConfig,
+  { resourceGroup, resourceGroups, resourceOptions }: GatewayOptions,
+  planes: number,
+  logger: Logger,
+): Promise<GroupRecording | null> => {
+  if (resourceGroup === undefined && resourceGroups === undefined && resourceOptions === undefined)
+    return null
+  for (const name of Object.keys(resourceGroups ?? {}))
+    if (!config.listeners.some((listener) => listener.name === name))
+      throw new TidegateError('value_invalid', `resourceGroups.${name}: no listener is named '${name}'`, {
+        fault: 'usage',
+        where: `resourceGroups.${name}`,
+      })
+  return GroupRecording.open({
+    ...resourceOptions,
+    group: resourceGroup ?? null,
+    byListener: resourceGroups ?? {},
+    listeners: config.listeners.map((listener) => ({
+      name: listener.name,
+      description: describeRoute(config, listener),
+    })),
+    planes,
+    application: `tidegate ${VERSION}`,
+    logger,
+  })
 }

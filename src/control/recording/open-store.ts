@@ -10,7 +10,12 @@ export interface FileStoreSpec {
   readonly target: FileTarget
 }
 
-export type StoreSpec = FileStoreSpec
+/** On the thread of whoever starts the writer, who knows it. */
+export interface OwnStoreSpec {
+  readonly kind: 'own'
+}
+
+export type StoreSpec = FileStoreSpec | OwnStoreSpec
 
 export interface StoreStart {
   readonly store: StoreSpec
@@ -21,5 +26,7 @@ export interface StoreStart {
 }
 
 /** @throws TidegateError (rejects) saying why it cannot be opened. */
-export const openStore = async ({ store, sectionStart }: StoreStart, _host: StoreHost): Promise<Store> =>
-  new SectionStore(new FileWriter(store.target), sectionStart)
+export const openStore = async ({ store, sectionStart }: StoreStart, _host: StoreHost): Promise<Store> => {
+  if (store.kind === 'own') throw new Error('this store is on another thread')
+  return new SectionStore(new FileWriter(store.target), sectionStart)
+}
