@@ -132,13 +132,18 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
     const block = packetFrame(data, listener, interfaces.get(listener) ?? 0)
     const { sink } = outlet
     const hasBegun = this.#begun.has(sink)
+    // At once, not when it is taken: others that share the writer come after this one, and have begun too.
+    this.#begun.add(sink)
     return { bytes: joined(hasBegun ? NOTHING : sectionStart, block), begins: hasBegun ? null : sink }
   }
 
-  taken({ bytes, begins }: Framed): void {
-    if (begins !== null) this.#begun.add(begins)
+  taken({ bytes }: Framed): void {
     this.#frames++
     this.#bytes += bytes.length
+  }
+
+  refused({ begins }: Framed): void {
+    if (begins !== null) this.#begun.delete(begins)
   }
 
   failed(): void {

@@ -26,9 +26,10 @@ export interface Handover {
   readonly isClosed: boolean
   /** @throws TidegateError `value_invalid` */
   outletOf(got: GotResource): Outlet
-  /** The frame as its resource takes it. `taken` has to be called when it was. */
+  /** The frame as its resource takes it. One of the next two has to be called then. */
   framed(outlet: Outlet, frame: Frame, context: WriteContext, listener: string): Framed
   taken(frame: Framed): void
+  refused(frame: Framed): void
   failed(): void
   /** The connection's close hook is done. */
   ended(connection: GroupedConnection): void
@@ -44,7 +45,7 @@ export interface Frame {
 
 export interface Framed {
   readonly bytes: Uint8Array
-  /** What begins with this frame; null: it has begun. */
+  /** The sink that begins with this frame; null: it has begun. */
   readonly begins: object | null
 }
 
@@ -147,18 +148,20 @@ export class GroupedConnection {
       this.#end(frame)
       return undefined
     }
+    let framed: Framed | null = null
     try {
-      const framed = this.#handover.framed(outlet, frame, context, this.stamp.listener)
-      const taken = outlet.write(framed.bytes, context)
+      const sent = this.#handover.framed(outlet, frame, context, this.stamp.listener)
+      framed = sent
+      const taken = outlet.write(sent.bytes, context)
       if (taken !== null)
         return taken.then(
-          () => this.#taken(frame, framed),
-          (thrown: unknown) => this.#threw(frame, thrown),
+          () => this.#taken(frame, sent),
+          (thrown: unknown) => this.#threw(frame, sent, thrown),
         )
-      this.#taken(frame, framed)
+      this.#taken(frame, sent)
       return undefined
     } catch (thrown) {
-      return this.#threw(frame, thrown)
+      return this.#threw(frame, framed, thrown)
     }
   }
 
@@ -168,7 +171,8 @@ export class GroupedConnection {
     this.#end(frame)
   }
 
-  #threw(frame: Frame, thrown: unknown): never {
+  #threw(frame: Frame, framed: Framed | null, thrown: unknown): never {
+    if (framed !== null) this.#handover.refused(framed)
     this.#failed(thrown, 'a write')
     this.#end(frame)
     throw thrown
