@@ -40,7 +40,11 @@ export const start = async ({ listeners = ['one'], top = () => ({}), ...options 
   const logger: Logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
   const upstream = `${LOOPBACK}:${portOf(service)}`
   const gateway = await createGateway(
-    { ...SETTING, listeners: listeners.map((name) => ({ name, listen: `${LOOPBACK}:0`, upstream })), ...top(scope) },
+    {
+      ...SETTING,
+      listeners: listeners.map((name) => ({ name, listen: `${LOOPBACK}:0`, upstream })),
+      ...top(scope),
+    },
     { logger, ...options },
   )
   scope.defer(() => gateway.destroy())
