@@ -4,10 +4,13 @@ import { rm } from 'node:fs/promises'
 import type { FilesConfig, GatewayConfig, RecordConfig } from '../config/config.js'
 import { formatSize } from '../config/units.js'
 import { parseTemplate } from '../core/record/files/template.js'
+import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { Sink } from '../ports/sink.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
 import { openSeriesPlace } from '../sinks/files/base-folder.js'
+import type { GatewayOptions } from './hooks.js'
+import { GroupRecording } from './recording/groups/group-recording.js'
 import { checkSinkIsUsed, openSinkStore } from './recording/open-sink-store.js'
 import type { StoreSpec } from './recording/open-store.js'
 import type { OpenedStore, Recording } from './recording/recording.js'
@@ -129,4 +132,33 @@ export const openRecording = async (
     throw thrown
   })
   return { site, here: startSeat(site.seat(0)), createdFile }
+}
+
+/** The recording that resource groups get; null without any. @throws TidegateError (rejects) `value_invalid`: no such listener. */
+export const openGroups = async (
+  config: GatewayConfig,
+  { resourceGroup, resourceGroups, resourceOptions }: GatewayOptions,
+  planes: number,
+  logger: Logger,
+): Promise<GroupRecording | null> => {
+  if (resourceGroup === undefined && resourceGroups === undefined && resourceOptions === undefined)
+    return null
+  for (const name of Object.keys(resourceGroups ?? {}))
+    if (!config.listeners.some((listener) => listener.name === name))
+      throw new TidegateError('value_invalid', `resourceGroups.${name}: no listener is named '${name}'`, {
+        fault: 'usage',
+        where: `resourceGroups.${name}`,
+      })
+  return GroupRecording.open({
+    ...resourceOptions,
+    group: resourceGroup ?? null,
+    byListener: resourceGroups ?? {},
+    listeners: config.listeners.map((listener) => ({
+      name: listener.name,
+      description: describeRoute(config, listener),
+    })),
+    planes,
+    application: `tidegate ${VERSION}`,
+    logger,
+  })
 }

@@ -111,7 +111,10 @@ export class SpoolStore implements Store {
   async #writeLater(bytes: Uint8Array): Promise<void> {
     const { dir, maxBytes, clock } = this.#options
     if (this.#full.comes(clock.now(), 0))
-      this.#log('warn', `the spool '${dir}' is full: ${maxBytes} bytes at most wait there for '${this.where}'`)
+      this.#log(
+        'warn',
+        `the spool '${dir}' is full: ${maxBytes} bytes at most wait there for '${this.where}'`,
+      )
     while (!this.#hasRoom(bytes.length)) {
       if (this.#closed) throw this.#isClosed()
       await new Promise<void>((resolve) => {
