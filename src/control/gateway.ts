@@ -137,9 +137,10 @@ const DEFERRED = {
 } as const
 
 /** What a config may leave to the program. */
-const parsingOf = ({ connectTarget, activators = {} }: GatewayOptions): ParseOptions => ({
+const parsingOf = ({ connectTarget, activators = {}, sink }: GatewayOptions): ParseOptions => ({
   upstreamOptional: connectTarget !== undefined,
   activators: new Set(Object.keys(activators)),
+  ownSink: sink !== undefined,
 })
 
 class RunningGateway implements ManagedGateway {
@@ -390,7 +391,7 @@ export const startGateway = async (
   const opening = async (): Promise<OpenedRecording | null> => {
     // Before a file is touched.
     budget.plan(config)
-    return openRecording(config, 1 + workers, logger)
+    return openRecording(config, 1 + workers, logger, options.sink)
   }
   const opened = await opening().catch(async (thrown: unknown) => {
     await choice.engine.close()

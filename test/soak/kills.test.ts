@@ -108,7 +108,10 @@ const send = (socket: Socket, bytes: Buffer): Promise<void> =>
     })
   })
 
-const startClients = (port: number, firstSeed: number): { readonly stopped: Promise<unknown>; stop(): void } => {
+const startClients = (
+  port: number,
+  firstSeed: number,
+): { readonly stopped: Promise<unknown>; stop(): void } => {
   let seed = firstSeed
   let stopping = false
   const inTurn = async (): Promise<void> => {
@@ -198,7 +201,9 @@ it(
       }
       await verified([folder])
       const readable = await readAll(folder)
-      expect(readable, `bytes that can be read, of ${acknowledged} acknowledged`).toBeGreaterThanOrEqual(acknowledged)
+      expect(readable, `bytes that can be read, of ${acknowledged} acknowledged`).toBeGreaterThanOrEqual(
+        acknowledged,
+      )
       expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toHaveLength(0)
       expect(existsSync(folder)).toBe(true)
       total += readable

@@ -18,6 +18,7 @@ import { Connection } from './connection.js'
 import type { HeldBudget } from './flow.js'
 import { MAX_TRACKED_CONNECTIONS } from './limits.js'
 import { type Notes, notesOf } from './notes.js'
+import { createNumbering, type Numbering } from './numbering.js'
 import { RecentTable } from './recent-table.js'
 import { createSegment, readSegment, type Segment, TCP_FLAG } from './segment.js'
 import { senderIsClient } from './sides.js'
@@ -36,7 +37,7 @@ const opensConnection = ({ flags, payloadLength }: Segment, { open, close }: Not
 
 class PacketConversations implements ConversationReader {
   #ignored = 0
-  #count = 0
+  readonly #numbering: Numbering
   readonly #connections = new RecentTable<Connection>(MAX_TRACKED_CONNECTIONS)
   /** Those that Tidegate recorded in this section. */
   readonly #recorded = new Set<Connection>()
@@ -45,6 +46,10 @@ class PacketConversations implements ConversationReader {
   readonly #names = new Map<number, string>()
   readonly #budget: HeldBudget = { used: 0 }
   readonly #segment = createSegment()
+
+  constructor(numbering: Numbering) {
+    this.#numbering = numbering
+  }
 
   get ignored(): number {
     return this.#ignored
@@ -113,14 +118,14 @@ class PacketConversations implements ConversationReader {
     const fromClient = senderIsClient(data, segment, notes)
     const source = endText(data, version, segment.sourceAt, segment.sourcePort)
     const destination = endText(data, version, segment.destinationAt, segment.destinationPort)
-    this.#count += 1
+    const number = this.#numbering()
     const clientIsFirst = fromClient === sourceIsFirst
-    const connection = new Connection({ number: this.#count, key, clientIsFirst, timeNs }, this.#budget)
+    const connection = new Connection({ number, key, clientIsFirst, timeNs }, this.#budget)
     const evicted = this.#connections.add(key, connection)
     if (evicted !== undefined) this.#forget(evicted, out)
     out.push({
       kind: 'open',
-      connection: this.#count,
+      connection: number,
       timeNs,
       client: notes.open?.client ?? (fromClient ? source : destination),
       server: notes.open?.server ?? (fromClient ? destination : source),
@@ -140,4 +145,5 @@ class PacketConversations implements ConversationReader {
 }
 
 /** Conversations of a pcapng or pcap file; frames are passed over. */
-export const createPacketConversations = (): ConversationReader => new PacketConversations()
+export const createPacketConversations = (numbering: Numbering = createNumbering()): ConversationReader =>
+  new PacketConversations(numbering)

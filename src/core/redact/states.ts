@@ -186,7 +186,7 @@ export class States {
   }
 
   #close(from: number): void {
-    this.#key.subarray(from, this.#length).sort()
+    sortPart(this.#key, from, this.#length)
     this.#key[this.#length++] = END
   }
 
@@ -278,6 +278,22 @@ export class States {
     this.#key[0] = END
     this.#length = 1
     this.#intern(0)
+  }
+}
+
+/** Up to so many, sorting by hand is faster than a view and a call. Most groups have one or two. */
+const FEW = 24
+
+const sortPart = (array: Int32Array, from: number, to: number): void => {
+  if (to - from > FEW) {
+    array.subarray(from, to).sort()
+    return
+  }
+  for (let end = from + 1; end < to; end += 1) {
+    const value = array[end] ?? 0
+    let at = end
+    for (; at > from && (array[at - 1] ?? 0) > value; at -= 1) array[at] = array[at - 1] ?? 0
+    array[at] = value
   }
 }
 
