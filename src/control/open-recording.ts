@@ -1,10 +1,19 @@
 /** Opens the recording that a config asks for. */
 
 import { rm } from 'node:fs/promises'
-import type { GatewayConfig } from '../config/config.js'
+import type { FilesConfig, GatewayConfig, RecordConfig } from '../config/config.js'
+import { formatSize } from '../config/units.js'
+import { parseTemplate } from '../core/record/files/template.js'
+import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
+import type { Sink } from '../ports/sink.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
-import type { Recording } from './recording/recording.js'
+import { openSeriesPlace } from '../sinks/files/base-folder.js'
+import type { GatewayOptions } from './hooks.js'
+import { GroupRecording } from './recording/groups/group-recording.js'
+import { checkSinkIsUsed, openSinkStore } from './recording/open-sink-store.js'
+import type { StoreSpec } from './recording/open-store.js'
+import type { OpenedStore, Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
 import { openRecordingSite, type RecordingSite } from './recording/site.js'
 import { describeRoute } from './settings.js'
@@ -18,16 +27,20 @@ export interface OpenedRecording {
   readonly createdFile: string | null
 }
 
-/** `planes`: how many take part. @throws TidegateError (rejects) `file_unwritable` and the like; nothing is left then. */
-export const openRecording = async (
-  config: GatewayConfig,
-  planes: number,
-  logger: Logger,
-): Promise<OpenedRecording | null> => {
-  if (config.record === null) return null
-  const { place, overload, onFailure, bufferBytes } = config.record
-  if (place.kind !== 'file') throw new Error(`a recording to ${place.kind} cannot be opened yet`)
-  const { path: file } = place
+/** A store that is ready, and what has to be undone if the recording cannot begin after all. */
+interface ReadyStore {
+  readonly store: OpenedStore
+  readonly createdFile: string | null
+}
+
+type Durable = Pick<RecordConfig, 'minFreeBytes' | 'sync' | 'syncIntervalMs'>
+
+const writerOptions = ({ minFreeBytes, sync, syncIntervalMs }: Durable) => ({
+  durability: { sync, intervalMs: syncIntervalMs },
+  floor: { bytes: minFreeBytes, text: formatSize(minFreeBytes) },
+})
+
+const openOneFile = async (file: string, durable: Durable, logger: Logger): Promise<ReadyStore> => {
   const sink = await openFileSink(file)
   if (sink.repairedBytes > 0)
     logger.warn(
@@ -35,6 +48,70 @@ export const openRecording = async (
       'the recording ended in a torn block, which was cut off',
     )
   logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
+  const spec: StoreSpec = { kind: 'file', target: sink.target, options: writerOptions(durable) }
+  return {
+    store: { where: file, spec, close: () => sink.close() },
+    createdFile: sink.created ? file : null,
+  }
+}
+
+const openManyFiles = async (files: FilesConfig, durable: Durable, logger: Logger): Promise<ReadyStore> => {
+  const { template: text, rotateBytes, rotateMs, compress, keepBytes, keepMs, keepFiles } = files
+  const template = parseTemplate(text)
+  const place = await openSeriesPlace(template.base, text.slice(template.base.length))
+  logger.info({ files: text }, 'recording')
+  const { durability, floor } = writerOptions(durable)
+  return {
+    store: {
+      where: text,
+      spec: {
+        kind: 'files',
+        where: text,
+        base: place.base,
+        template,
+        rotateBytes,
+        rotateMs,
+        durability,
+        floor,
+        compress,
+        limits: { keepBytes, keepMs, keepFiles },
+      },
+      close: () => place.close(),
+    },
+    createdFile: null,
+  }
+}
+
+const openPlace = async (
+  record: RecordConfig,
+  logger: Logger,
+  ownSink: Sink | undefined,
+): Promise<ReadyStore> => {
+  const { place } = record
+  switch (place.kind) {
+    case 'file':
+      return openOneFile(place.path, record, logger)
+    case 'files':
+      return openManyFiles(place, record, logger)
+    case 'sink':
+      return { store: await openSinkStore(place, writerOptions(record), logger, ownSink), createdFile: null }
+  }
+}
+
+/**
+ * `planes`: how many take part. `ownSink`: takes what is recorded, if the config names no place for it.
+ * @throws TidegateError (rejects) `file_unwritable` and the like; nothing is left then.
+ */
+export const openRecording = async (
+  config: GatewayConfig,
+  planes: number,
+  logger: Logger,
+  ownSink?: Sink,
+): Promise<OpenedRecording | null> => {
+  checkSinkIsUsed(config, ownSink)
+  if (config.record === null) return null
+  const { overload, onFailure, bufferBytes } = config.record
+  const { store, createdFile } = await openPlace(config.record, logger, ownSink)
   const listeners = config.listeners
     .filter(({ record }) => record !== null)
     .map((listener) => ({
@@ -42,7 +119,7 @@ export const openRecording = async (
       description: describeRoute(config, listener),
     }))
   const site = await openRecordingSite({
-    store: { where: file, spec: { kind: 'file', target: sink.target }, close: () => sink.close() },
+    store,
     overload,
     onFailure,
     maxBufferedBytes: bufferBytes,
@@ -51,8 +128,37 @@ export const openRecording = async (
     application: `tidegate ${VERSION}`,
     logger,
   }).catch(async (thrown: unknown) => {
-    if (sink.created) await rm(file, { force: true })
+    if (createdFile !== null) await rm(createdFile, { force: true })
     throw thrown
   })
-  return { site, here: startSeat(site.seat(0)), createdFile: sink.created ? file : null }
+  return { site, here: startSeat(site.seat(0)), createdFile }
+}
+
+/** The recording that resource groups get; null without any. @throws TidegateError (rejects) `value_invalid`: no such listener. */
+export const openGroups = async (
+  config: GatewayConfig,
+  { resourceGroup, resourceGroups, resourceOptions }: GatewayOptions,
+  planes: number,
+  logger: Logger,
+): Promise<GroupRecording | null> => {
+  if (resourceGroup === undefined && resourceGroups === undefined && resourceOptions === undefined)
+    return null
+  for (const name of Object.keys(resourceGroups ?? {}))
+    if (!config.listeners.some((listener) => listener.name === name))
+      throw new TidegateError('value_invalid', `resourceGroups.${name}: no listener is named '${name}'`, {
+        fault: 'usage',
+        where: `resourceGroups.${name}`,
+      })
+  return GroupRecording.open({
+    ...resourceOptions,
+    group: resourceGroup ?? null,
+    byListener: resourceGroups ?? {},
+    listeners: config.listeners.map((listener) => ({
+      name: listener.name,
+      description: describeRoute(config, listener),
+    })),
+    planes,
+    application: `tidegate ${VERSION}`,
+    logger,
+  })
 }
