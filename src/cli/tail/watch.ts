@@ -26,10 +26,11 @@ export interface TailWork {
 const paused = (stop: Promise<unknown>): Promise<boolean> =>
   new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), LOOK_EVERY_MS)
-    stop.then(() => {
+    const end = (): void => {
       clearTimeout(timer)
       resolve(true)
-    })
+    }
+    stop.then(end, end)
   })
 
 /** Resolves after `stop` does. What was recorded until then is shown. @throws TidegateError (rejects) `file_unreadable`. */
