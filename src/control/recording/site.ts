@@ -165,7 +165,8 @@ class OpenSite implements RecordingSite {
     const sum = new Float64Array(FIGURES)
     for (const cells of this.#past) addRow(sum, cells)
     for (const { cells } of this.#seats.values()) addRow(sum, cells)
-    const counters = readCounters(sum)
+    const files = this.#figures[STORE_FIGURE.files] ?? 0
+    const counters = { ...readCounters(sum), ...(files > 0 ? { files } : {}) }
     return this.#store.spec.kind === 'spool' ? { ...counters, sink: sinkCounters(this.#figures) } : counters
   }
 
