@@ -39,6 +39,8 @@ export interface FilesTarget {
 
 /** Who is told of files that are complete. */
 export interface ClosedFiles {
+  /** Of this path, as long as it is not added. */
+  begin(path: string): void
   add(file: ClosedFile): void
   close(): Promise<void>
 }
@@ -175,6 +177,7 @@ export class FilesStore implements Store {
     for (;;) {
       try {
         const disk = DiskFile.create(`${folder}/${this.#names.free(folder, stem)}`)
+        this.#closedFiles.begin(disk.path)
         if (durable) syncFolder(folder)
         return disk
       } catch (error) {
