@@ -8,6 +8,7 @@ import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import { logClosed } from './connection-log.js'
 import type { ConnectTarget } from './hooks.js'
+import { Captures, type ListenerCapture } from './recording/captures.js'
 import type { ConnectionTap, Recording } from './recording/recording.js'
 import { routeByHook } from './route-by-hook.js'
 import { tellClosed, type Watchers, watchesLinks, watchLink } from './watch.js'
@@ -15,7 +16,8 @@ import { tellClosed, type Watchers, watchesLinks, watchLink } from './watch.js'
 /** What the desk knows of a listener. */
 export interface ListenerEntry {
   readonly route: RouteDecision
-  readonly recorded: boolean
+  /** Null: nothing of it is recorded. */
+  readonly capture: ListenerCapture | null
 }
 
 export interface DeskOptions extends Watchers {
@@ -28,6 +30,7 @@ export class ControlDesk implements ControlPort {
   readonly #options: DeskOptions
   /** Entries of listeners that a reload removed stay, for the connections that they leave behind. */
   readonly #entries = new Map<string, ListenerEntry>()
+  readonly #captures = new Captures()
   readonly #taps = new IdMap<ConnectionTap>()
 
   constructor(options: DeskOptions) {
@@ -36,6 +39,7 @@ export class ControlDesk implements ControlPort {
 
   enter(listener: string, entry: ListenerEntry): void {
     this.#entries.set(listener, entry)
+    this.#captures.enter(listener, entry.capture)
   }
 
   /** Whether anybody reads the accounts of connections that ended as connections do. */
@@ -50,8 +54,8 @@ export class ControlDesk implements ControlPort {
     return inspect !== undefined || observers.some(watchesLinks)
   }
 
-  isRecorded(listener: string): boolean {
-    return this.#entries.get(listener)?.recorded === true
+  captureOf(listener: string): ListenerCapture | null {
+    return this.#entries.get(listener)?.capture ?? null
   }
 
   /** Where the clients of a listener go when nobody is asked; null: connectTarget is. */
@@ -88,9 +92,10 @@ export class ControlDesk implements ControlPort {
 
   #tap(connection: LinkedConnection, link: () => Link | null): ConnectionTap | null {
     const { recording } = this.#options
-    if (recording === null || !this.isRecorded(connection.listener)) return null
+    const capture = recording === null ? null : this.#captures.select(connection)
+    if (recording === null || capture === null) return null
     const { id, listener, client, server } = connection
-    const tap = recording.open({ id, listener, client, server }, link)
+    const tap = recording.open({ id, listener, client, server }, link, capture)
     this.#taps.set(id, tap)
     return tap
   }

@@ -7,7 +7,6 @@ import { rm } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { GatewayConfig, GatewayConfigInput } from '../config/config.js'
 import { type ParseOptions, parseConfig } from '../config/parse.js'
-import type { Address } from '../core/address.js'
 import type { ConnectionCounters, LiveConnection } from '../core/session/record.js'
 import { TidegateError } from '../errors.js'
 import type { Engine } from '../ports/engine.js'
@@ -18,7 +17,7 @@ import { type FittedPlan, readDescriptors } from './descriptors.js'
 import { ControlDesk } from './desk.js'
 import { chooseEngine, type EngineChoice, lendingEngine } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
-import { ListenerSet } from './listener-set.js'
+import { type GatewayListener, ListenerSet } from './listener-set.js'
 import { type OpenedRecording, openRecording } from './open-recording.js'
 import type { Plane } from './plane.js'
 import type { RecordingCounters } from './recording/recording.js'
@@ -35,12 +34,6 @@ import { missingPrograms } from './wake/missing-programs.js'
 import type { ServiceStatus } from './wake/service-figures.js'
 import { WorkerFleet } from './workers/fleet.js'
 import { processNow } from './workers/live-slots.js'
-
-export interface GatewayListener {
-  readonly name: string
-  /** The real one: port 0 has become the port the kernel chose. */
-  readonly address: Address
-}
 
 export interface GatewayCounters {
   /** By listener name; a listener that a reload removed keeps its figures. */
@@ -70,12 +63,20 @@ export interface Gateway {
    * @throws TidegateError `not_found`: there is no upstream of that name, or its service is not started on demand.
    */
   service(upstream: string): GatewayService
+  /**
+   * Switches the recording of a listener on or off, on all threads at once and without touching its connections. Off: those that
+   * come are not recorded, and what those being recorded say meanwhile is cut, not lost (`switched off`). On again: these go on
+   * being recorded, and so are those that come.
+   * @throws TidegateError `not_found` without such a listener; `misuse` for one that its config does not record.
+   */
+  setRecording(listener: string, isOn: boolean): void
   /** Ends one connection at once, with reason `killed`. False when there is no such connection. */
   kill(id: number): boolean
   /**
    * Takes over another config without touching open connections: listeners come, go and change; one whose address
-   * and socket options stay keeps its socket. What is recorded where, the engine and the workers stay as they were until the next
-   * start.
+   * and socket options stay keeps its socket. What is recorded counts for the connections to come; `enabled` of `record`, where
+   * it is new, for all (as {@link setRecording}). Where and how the recording is kept, the engine and the workers stay as they
+   * were until the next start.
    * @throws TidegateError (rejects) `config_invalid`: nothing has changed. `misuse` after `close`. Errors of `listen`: that listener is
    * as it was, the others are as the new config says.
    */
@@ -127,10 +128,19 @@ const planeOf = (
   return new DataPlane({ engine, control: desk, upstreams })
 }
 
+/** What a reload does not take over. What of the traffic is recorded is each listener's. */
+const DEFERRED = {
+  record: "'record', where to and how,",
+  log: "'log'",
+  engine: "'engine'",
+  workers: "'workers'",
+} as const
+
 /** What a config may leave to the program. */
-const parsingOf = ({ connectTarget, activators = {} }: GatewayOptions): ParseOptions => ({
+const parsingOf = ({ connectTarget, activators = {}, sink }: GatewayOptions): ParseOptions => ({
   upstreamOptional: connectTarget !== undefined,
   activators: new Set(Object.keys(activators)),
+  ownSink: sink !== undefined,
 })
 
 class RunningGateway implements ManagedGateway {
@@ -188,11 +198,11 @@ class RunningGateway implements ManagedGateway {
     })
     this.#lender = new Lender(choice)
     this.#lent = new LentListeners({ engine: () => this.#lender.engine(), logger, now: processNow })
-    this.#listeners = new ListenerSet(this.#plane, this.#lent, desk, logger)
+    this.#listeners = new ListenerSet(this.#plane, this.#lent, desk, logger, recording !== null)
   }
 
   get listeners(): readonly GatewayListener[] {
-    return this.#listeners.addresses
+    return this.#listeners.all
   }
 
   get drainTimeoutMs(): number {
@@ -223,6 +233,10 @@ class RunningGateway implements ManagedGateway {
 
   service(upstream: string): GatewayService {
     return this.#lent.service(upstream) ?? this.#upstreams.service(upstream)
+  }
+
+  setRecording(listener: string, isOn: boolean): void {
+    this.#listeners.setRecording(listener, isOn)
   }
 
   kill(id: number): boolean {
@@ -259,7 +273,10 @@ class RunningGateway implements ManagedGateway {
     this.#budget.plan(config)
     for (const key of ['record', 'log', 'engine', 'workers'] as const)
       if (!isDeepStrictEqual(config[key], this.#config[key]))
-        this.#logger.warn({}, `what the config now says about '${key}' takes effect at the next start`)
+        this.#logger.warn(
+          {},
+          `what the config now says about ${DEFERRED[key]} takes effect at the next start`,
+        )
     this.#warnOfMissing(config)
     // What can be wrong with a config only on this machine is found out before anything is changed.
     await Promise.all(Object.values(config.upstreams).map(inetdAccount))
@@ -274,7 +291,7 @@ class RunningGateway implements ManagedGateway {
       // Not before: until a listener is told otherwise, its clients go where they went.
       this.#upstreams.keep(new Set([...Object.keys(config.upstreams), ...this.#listeners.upstreams]))
     }
-    this.#logger.info({ listeners: this.#listeners.addresses.length }, 'config reloaded')
+    this.#logger.info({ listeners: this.#listeners.all.length }, 'config reloaded')
     this.#tookOver()
   }
 
@@ -374,7 +391,7 @@ export const startGateway = async (
   const opening = async (): Promise<OpenedRecording | null> => {
     // Before a file is touched.
     budget.plan(config)
-    return openRecording(config, 1 + workers, logger)
+    return openRecording(config, 1 + workers, logger, options.sink)
   }
   const opened = await opening().catch(async (thrown: unknown) => {
     await choice.engine.close()

@@ -17,6 +17,7 @@ import type { Activator } from '../ports/activator.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
+import type { Sink } from '../ports/sink.js'
 import type { Lookup } from './upstreams/resolver.js'
 
 /** An address in text or parsed, several to be tried in order, or a stream of the caller's own. */
@@ -70,6 +71,11 @@ export interface GatewayOptions {
   readonly lookup?: Lookup
   /** Start and stop the services of upstreams whose `wake` says neither `exec` nor `command`, by the upstream's name. */
   readonly activators?: Readonly<Record<string, Activator>>
+  /**
+   * Takes what is recorded, in place of a file or database: for a config whose `record` has a `spool`, and neither `file` nor `to`. It is
+   * called on this thread, and closed with the gateway.
+   */
+  readonly sink?: Sink
 }
 
 const OPTION_NAMES = [
@@ -79,6 +85,7 @@ const OPTION_NAMES = [
   'logger',
   'lookup',
   'activators',
+  'sink',
 ] as const satisfies (keyof GatewayOptions)[]
 
 const invalid = (name: string, expected: string): TidegateError =>
@@ -91,6 +98,14 @@ const checkActivators = (activators: unknown): void => {
     if (typeof activator?.start !== 'function') throw invalid(`activators.${name}`, expected)
 }
 
+const checkSink = (sink: Partial<Sink> | null): void => {
+  const expected = 'a sink: { where, open(), write(batch, signal), close() }'
+  if (typeof sink !== 'object' || sink === null || typeof sink.where !== 'string')
+    throw invalid('sink', expected)
+  for (const method of ['open', 'write', 'close'] as const)
+    if (typeof sink[method] !== 'function') throw invalid(`sink.${method}`, expected)
+}
+
 /** For callers without types. @throws TidegateError `value_invalid`, before anything has been opened. */
 export const checkOptions = (options: GatewayOptions): void => {
   for (const name of Object.keys(options))
@@ -98,7 +113,8 @@ export const checkOptions = (options: GatewayOptions): void => {
       throw invalid(name, `one of ${OPTION_NAMES.join(', ')}: there is no such option`)
   for (const name of ['connectTarget', 'inspect', 'lookup'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(name, 'a function')
-  const { observers, activators } = options
+  const { observers, activators, sink } = options
+  if (sink !== undefined) checkSink(sink)
   if (activators !== undefined) checkActivators(activators)
   if (observers === undefined) return
   if (!Array.isArray(observers)) throw invalid('observers', 'a list of observers')

@@ -5,7 +5,8 @@
 
 import type { GatewayConfig, ListenerConfig } from '../config/config.js'
 import { type Address, formatAddress } from '../core/address.js'
-import { messageOf } from '../errors.js'
+import { Switch } from '../core/record/capture.js'
+import { messageOf, TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { ControlDesk, ListenerEntry } from './desk.js'
 import type { ListenerSettings, Plane } from './plane.js'
@@ -21,6 +22,14 @@ interface RunningListener {
   readonly address: Address
 }
 
+export interface GatewayListener {
+  readonly name: string
+  /** The real one: port 0 has become the port the kernel chose. */
+  readonly address: Address
+  /** Whether its connections are recorded just now (see `setRecording`); null: none of them ever is. */
+  readonly recording: boolean | null
+}
+
 /** Whether a reload has to open the socket anew. */
 const isOther = (before: RunningListener, listener: ListenerConfig, lent: WokenUpstream | null): boolean =>
   needsNewSocket(before.settings, listenerSettings(listener)) || before.lentTo?.name !== lent?.name
@@ -31,27 +40,58 @@ const lentTo = (config: GatewayConfig, { upstream: name }: ListenerConfig): Woke
   return upstream !== undefined && isWoken(upstream) && upstream.wake.mode === 'listener' ? upstream : null
 }
 
-const entryOf = (config: GatewayConfig, listener: ListenerConfig): ListenerEntry => ({
-  route: configuredRoute(config, listener),
-  recorded: listener.record !== null && lentTo(config, listener) === null,
-})
+/** Whether a listener is recorded. */
+interface RecordingSwitch {
+  readonly cell: Switch
+  /** What the config last said; in between it can be switched. */
+  enabled: boolean
+}
 
 export class ListenerSet {
   readonly #plane: Plane
   readonly #lent: LentListeners
   readonly #desk: ControlDesk
   readonly #logger: Logger
+  /** The gateway was started with somewhere to record to. */
+  readonly #canRecord: boolean
   readonly #running = new Map<string, RunningListener>()
+  /** By name. Those of listeners that a reload removed stay, for the connections that they leave behind. */
+  readonly #switches = new Map<string, RecordingSwitch>()
 
-  constructor(plane: Plane, lent: LentListeners, desk: ControlDesk, logger: Logger) {
+  constructor(plane: Plane, lent: LentListeners, desk: ControlDesk, logger: Logger, canRecord: boolean) {
     this.#plane = plane
     this.#lent = lent
     this.#desk = desk
     this.#logger = logger
+    this.#canRecord = canRecord
   }
 
-  get addresses(): readonly { readonly name: string; readonly address: Address }[] {
-    return Array.from(this.#running, ([name, { address }]) => ({ name, address }))
+  get all(): readonly GatewayListener[] {
+    return Array.from(this.#running, ([name, { address, entry }]) => ({
+      name,
+      address,
+      recording: entry.capture === null ? null : (this.#switches.get(name)?.cell.isOn ?? null),
+    }))
+  }
+
+  /**
+   * Switches the recording of a listener, on all threads at once.
+   * @throws TidegateError `not_found` without such a listener, `misuse` if nothing of it is ever recorded.
+   */
+  setRecording(name: string, isOn: boolean): void {
+    const running = this.#running.get(name)
+    if (running === undefined)
+      throw new TidegateError('not_found', `no listener is named '${name}'`, { fault: 'usage', where: name })
+    if (running.entry.capture === null)
+      throw new TidegateError(
+        'misuse',
+        `listener '${name}' cannot be recorded: it has no 'record' section, or the gateway was started without one`,
+        {
+          fault: 'usage',
+          where: name,
+        },
+      )
+    this.#switch(name, isOn)
   }
 
   /** Names of the upstreams that they lead to. */
@@ -67,7 +107,7 @@ export class ListenerSet {
       const address = await this.#start(listener.name, {
         settings: listenerSettings(listener),
         lentTo: lentTo(config, listener),
-        entry: entryOf(config, listener),
+        entry: this.#entryOf(config, listener),
       })
       this.#logger.info({ listener: listener.name, address: formatAddress(address) }, 'listening')
       if (listener.record && lentTo(config, listener) !== null)
@@ -110,9 +150,9 @@ export class ListenerSet {
     const running = this.#running.get(name)
     if (running !== undefined) {
       const settings = listenerSettings(listener)
-      const entry = entryOf(config, listener)
+      const entry = this.#entryOf(config, listener)
       const lent = lentTo(config, listener)
-      this.#desk.enter(name, entry)
+      this.#enter(name, entry)
       if (lent === null) await this.#plane.update(settings)
       else this.#lent.update(name, lent)
       this.#running.set(name, { settings, lentTo: lent, entry, address: running.address })
@@ -139,12 +179,44 @@ export class ListenerSet {
   async #start(name: string, listener: Omit<RunningListener, 'address'>): Promise<Address> {
     const { settings, lentTo: upstream, entry } = listener
     // Before the socket is there: the first client may come at once.
-    this.#desk.enter(name, entry)
+    this.#enter(name, entry)
     const opening =
       upstream === null ? this.#plane.open(settings) : this.#lent.open(name, settings.spec, upstream)
     const address = await opening
     this.#running.set(name, { ...listener, address })
     return address
+  }
+
+  #entryOf(config: GatewayConfig, listener: ListenerConfig): ListenerEntry {
+    const route = configuredRoute(config, listener)
+    if (!this.#canRecord || listener.record === null || lentTo(config, listener) !== null)
+      return { route, capture: null }
+    const { buffer } = this.#switchOf(listener.name).cell
+    return { route, capture: { config: listener.record, recording: buffer } }
+  }
+
+  /** A config that says the same of its recording as the one before leaves it as it was switched meanwhile. */
+  #enter(name: string, entry: ListenerEntry): void {
+    const known = this.#switchOf(name)
+    const enabled = entry.capture?.config.enabled ?? false
+    if (known.enabled !== enabled) this.#switch(name, enabled)
+    known.enabled = enabled
+    this.#desk.enter(name, entry)
+  }
+
+  #switchOf(name: string): RecordingSwitch {
+    const known = this.#switches.get(name) ?? { cell: new Switch(), enabled: false }
+    this.#switches.set(name, known)
+    return known
+  }
+
+  #switch(name: string, isOn: boolean): void {
+    const { cell } = this.#switchOf(name)
+    if (cell.isOn === isOn) return
+    cell.set(isOn)
+    // At the start there is nothing to switch.
+    if (this.#running.has(name))
+      this.#logger.info({ listener: name }, isOn ? 'recording switched on' : 'recording switched off')
   }
 
   async #shut(name: string): Promise<void> {

@@ -1,16 +1,18 @@
 /** Opens the recording that a config asks for. */
 
 import { rm } from 'node:fs/promises'
-import type { FilesConfig, GatewayConfig, RecordConfig } from '../config/config.js'
-import { formatSize } from '../config/units.js'
-import { parseTemplate } from '../core/record/files/template.js'
+import type { GatewayConfig, RecordConfig, RecordPlace } from '../config/config.js'
+import { safeUrl } from '../core/safe-url.js'
+import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
-import { openFileSink } from '../sinks/file/file-sink.js'
-import { openSeriesPlace } from '../sinks/files/base-folder.js'
-import type { StoreSpec } from './recording/open-store.js'
-import type { OpenedStore, Recording } from './recording/recording.js'
+import type { Sink } from '../ports/sink.js'
+import type { StoreHost } from '../ports/store.js'
+import { openSpoolDir, type SpoolDir } from '../sinks/spool/spool-dir.js'
+import { type OpenedPlace, openFilePlace, openFilesPlace } from './open-files.js'
+import type { Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
-import { openRecordingSite, type RecordingSite } from './recording/site.js'
+import { newFigures, openRecordingSite, type RecordingSite } from './recording/site.js'
+import { type OwnDelivery, startOwnDelivery } from './recording/spool.js'
 import { describeRoute } from './settings.js'
 import { VERSION } from './version.js'
 
@@ -22,82 +24,95 @@ export interface OpenedRecording {
   readonly createdFile: string | null
 }
 
-/** A store that is ready, and what has to be undone if the recording cannot begin after all. */
-interface ReadyStore {
-  readonly store: OpenedStore
-  readonly createdFile: string | null
-}
-
-type Durable = Pick<RecordConfig, 'minFreeBytes' | 'sync' | 'syncIntervalMs'>
-
-const writerOptions = ({ minFreeBytes, sync, syncIntervalMs }: Durable) => ({
-  durability: { sync, intervalMs: syncIntervalMs },
-  floor: { bytes: minFreeBytes, text: formatSize(minFreeBytes) },
-})
-
-const openOneFile = async (file: string, durable: Durable, logger: Logger): Promise<ReadyStore> => {
-  const sink = await openFileSink(file)
-  if (sink.repairedBytes > 0)
-    logger.warn(
-      { file, cutBytes: sink.repairedBytes },
-      'the recording ended in a torn block, which was cut off',
-    )
-  logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
-  const spec: StoreSpec = { kind: 'file', target: sink.target, options: writerOptions(durable) }
+const openSinkPlace = async (
+  { url, spool }: Extract<RecordPlace, { kind: 'sink' }>,
+  { minFreeBytes, sync, syncIntervalMs }: RecordConfig,
+  logger: Logger,
+  ownSink: Sink | undefined,
+): Promise<OpenedPlace> => {
+  const where = ownSink?.where ?? safeUrl(url ?? '')
+  const dir = await openSpoolDir(spool.dir)
+  const figures = newFigures()
+  const own = ownSink === undefined ? null : await startOwn(ownSink, dir, { where, figures, logger })
+  logger.info({ where, spool: spool.dir }, 'recording')
   return {
-    store: { where: file, spec, close: () => sink.close() },
-    createdFile: sink.created ? file : null,
-  }
-}
-
-const openManyFiles = async (files: FilesConfig, durable: Durable, logger: Logger): Promise<ReadyStore> => {
-  const { template: text, rotateBytes, rotateMs, compress, keepBytes, keepMs, keepFiles } = files
-  const template = parseTemplate(text)
-  const place = await openSeriesPlace(template.base, text.slice(template.base.length))
-  logger.info({ files: text }, 'recording')
-  const { durability, floor } = writerOptions(durable)
-  return {
-    store: {
-      where: text,
-      spec: {
-        kind: 'files',
-        where: text,
-        base: place.base,
-        template,
-        rotateBytes,
-        rotateMs,
-        durability,
-        floor,
-        compress,
-        limits: { keepBytes, keepMs, keepFiles },
-      },
-      close: () => place.close(),
-    },
     createdFile: null,
+    store: {
+      where,
+      figures,
+      spec: {
+        kind: 'spool',
+        dir: dir.dir,
+        left: dir.left,
+        next: dir.next,
+        maxBytes: spool.bytes,
+        minFreeBytes,
+        sync,
+        syncIntervalMs,
+        sink: own === null ? { kind: 'url', url: url ?? '' } : { kind: 'port', port: own.port },
+      },
+      close: async (timeoutMs) => {
+        await own?.close(timeoutMs)
+        dir.release()
+      },
+    },
   }
 }
 
-const openPlace = (record: RecordConfig, logger: Logger): Promise<ReadyStore> => {
+const startOwn = async (
+  sink: Sink,
+  dir: SpoolDir,
+  {
+    where,
+    figures,
+    logger,
+  }: { readonly where: string; readonly figures: Float64Array; readonly logger: Logger },
+): Promise<OwnDelivery> => {
+  try {
+    const log: StoreHost['log'] = (level, fields, message) => logger[level]({ where, ...fields }, message)
+    return await startOwnDelivery(sink, dir, { figures, log })
+  } catch (thrown) {
+    dir.release()
+    throw thrown
+  }
+}
+
+const openPlace = (record: RecordConfig, logger: Logger, ownSink: Sink | undefined): Promise<OpenedPlace> => {
   const { place } = record
   switch (place.kind) {
     case 'file':
-      return openOneFile(place.path, record, logger)
+      return openFilePlace(place.path, record, logger)
     case 'files':
-      return openManyFiles(place, record, logger)
+      return openFilesPlace(place, record, logger)
     case 'sink':
-      throw new Error(`a recording to ${place.kind} cannot be opened yet`)
+      return openSinkPlace(place, record, logger, ownSink)
   }
 }
 
-/** `planes`: how many take part. @throws TidegateError (rejects) `file_unwritable` and the like; nothing is left then. */
+/** @throws TidegateError `value_invalid`: there is a sink, and nothing is recorded to it. */
+const checkSinkIsUsed = ({ record }: GatewayConfig, sink: Sink | undefined): void => {
+  if (sink === undefined || (record?.place.kind === 'sink' && record.place.url === null)) return
+  throw new TidegateError(
+    'value_invalid',
+    'sink: given, but the config records nothing to it; expected a record section with a spool, and neither file nor to',
+    { fault: 'usage', where: 'sink' },
+  )
+}
+
+/**
+ * `planes`: how many take part. `ownSink`: takes what is recorded, if the config names no place for it.
+ * @throws TidegateError (rejects) `file_unwritable` and the like; nothing is left then.
+ */
 export const openRecording = async (
   config: GatewayConfig,
   planes: number,
   logger: Logger,
+  ownSink?: Sink,
 ): Promise<OpenedRecording | null> => {
+  checkSinkIsUsed(config, ownSink)
   if (config.record === null) return null
   const { overload, onFailure, bufferBytes } = config.record
-  const { store, createdFile } = await openPlace(config.record, logger)
+  const { store, createdFile } = await openPlace(config.record, logger, ownSink)
   const listeners = config.listeners
     .filter(({ record }) => record !== null)
     .map((listener) => ({

@@ -6,7 +6,7 @@
 
 import type { CaptureRecord } from './codec/capture.js'
 import type { Direction } from './direction.js'
-import type { CloseAnnotation } from './record/annotation.js'
+import type { CloseAnnotation, Position } from './record/annotation.js'
 
 /** A connection was seen for the first time. */
 export interface OpenEvent {
@@ -19,8 +19,14 @@ export interface OpenEvent {
   readonly server: string
   /** Name of the gateway's listener, or of the capture interface. */
   readonly listener: string | undefined
+  /** The gateway's own number for it, as in its log; undefined where the recording does not say. */
+  readonly id: number | undefined
+  /** UUID of the run of the gateway that recorded it: `id` is unique within it. Undefined where the recording does not say. */
+  readonly recording: string | undefined
   /** False when the capture began in the middle of the connection: no SYN seen. */
   readonly fromStart: boolean
+  /** The recording says that it began in an earlier file, and how far that has it. */
+  readonly continues?: Position | undefined
 }
 
 export interface DataEvent {
@@ -44,6 +50,8 @@ export interface GapEvent {
   readonly length: number
   /** As the recording says, or undefined where it says nothing. */
   readonly why: string | undefined
+  /** Left out on purpose: no loss. */
+  readonly cut?: true | undefined
 }
 
 /** One direction ended with FIN. */

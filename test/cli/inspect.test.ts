@@ -330,7 +330,7 @@ describe('inspect of what is no recording', () => {
       () => `${tempDir()}/none`,
       /^tidegate: cannot read '.*none': no such file \(ENOENT\)\n$/,
     ],
-    ['a directory', tempDir, /^tidegate: cannot read '.*': it is a directory \(EISDIR\)\n$/],
+    ['an empty directory', tempDir, /^tidegate: '.*' holds no recordings: expected pcapng, pcap or gogetway\n$/],
     [
       'a foreign file',
       () => fileOf(utf8('#!/bin/sh\n')),
@@ -343,9 +343,9 @@ describe('inspect of what is no recording', () => {
     ],
     ['a few bytes of one', () => fileOf(PING_PONG.subarray(0, 6)), /is not a recording/],
     [
-      'a compressed one',
+      'a few bytes of a compressed one',
       () => fileOf(Uint8Array.of(0x1f, 0x8b, 8, 0)),
-      /compressed with gzip \(try: gunzip -c '/,
+      /cannot be read: its gzip data ends too early: expected/,
     ],
   ])('%s is one line and exit code 1', async (_, path, says) => {
     const ran = await inspect([path()])

@@ -12,8 +12,9 @@ export const cpuMs = (pid: number): number => {
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
 }
 
-/** How many descriptors it has open. */
-export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
+/** How many descriptors it has open. `below`: not those of a higher number, which whoever runs the tests may have left it. */
+export const descriptorsOf = (pid: number, below = Number.POSITIVE_INFINITY): number =>
+  readdirSync(`/proc/${pid}/fd`).filter((fd) => Number(fd) < below).length
 
 /** What it has in memory now, bytes. */
 export const residentBytes = (pid: number): number =>

@@ -1,9 +1,11 @@
 /** Stores as plain data, which travel to the writer thread, and how they are opened there. */
 
+import type { MessagePort } from 'node:worker_threads'
 import type { Store, StoreHost } from '../../ports/store.js'
 import { type FileTarget, FileWriter, type WriterOptions } from '../../sinks/file/file-writer.js'
 import { type FilesSpec, openFilesStore } from '../../sinks/files/open-files.js'
 import { SectionStore } from './section-store.js'
+import { openSpoolStore, type SpoolStoreSpec } from './spool.js'
 
 /** One file, opened already. */
 export interface FileStoreSpec {
@@ -17,9 +19,14 @@ export interface FilesStoreSpec extends FilesSpec {
   readonly kind: 'files'
 }
 
-export type StoreSpec = FileStoreSpec | FilesStoreSpec
+export type StoreSpec = FileStoreSpec | FilesStoreSpec | SpoolStoreSpec
+
+/** What of a spec has to be transferred with it. */
+export const storePorts = (store: StoreSpec): readonly MessagePort[] =>
+  store.kind === 'spool' && store.sink.kind === 'port' ? [store.sink.port] : []
 
 export interface StoreStart {
+  readonly where: string
   readonly store: StoreSpec
   /** Each section has to begin with it. */
   readonly sectionStart: Uint8Array
@@ -31,12 +38,14 @@ export interface StoreStart {
 
 /** @throws TidegateError (rejects) saying why it cannot be opened. */
 export const openStore = async (start: StoreStart, host: StoreHost): Promise<Store> => {
-  const { store, sectionStart, sequenceSalt } = start
+  const { store, sectionStart, sequenceSalt, where } = start
   switch (store.kind) {
     case 'file':
       return new SectionStore(new FileWriter(store.target, host, store.options), sectionStart)
     case 'files':
       // Each of them begins with a section's start.
       return openFilesStore({ ...store, sectionStart, sequenceSalt }, host)
+    case 'spool':
+      return openSpoolStore(store, { where, sectionStart, host })
   }
 }

@@ -3,6 +3,7 @@
 import type { Address } from '../../core/address.js'
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
+import type { Capture } from '../../core/record/capture.js'
 import type { Logger } from '../../ports/logger.js'
 import type { StoreSpec } from './open-store.js'
 
@@ -10,8 +11,10 @@ import type { StoreSpec } from './open-store.js'
 export interface OpenedStore {
   readonly where: string
   readonly spec: StoreSpec
-  /** Called once nobody writes any more. Idempotent. */
-  close(): Promise<void>
+  /** Where it counts ({@link STORE_FIGURE}), if not only the writer thread does. */
+  readonly figures?: Float64Array
+  /** Called once nobody writes any more; it may take `timeoutMs`. Idempotent. */
+  close(timeoutMs: number): Promise<void>
 }
 
 export interface RecordingOptions {
@@ -64,11 +67,13 @@ export interface ConnectionTap {
 export interface RecordingCounters {
   /** Opened so far. */
   readonly connections: number
-  /** Bytes relayed by recorded connections: `seenBytes = storedBytes + lostBytes + bytes still waiting`. */
+  /** Bytes relayed by recorded connections: `seenBytes = storedBytes + lostBytes + cutBytes + bytes still waiting`. */
   readonly seenBytes: number
   /** Of those, what the sink has taken. */
   readonly storedBytes: number
   readonly lostBytes: number
+  /** Left out because the config says so (`maxBytes`, or switched off meanwhile): no loss. */
+  readonly cutBytes: number
   /** Bytes of the file that wait for the sink, packet headers included. */
   readonly bufferedBytes: number
   readonly writes: number
@@ -77,15 +82,26 @@ export interface RecordingCounters {
   readonly holds: number
   /** Closed connections whose `close` annotation could not be stored. */
   readonly unclosed: number
+  /** Only where a sink takes what is recorded, and then of the whole gateway. */
+  readonly sink?: SinkCounters
+}
+
+export interface SinkCounters {
+  /** On disk, in the spool: what the sink has not taken yet, and what of that is not removed yet. */
+  readonly spooledBytes: number
+  /** Taken by the sink, since the start. */
+  readonly deliveredRecords: number
+  /** Batches that it has refused, and failures to reach it. */
+  readonly deliveryFailures: number
 }
 
 /** A plane's part in the gateway's recording. */
 export interface Recording {
   /**
    * Starts recording a connection. `link` is asked for only when the recording has to slow or end it: a tap is made just
-   * before its link. Null: there is none (any more).
+   * before its link. Null: there is none (any more). `capture`: what of it; default everything.
    */
-  open(connection: RecordedConnection, link: () => Holdable | null): ConnectionTap
+  open(connection: RecordedConnection, link: () => Holdable | null, capture?: Capture): ConnectionTap
   /** Of this plane alone. */
   counters(): RecordingCounters
   /**

@@ -8,6 +8,7 @@
 
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
+import type { Capture } from '../../core/record/capture.js'
 import { Recorder, type RecorderHost, type RecorderReport } from '../../core/record/recorder.js'
 import type { ConnectionTrack } from '../../core/record/track.js'
 import { Tuples } from '../../core/record/tuples.js'
@@ -72,8 +73,8 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
     this.#pump()
   }
 
-  open(connection: RecordedConnection, link: () => Holdable | null): ConnectionTap {
-    const track = this.#recorder.open(connection, this.#clock.now())
+  open(connection: RecordedConnection, link: () => Holdable | null, capture?: Capture): ConnectionTap {
+    const track = this.#recorder.open(connection, this.#clock.now(), capture)
     const tap = new Tap(this, track, link)
     this.#taps.set(track, tap)
     // Its link is made just after this; by the microtask it is there.

@@ -38,7 +38,7 @@ export class SeatWatch {
     const { cells } = this
     new Tuples(ends, this.owner).releaseAll()
     const stored = figure(cells, SEAT_CELL.writtenBytes)
-    const lost = figure(cells, FIGURE.seenBytes) - stored
+    const lost = figure(cells, FIGURE.seenBytes) - figure(cells, FIGURE.cutBytes) - stored
     const lostBytes = lost - figure(cells, FIGURE.lostBytes)
     const unclosed = figure(cells, FIGURE.connections) - figure(cells, FIGURE.storedCloses)
     cells[FIGURE.storedBytes] = stored

@@ -311,8 +311,8 @@ export class WorkerFleet implements Plane, KeeperListener {
 
   #workerListener({ number, board }: FleetListener, settings: ListenerSettings): WorkerListener {
     const { name } = settings
-    const recorded = this.#desk.isRecorded(name)
-    return { settings, number, board: board.buffer, serving: this.#servingOf(name), recorded }
+    const capture = this.#desk.captureOf(name)
+    return { settings, number, board: board.buffer, serving: this.#servingOf(name), capture }
   }
 
   #servingOf(name: string): Serving {

@@ -32,6 +32,7 @@ import type { ConnectionIdentity } from '../../core/session/record.js'
 import type { DescriptorLedger } from '../../engine/linux/ffi/ledger.js'
 import type { DescriptorBudget, LooseSocket, SharedListener } from '../../ports/engine.js'
 import type { ListenerSettings } from '../plane.js'
+import type { ListenerCapture } from '../recording/captures.js'
 import type { RecordingSeat } from '../recording/seat.js'
 import type { Turn, UpstreamSettings } from '../upstreams/settings.js'
 import type { Share } from '../upstreams/share.js'
@@ -73,7 +74,7 @@ export interface WorkerListener {
   readonly number: number
   readonly board: SharedArrayBuffer
   readonly serving: Serving
-  readonly recorded: boolean
+  readonly capture: ListenerCapture | null
 }
 
 export type PlainDecision =

@@ -5,6 +5,7 @@ import type { ConnectionIdentity, ConnectionRecord } from '../../core/session/re
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../../ports/control.js'
 import type { Link } from '../../ports/engine.js'
 import { isTrouble } from '../connection-log.js'
+import { Captures } from '../recording/captures.js'
 import type { ConnectionTap, Recording } from '../recording/recording.js'
 import { type Watchers, watchLink } from '../watch.js'
 import { revivedError } from './plain-error.js'
@@ -22,7 +23,7 @@ const NOBODY_WATCHES: LinkWatch = {}
 /** Hooks run on the main thread alone. */
 const NO_HOOKS: Watchers = { inspect: undefined, observers: [] }
 
-type ServedListener = Pick<WorkerListener, 'serving' | 'recorded'>
+type ServedListener = Pick<WorkerListener, 'serving' | 'capture'>
 
 export interface WorkerControlOptions {
   readonly recording: Recording | null
@@ -42,6 +43,7 @@ export class WorkerControl implements ControlPort {
   readonly #gatherer: RecordGatherer
   readonly #recording: Recording | null
   readonly #listeners = new Map<string, ServedListener>()
+  readonly #captures = new Captures()
   readonly #taps = new IdMap<ConnectionTap>()
   readonly #asked = new Map<number, Asked>()
   #timer: NodeJS.Timeout | null = null
@@ -55,6 +57,7 @@ export class WorkerControl implements ControlPort {
 
   enter(listener: string, served: ServedListener): void {
     this.#listeners.set(listener, served)
+    this.#captures.enter(listener, served.capture)
   }
 
   /** Whether the main thread serves this listener's clients. */
@@ -88,8 +91,9 @@ export class WorkerControl implements ControlPort {
 
   watch(connection: LinkedConnection, link: () => Link | null): LinkWatch {
     const { id, listener, client, server } = connection
-    if (this.#recording === null || this.#listeners.get(listener)?.recorded !== true) return NOBODY_WATCHES
-    const tap = this.#recording.open({ id, listener, client, server }, link)
+    const capture = this.#recording === null ? null : this.#captures.select(connection)
+    if (this.#recording === null || capture === null) return NOBODY_WATCHES
+    const tap = this.#recording.open({ id, listener, client, server }, link, capture)
     this.#taps.set(id, tap)
     return watchLink(NO_HOOKS, tap, connection, link)
   }

@@ -132,10 +132,10 @@ export class WorkerPlane {
     }
   }
 
-  #know({ settings: { name }, number, board, serving, recorded }: WorkerListener): void {
+  #know({ settings: { name }, number, board, serving, capture }: WorkerListener): void {
     this.#listenerNumbers.set(name, number)
     this.#books.enter(name, new ListenerBoard(this.#seat.planes, board))
-    this.#control.enter(name, { serving, recorded })
+    this.#control.enter(name, { serving, capture })
   }
 
   #surrender(id: number): void {

@@ -10,13 +10,15 @@
  * annotation with another number, opens the next one between the same ends.
  */
 
-import type { CaptureRecord, PacketRecord } from '../codec/capture.js'
+import type { CaptureRecord, PacketRecord, SectionRecord } from '../codec/capture.js'
 import type { ConversationEvent, ConversationReader } from '../conversation.js'
 import { endText } from '../ip-text.js'
+import { recordingOf } from '../record/annotation.js'
 import { Connection } from './connection.js'
 import type { HeldBudget } from './flow.js'
 import { MAX_TRACKED_CONNECTIONS } from './limits.js'
 import { type Notes, notesOf } from './notes.js'
+import { createNumbering, type Numbering } from './numbering.js'
 import { RecentTable } from './recent-table.js'
 import { createSegment, readSegment, type Segment, TCP_FLAG } from './segment.js'
 import { senderIsClient } from './sides.js'
@@ -35,13 +37,19 @@ const opensConnection = ({ flags, payloadLength }: Segment, { open, close }: Not
 
 class PacketConversations implements ConversationReader {
   #ignored = 0
-  #count = 0
+  readonly #numbering: Numbering
   readonly #connections = new RecentTable<Connection>(MAX_TRACKED_CONNECTIONS)
   /** Those that Tidegate recorded in this section. */
   readonly #recorded = new Set<Connection>()
+  /** Who recorded this section; null where it does not say. */
+  #recording: string | null = null
   readonly #names = new Map<number, string>()
   readonly #budget: HeldBudget = { used: 0 }
   readonly #segment = createSegment()
+
+  constructor(numbering: Numbering) {
+    this.#numbering = numbering
+  }
 
   get ignored(): number {
     return this.#ignored
@@ -52,7 +60,7 @@ class PacketConversations implements ConversationReader {
       case 'packet':
         return this.#packet(record)
       case 'section':
-        return this.#section()
+        return this.#section(record)
       case 'interface':
         if (
           record.name !== undefined &&
@@ -77,10 +85,11 @@ class PacketConversations implements ConversationReader {
    * A recording is continued in a new section after a restart, where connections are numbered anew: none that was open
    * lives on. (Captures from elsewhere may have been joined, so their connections stay.)
    */
-  #section(): Iterable<ConversationEvent> {
+  #section({ comments }: SectionRecord): Iterable<ConversationEvent> {
     const out: ConversationEvent[] = []
     for (const connection of this.#recorded) this.#forget(connection, out)
     this.#names.clear()
+    this.#recording = recordingOf(comments)
     return out
   }
 
@@ -109,18 +118,20 @@ class PacketConversations implements ConversationReader {
     const fromClient = senderIsClient(data, segment, notes)
     const source = endText(data, version, segment.sourceAt, segment.sourcePort)
     const destination = endText(data, version, segment.destinationAt, segment.destinationPort)
-    this.#count += 1
+    const number = this.#numbering()
     const clientIsFirst = fromClient === sourceIsFirst
-    const connection = new Connection({ number: this.#count, key, clientIsFirst, timeNs }, this.#budget)
+    const connection = new Connection({ number, key, clientIsFirst, timeNs }, this.#budget)
     const evicted = this.#connections.add(key, connection)
     if (evicted !== undefined) this.#forget(evicted, out)
     out.push({
       kind: 'open',
-      connection: this.#count,
+      connection: number,
       timeNs,
       client: notes.open?.client ?? (fromClient ? source : destination),
       server: notes.open?.server ?? (fromClient ? destination : source),
       listener: notes.open?.listener ?? this.#names.get(record.interfaceIndex),
+      id: notes.open?.id,
+      recording: this.#recording ?? undefined,
       fromStart: (segment.flags & TCP_FLAG.syn) !== 0,
     })
     return connection
@@ -134,4 +145,5 @@ class PacketConversations implements ConversationReader {
 }
 
 /** Conversations of a pcapng or pcap file; frames are passed over. */
-export const createPacketConversations = (): ConversationReader => new PacketConversations()
+export const createPacketConversations = (numbering: Numbering = createNumbering()): ConversationReader =>
+  new PacketConversations(numbering)

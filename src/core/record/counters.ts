@@ -20,6 +20,8 @@ export const FIGURE = {
   waitingCloses: 10,
   /** Closes the sink has taken. */
   storedCloses: 11,
+  /** Left out because the config says so. */
+  cutBytes: 12,
 } as const
 
 export const FIGURES = Object.keys(FIGURE).length
@@ -42,6 +44,7 @@ export const readCounters = (row: Float64Array) => ({
   seenBytes: figure(row, FIGURE.seenBytes),
   storedBytes: figure(row, FIGURE.storedBytes),
   lostBytes: figure(row, FIGURE.lostBytes),
+  cutBytes: figure(row, FIGURE.cutBytes),
   bufferedBytes: figure(row, FIGURE.blockBytes) - figure(row, FIGURE.answeredBytes),
   writes: figure(row, FIGURE.writes),
   writeFailures: figure(row, FIGURE.writeFailures),

@@ -2,20 +2,22 @@
  * The recorder: connections, chunks and the sink's answers go in; slabs of pcapng for the sink come out. Pure: time is
  * an argument, and what it wants done to the world it asks its host for.
  *
- *     open, data, endOfStream, close  →  packets in a slab  →  take  →  (the sink)  →  settle  →  ledger
+ *     open, data, endOfStream, close  →  (intake)  →  packets in a slab  →  take  →  (the sink)  →  settle  →  ledger
  *
  * Invariants:
- * - a byte is entered as stored when the sink has taken the slab it is in, as lost when the sink has refused it or there
- *   was no room; nothing is entered twice, so `seen = stored + lost` once a connection is settled
+ * - a byte is entered as cut when it is, as stored when the sink has taken the slab it is in, as lost when the sink has
+ *   refused it or there was no room; nothing is entered twice, so `seen = stored + lost + cut` once a connection is settled
  * - a connection's close, which carries the ledger, is written when all its earlier packets are settled
  * - what a lost slab said besides data (`open`, `gap`, FIN, `close`) is said again
  */
 
 import type { CloseReason } from '../close-reason.js'
 import type { Direction } from '../direction.js'
+import { type Capture, EVERYTHING } from './capture.js'
 import { count, FIGURE, FIGURES, figure, readCounters } from './counters.js'
 import { packetEnds } from './endpoints.js'
 import { Episode } from './episode.js'
+import { Intake, type Write } from './intake.js'
 import { Scribe } from './scribe.js'
 import type { Note, Slab } from './slab.js'
 import { SlabPool } from './slab-pool.js'
@@ -75,11 +77,16 @@ export class Recorder {
   readonly #host: RecorderHost
   readonly #pool: SlabPool
   readonly #scribe: Scribe
+  readonly #intake: Intake
   readonly #figures: Float64Array
   readonly #highSlabs: number
   readonly #lowSlabs: number
+  /** Open connections that may have bytes held back by redaction. */
+  readonly #redacted = new Set<ConnectionTrack>()
   /** Ended connections whose close could not be written, oldest first. */
   readonly #waiting = new Set<ConnectionTrack>()
+  /** What was just written found no room, and its connection is to be ended for it. */
+  #refused = false
   #holding = false
   #finished = false
   #abandoned = false
@@ -94,6 +101,7 @@ export class Recorder {
     this.#figures = options.figures ?? new Float64Array(FIGURES)
     this.#pool = new SlabPool(options.maxBufferedBytes)
     this.#scribe = new Scribe(this.#pool, this.#figures, options.overload === 'block')
+    this.#intake = new Intake(this.#figures, this.#write)
     this.#highSlabs = Math.ceil((this.#pool.maxSlabs * 3) / 4)
     this.#lowSlabs = Math.floor(this.#pool.maxSlabs / 2)
   }
@@ -124,13 +132,20 @@ export class Recorder {
     this.#pool.room(0, true)
   }
 
-  open(spec: ConnectionSpec, nowMs: number): ConnectionTrack {
+  open(spec: ConnectionSpec, nowMs: number, capture: Capture = EVERYTHING): ConnectionTrack {
     const { interfaces, sequenceSalt, tuples } = this.#options
     const real = packetEnds(spec.client, spec.server, spec.id)
     const ends = tuples === null || this.#finished ? real : tuples.claim(real)
-    const connection = new ConnectionTrack(spec, ends, interfaces.get(spec.listener) ?? 0, sequenceSalt)
+    const connection = new ConnectionTrack(
+      spec,
+      ends,
+      interfaces.get(spec.listener) ?? 0,
+      sequenceSalt,
+      capture,
+    )
     count(this.#figures, FIGURE.connections, 1)
     if (this.#finished) return connection
+    if (capture.redaction !== null) this.#redacted.add(connection)
     this.#scribe.open(connection, nowMs)
     this.#checkHigh(nowMs)
     return connection
@@ -139,31 +154,32 @@ export class Recorder {
   data(connection: ConnectionTrack, chunk: Uint8Array, direction: Direction, nowMs: number): void {
     if (chunk.length === 0) return
     const stream = direction === 'upstream' ? connection.upstream : connection.downstream
-    const start = stream.ledger.seen
     stream.ledger.see(chunk.length)
     count(this.#figures, FIGURE.seenBytes, chunk.length)
-    let from = 0
-    while (from < chunk.length) {
-      const to = Math.min(chunk.length, from + stream.route.maxPayload)
-      if (this.#finished || !this.#scribe.data(stream, chunk, from, to, start + from, nowMs)) break
-      from = to
-    }
-    if (from < chunk.length) this.#refuse(stream, start + from, chunk.length - from, nowMs)
-    else if (stream.unacknowledged >= PACKETS_PER_ACK) this.#scribe.acknowledge(stream, nowMs)
-    if (!this.#finished) this.#checkHigh(nowMs)
+    if (this.#finished) return this.#loseRest(stream, RECORDING_CLOSED)
+    this.#intake.data(stream, chunk, nowMs)
+    if (stream.unacknowledged >= PACKETS_PER_ACK) this.#scribe.acknowledge(stream, nowMs)
+    this.#checkHigh(nowMs)
+    this.#endRefused(connection)
   }
 
   endOfStream(connection: ConnectionTrack, direction: Direction, nowMs: number): void {
     const stream = direction === 'upstream' ? connection.upstream : connection.downstream
     if (stream.fin !== 'none' || connection.ending !== null || this.#finished) return
+    this.#intake.end(stream, nowMs)
     stream.fin = 'due'
     connection.lastFin = stream
     this.#scribe.fin(stream, nowMs)
+    this.#endRefused(connection)
   }
 
   /** The connection is over. Its close is written when everything before it is settled. */
   close(connection: ConnectionTrack, reason: CloseReason, nowMs: number): void {
     if (connection.ending !== null) return
+    this.#intake.end(connection.upstream, nowMs)
+    this.#intake.end(connection.downstream, nowMs)
+    this.#refused = false
+    this.#redacted.delete(connection)
     connection.ending = { reason, timeMs: nowMs }
     if (this.#finished) this.#wait(connection)
     else if (connection.unsettled === 0) this.#finish(connection)
@@ -224,6 +240,11 @@ export class Recorder {
   /** No more is recorded: what is still seen is lost. What is buffered can still be taken and settled. */
   finish(): void {
     this.#finished = true
+    for (const { upstream, downstream } of this.#redacted) {
+      this.#loseRest(upstream, RECORDING_CLOSED)
+      this.#loseRest(downstream, RECORDING_CLOSED)
+    }
+    this.#redacted.clear()
     this.#scribe.boundless = true
     this.#release()
     if (!this.#failing) this.#recover(Number.POSITIVE_INFINITY)
@@ -235,14 +256,46 @@ export class Recorder {
     while (this.#pool.oldestWriting !== null || this.#pool.take(true) !== null) this.settle(why, nowMs)
   }
 
-  /** There was no room, or the recording is over: these bytes are lost at once. */
-  #refuse(stream: StreamTrack, at: number, length: number, nowMs: number): void {
+  /** No allocation: this is done for each chunk. */
+  readonly #write: Write = (stream, bytes, first, end, nowMs) => {
+    let from = first
+    while (from < end) {
+      const to = Math.min(end, from + stream.route.maxPayload)
+      if (!this.#scribe.data(stream, bytes, from, to, stream.next, nowMs)) break
+      stream.next += to - from
+      from = to
+    }
+    if (from < end) this.#refuse(stream, end - from, nowMs)
+  }
+
+  /** There was no room: these bytes are lost at once. */
+  #refuse(stream: StreamTrack, length: number, nowMs: number): void {
     const disconnecting = this.#options.overload === 'disconnect'
     const why = disconnecting ? OVERLOAD_DISCONNECTED : OVERLOAD_DROPPED
-    if (!this.#finished) this.#strain(nowMs)
+    this.#strain(nowMs)
+    this.#lose(stream, length, why)
+    this.#refused ||= disconnecting
+  }
+
+  /** Only now: a link that ends may close its connection at once, and that is no time to be within a redaction. */
+  #endRefused(connection: ConnectionTrack): void {
+    if (!this.#refused) return
+    this.#refused = false
+    this.#disconnect(connection, OVERLOAD_DISCONNECTED)
+  }
+
+  /** All that is seen and not dealt with. */
+  #loseRest(stream: StreamTrack, why: string): void {
+    const length = stream.ledger.seen - stream.next
+    if (length === 0) return
+    stream.endCut()
+    this.#lose(stream, length, why)
+  }
+
+  #lose(stream: StreamTrack, length: number, why: string): void {
     count(this.#figures, FIGURE.lostBytes, length)
-    stream.lose(at, length, this.#finished ? RECORDING_CLOSED : why)
-    if (!this.#finished && disconnecting) this.#disconnect(stream.connection, why)
+    stream.lose(stream.next, length, why)
+    stream.next += length
   }
 
   #settleRuns(

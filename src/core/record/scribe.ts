@@ -51,9 +51,9 @@ export class Scribe {
   }
 
   fin(stream: StreamTrack, nowMs: number): boolean {
-    const { connection, opposite, ledger } = stream
+    const { connection, opposite } = stream
     const flags = FLAGS.fin | FLAGS.ack
-    const slab = this.#emit(stream, flags, stream.sequenceAt(ledger.seen), opposite.nextSequence, nowMs, null)
+    const slab = this.#emit(stream, flags, stream.sequenceAt(stream.next), opposite.nextSequence, nowMs, null)
     if (slab === null) return false
     stream.fin = 'written'
     slab.notes.push({ kind: 'fin', stream })

@@ -3,14 +3,13 @@
  * it, so that once the sink has answered, every byte can be entered as stored or lost.
  */
 
-import type { LostRange } from './annotation.js'
 import type { PacketMemory } from './tcp-packet.js'
-import type { ConnectionTrack, StreamTrack } from './track.js'
+import type { ConnectionTrack, Gap, StreamTrack } from './track.js'
 
 /** What a slab holds besides data, which has to be said again if the slab is lost. */
 export type Note =
   | { readonly kind: 'open'; readonly connection: ConnectionTrack }
-  | { readonly kind: 'gap'; readonly stream: StreamTrack; readonly ranges: readonly LostRange[] }
+  | { readonly kind: 'gap'; readonly stream: StreamTrack; readonly ranges: readonly Gap[] }
   | { readonly kind: 'fin'; readonly stream: StreamTrack }
   | { readonly kind: 'close'; readonly connection: ConnectionTrack }
 

@@ -6,7 +6,9 @@ import { type Address, formatAddress } from '../address.js'
 import type { CloseReason } from '../close-reason.js'
 import { encodeText } from '../codec/pcapng/writer.js'
 import type { Direction } from '../direction.js'
+import type { RedactStream } from '../redact/redaction.js'
 import { encodeAnnotation, type LostRange } from './annotation.js'
+import { type Capture, EVERYTHING } from './capture.js'
 import type { PacketEnds } from './endpoints.js'
 import { insertRange, Ledger } from './ledger.js'
 import type { Slab } from './slab.js'
@@ -20,8 +22,13 @@ export interface ConnectionSpec {
   readonly server: Address
 }
 
-/** Losses that wait to be told on their direction's next packet. More are left to the ledger. */
+/** Losses and cuts that wait to be told on their direction's next packet. More are left to the ledger. */
 const MAX_UNTOLD = 16
+
+/** What a `gap` annotation says. */
+export interface Gap extends LostRange {
+  readonly isCut: boolean
+}
 
 /** Spreads initial sequence numbers over the whole range, so that a reused address and port begins visibly anew. */
 export const initialSequence = (id: number, salt: number): number => {
@@ -35,6 +42,10 @@ export class StreamTrack {
   readonly direction: Direction
   readonly route: PacketRoute
   readonly ledger = new Ledger()
+  /** What is seen from here on has not been written, lost or cut yet: the redaction holds it. */
+  next = 0
+  /** Masks what is to be stored; made anew after a cut. */
+  redaction: RedactStream | null = null
   /** The source's FIN: not seen; seen and to be written; in a slab. */
   fin: 'none' | 'due' | 'written' = 'none'
   /** Packets since the other direction last acknowledged this one. */
@@ -43,7 +54,10 @@ export class StreamTrack {
   lastSlab: Slab | null = null
   lastRun = 0
   readonly #isn: number
-  #untold: LostRange[] = []
+  #untold: Gap[] = []
+  /** Since when what is seen is being cut, and why: `[#cutFrom, next)`. Null: it is not. */
+  #cutWhy: string | null = null
+  #cutFrom = 0
 
   constructor(connection: ConnectionTrack, direction: Direction, route: PacketRoute, isn: number) {
     this.connection = connection
@@ -67,14 +81,36 @@ export class StreamTrack {
 
   /** After everything said so far. */
   get nextSequence(): number {
-    return this.sequenceAt(this.ledger.seen) + (this.fin === 'none' ? 0 : 1)
+    return this.sequenceAt(this.next) + (this.fin === 'none' ? 0 : 1)
   }
 
   lose(at: number, length: number, why: string): void {
-    this.tell(this.ledger.lose(at, length, why))
+    this.tell({ ...this.ledger.lose(at, length, why), isCut: false })
   }
 
-  tell(range: LostRange): void {
+  /** Leaves out what is seen and not dealt with; returns how much. No allocation: this may be done for each chunk. */
+  cut(why: string): number {
+    const { next, ledger } = this
+    if (this.#cutWhy !== why) {
+      this.endCut()
+      this.#cutWhy = why
+      this.#cutFrom = next
+      this.redaction = null
+    }
+    this.next = ledger.seen
+    return ledger.seen - next
+  }
+
+  /** Enters what was cut: something else follows. */
+  endCut(): void {
+    const why = this.#cutWhy
+    if (why === null) return
+    this.#cutWhy = null
+    const length = this.next - this.#cutFrom
+    if (length > 0) this.tell({ ...this.ledger.cut(this.#cutFrom, length, why), isCut: true })
+  }
+
+  tell(range: Gap): void {
     insertRange(this.#untold, range)
     if (this.#untold.length > MAX_UNTOLD) this.#untold.shift()
   }
@@ -83,13 +119,13 @@ export class StreamTrack {
     return this.#untold.length > 0
   }
 
-  takeUntold(): readonly LostRange[] {
+  takeUntold(): readonly Gap[] {
     const untold = this.#untold
     this.#untold = []
     return untold
   }
 
-  get untold(): readonly LostRange[] {
+  get untold(): readonly Gap[] {
     return this.#untold
   }
 }
@@ -104,6 +140,7 @@ export class ConnectionTrack {
   /** What its packets carry. */
   readonly ends: PacketEnds
   readonly interfaceIndex: number
+  readonly capture: Capture
   readonly upstream: StreamTrack
   readonly downstream: StreamTrack
   /** The `open` annotation is not on its way: it goes on the next packet. */
@@ -118,10 +155,17 @@ export class ConnectionTrack {
   disconnected = false
 
   /** `salt` tells this recording's sequence numbers from those of others. */
-  constructor(spec: ConnectionSpec, ends: PacketEnds, interfaceIndex: number, salt: number) {
+  constructor(
+    spec: ConnectionSpec,
+    ends: PacketEnds,
+    interfaceIndex: number,
+    salt: number,
+    capture: Capture = EVERYTHING,
+  ) {
     this.spec = spec
     this.ends = ends
     this.interfaceIndex = interfaceIndex
+    this.capture = capture
     const routes = packetRoutes(ends)
     this.upstream = new StreamTrack(this, 'upstream', routes.upstream, initialSequence(spec.id, salt))
     this.downstream = new StreamTrack(this, 'downstream', routes.downstream, initialSequence(spec.id, ~salt))
@@ -160,5 +204,7 @@ export class ConnectionTrack {
   }
 }
 
-export const gapComment = (direction: Direction, { at, length, why }: LostRange): Uint8Array =>
-  encodeText(encodeAnnotation({ kind: 'gap', direction, at, length, why }))
+export const gapComment = (direction: Direction, { at, length, why, isCut }: Gap): Uint8Array =>
+  encodeText(
+    encodeAnnotation({ kind: 'gap', direction, at, length, why, ...(isCut ? { cut: true as const } : {}) }),
+  )

@@ -68,6 +68,9 @@ const ipOf = (host: string): Ip | null => {
   return ip instanceof ipaddr.IPv6 && ip.isIPv4MappedAddress() ? ip.toIPv4Address() : ip
 }
 
+/** The 4 or 16 bytes that rules look at: the same for all ways of writing an address. Null for what is no IP address. */
+export const addressBytes = (host: string): readonly number[] | null => ipOf(host)?.toByteArray() ?? null
+
 const matches = (ip: Ip, { network, prefix }: Rule): boolean =>
   ip.kind() === network.kind() && ip.match(network, prefix)
 

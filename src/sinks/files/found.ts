@@ -59,7 +59,10 @@ const HEAD_BYTES = 1024
 
 /** Whether it begins as a recording does, compressed or not. Anything else that has such a name is somebody else's. */
 export const isRecording = async (path: string): Promise<boolean> => {
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
+  const handle = await open(
+    path,
+    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+  )
   try {
     if (!(await handle.stat()).isFile()) return false
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)

@@ -32,8 +32,8 @@ export interface JanitorOptions {
 /** How often it is looked whether files are too old, or too many beside those that grow. */
 const RETENTION_MS = 5000
 
-/** What closing waits for compressions; the next start does the rest. */
-const CLOSE_MS = 5000
+/** Of the time that closing may take, what compressions may: the next start does the rest. */
+const CLOSE_SHARE = 1 / 2
 
 /** A kill tears what was being written just then, and a power failure what was written in the minutes before. */
 const MAYBE_TORN_MS = 3_600_000
@@ -74,9 +74,9 @@ export class Janitor implements ClosedFiles {
     })
   }
 
-  async close(): Promise<void> {
+  async close(timeoutMs: number): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
-    const late = setTimeout(() => this.#abort.abort(), CLOSE_MS)
+    const late = setTimeout(() => this.#abort.abort(), timeoutMs * CLOSE_SHARE)
     await this.#work
     clearTimeout(late)
   }
@@ -112,7 +112,11 @@ export class Janitor implements ClosedFiles {
       if (repaired.kind === 'cut') {
         const { cutBytes } = repaired
         bytes -= cutBytes
-        this.#host.log('warn', { file: path, cutBytes }, 'the recording ended in a torn block, which was cut off')
+        this.#host.log(
+          'warn',
+          { file: path, cutBytes },
+          'the recording ended in a torn block, which was cut off',
+        )
       }
     }
     insertClosed(this.#closed, { path, bytes, closedMs: modifiedMs })

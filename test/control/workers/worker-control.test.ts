@@ -39,7 +39,7 @@ const control = (records: RecordsWanted = 'all') => {
 describe('the control port of a worker', () => {
   it('answers itself where a client goes when that is settled, and tells nobody', () => {
     const { it, posted } = control()
-    it.enter('test', { serving: { by: 'worker', upstream: 'redis' }, recorded: false })
+    it.enter('test', { serving: { by: 'worker', upstream: 'redis' }, capture: null })
     expect(it.route(client, () => new AbortController().signal)).toEqual({
       kind: 'upstream',
       upstream: 'redis',
@@ -75,7 +75,7 @@ describe('the control port of a worker', () => {
 
   it('asks where a client goes, and takes that back when the client leaves', async () => {
     const { it, posted } = control()
-    it.enter('test', { serving: { by: 'answer' }, recorded: false })
+    it.enter('test', { serving: { by: 'answer' }, capture: null })
     const leaving = new AbortController()
     const never = it.route(client, () => leaving.signal)
     leaving.abort()
@@ -90,7 +90,7 @@ describe('the control port of a worker', () => {
 
   it('fails with what the hook threw', async () => {
     const { it } = control()
-    it.enter('test', { serving: { by: 'answer' }, recorded: false })
+    it.enter('test', { serving: { by: 'answer' }, capture: null })
     const answer = it.route(client, () => new AbortController().signal)
     it.routed(1, { kind: 'threw', error: { name: 'TypeError', message: 'no idea' } })
     await expect(answer).rejects.toMatchObject({ name: 'TypeError', message: 'no idea' })

@@ -13,6 +13,8 @@ export const opened = (connection: number, more: Partial<OpenEvent> = {}): OpenE
   client: `10.0.0.1:${1000 + connection}`,
   server: '10.0.0.2:80',
   listener: 'web',
+  id: undefined,
+  recording: undefined,
   fromStart: true,
   ...more,
 })

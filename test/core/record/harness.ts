@@ -8,6 +8,7 @@ import {
   type CloseAnnotation,
   decodeAnnotation,
 } from '../../../src/core/record/annotation.js'
+import type { Capture } from '../../../src/core/record/capture.js'
 import { Recorder, type RecorderOptions, type RecorderReport } from '../../../src/core/record/recorder.js'
 import type { ConnectionTrack } from '../../../src/core/record/track.js'
 import { sharedEnds, Tuples } from '../../../src/core/record/tuples.js'
@@ -60,8 +61,14 @@ export class Harness {
     )
   }
 
-  open(id: number, client: Address = CLIENT, server: Address = SERVER, listener = 'one'): ConnectionTrack {
-    return this.recorder.open({ id, listener, client, server }, this.nowMs)
+  open(
+    id: number,
+    client: Address = CLIENT,
+    server: Address = SERVER,
+    listener = 'one',
+    capture?: Capture,
+  ): ConnectionTrack {
+    return this.recorder.open({ id, listener, client, server }, this.nowMs, capture)
   }
 
   /** The next `length` bytes of the stream's pattern. */

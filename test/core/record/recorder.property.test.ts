@@ -1,15 +1,18 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Direction } from '../../../src/core/direction.js'
-import type { LedgerEntry } from '../../../src/core/record/annotation.js'
-import { SEVERAL } from '../../../src/core/record/ledger.js'
+import type { LedgerEntry, LostRange } from '../../../src/core/record/annotation.js'
+import { EVERYTHING, SWITCHED_OFF, Switch } from '../../../src/core/record/capture.js'
+import { SEVERAL, SEVERAL_CUTS } from '../../../src/core/record/ledger.js'
 import type { Slab } from '../../../src/core/record/slab.js'
 import type { ConnectionTrack, StreamTrack } from '../../../src/core/record/track.js'
+import { compileRedaction } from '../../../src/core/redact/redaction.js'
 import { Harness, streamNumber } from './harness.js'
-import { type ParsedPacket, parseFile, patternByte } from './parse.js'
+import { concat, type ParsedPacket, parseFile, pattern } from './parse.js'
 
 type Step =
-  | { readonly do: 'open' }
+  | { readonly do: 'open'; readonly maxBytes: number; readonly masks: boolean }
+  | { readonly do: 'switch'; readonly on: boolean }
   | {
       readonly do: 'data'
       readonly who: number
@@ -26,7 +29,18 @@ const direction = fc.constantFrom<Direction>('upstream', 'downstream')
 const who = fc.nat(5)
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.oneof(
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('open' as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('open' as const),
+        maxBytes: fc.constantFrom(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0, 150, 100_000),
+        masks: fc.boolean(),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('switch' as const), on: fc.boolean() }),
+    },
     {
       weight: 8,
       arbitrary: fc.record({
@@ -51,11 +65,18 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   { maxLength: 80 },
 )
 
+const LIMIT = 'first so many'
+
+/** There is one in 256 bytes of a test stream, and for 60 of those it is not decided how much of it is masked. */
+const MASKS = compileRedaction([{ pattern: '\\x40\\x5f\\x7e[^]{5,60}', after: null, ignoreCase: false }])
+
 /** Plays the steps, then lets the sink work until nothing is left. Returns every connection there was. */
 const play = (harness: Harness, script: readonly Step[]): readonly ConnectionTrack[] => {
   const all: ConnectionTrack[] = []
   const open: ConnectionTrack[] = []
   const taken: Slab[] = []
+  const recording = new Switch()
+  recording.set(true)
   const settle = (failure: string | null): void => {
     const slab = taken.shift()
     if (slab === undefined) return
@@ -66,10 +87,13 @@ const play = (harness: Harness, script: readonly Step[]): readonly ConnectionTra
     harness.nowMs += 50
     const connection = 'who' in step ? open[step.who % Math.max(1, open.length)] : undefined
     if (step.do === 'open') {
-      const opened = harness.open(all.length + 1)
+      const redaction = step.masks ? MASKS : null
+      const capture = { ...EVERYTHING, maxBytes: step.maxBytes, limit: LIMIT, redaction, recording }
+      const opened = harness.open(all.length + 1, undefined, undefined, undefined, capture)
       all.push(opened)
       open.push(opened)
-    } else if (step.do === 'take') {
+    } else if (step.do === 'switch') recording.set(step.on)
+    else if (step.do === 'take') {
       const slab = harness.recorder.take(step.partial)
       if (slab !== null) taken.push(slab)
     } else if (step.do === 'settle') settle(step.failure)
@@ -91,15 +115,37 @@ const play = (harness: Harness, script: readonly Step[]): readonly ConnectionTra
   return all
 }
 
+/** What of the stream may stand in the file: all but what is cut, each piece masked as if it were alone. */
+const expectedBytes = (stream: StreamTrack): Uint8Array => {
+  const { seen, cut = [] } = stream.ledger.entry()
+  const said = pattern(streamNumber(stream.connection.spec.id, stream.direction), 0, seen)
+  const { redaction } = stream.connection.capture
+  if (redaction === null) return said
+  const expected = said.slice()
+  let from = 0
+  for (const { at, length } of [...cut, { at: seen, length: 0 }]) {
+    // What follows decides what is masked, though it is not stored itself.
+    const masked: Uint8Array[] = []
+    const alone = redaction.stream()
+    alone.push(said.subarray(from), (bytes, start, end) => masked.push(bytes.slice(start, end)))
+    alone.end((bytes, start, end) => masked.push(bytes.slice(start, end)))
+    expected.set(concat(masked).subarray(0, at - from), from)
+    from = at + length
+  }
+  return expected
+}
+
 /** For each byte of the stream, whether the file has it; fails on a byte that is wrong or twice there. */
 const storedBytes = (stream: StreamTrack, packets: readonly ParsedPacket[]): Uint8Array => {
   const found = new Uint8Array(stream.ledger.seen)
-  const number = streamNumber(stream.connection.spec.id, stream.direction)
+  const expected = expectedBytes(stream)
   for (const { seq, payload } of packets) {
     const start = (seq - stream.sequenceAt(0)) >>> 0
     for (let i = 0; i < payload.length; i++) {
-      if (payload[i] !== patternByte(number, start + i) || found[start + i] !== 0)
-        throw new Error(`byte ${start + i} of stream ${number} is wrong or there twice`)
+      if (payload[i] !== expected[start + i] || found[start + i] !== 0)
+        throw new Error(
+          `byte ${start + i} of connection ${stream.connection.spec.id} is wrong or there twice`,
+        )
       found[start + i] = 1
     }
   }
@@ -117,15 +163,25 @@ const rangesOf = (found: Uint8Array): readonly [number, number][] => {
   return ranges
 }
 
-/** Neighbours joined whatever their reason. */
-const joined = (lost: LedgerEntry['lost']): readonly [number, number][] => {
+/** What the file lacks: neighbours joined whatever their reason. */
+const missing = ({ lost, cut = [] }: LedgerEntry): readonly [number, number][] => {
   const ranges: [number, number][] = []
-  for (const { at, length } of lost) {
+  for (const { at, length } of [...lost, ...cut].sort((one, other) => one.at - other.at)) {
     const last = ranges.at(-1)
     if (last !== undefined && last[0] + last[1] === at) last[1] += length
     else ranges.push([at, length])
   }
   return ranges
+}
+
+const lengthOf = (ranges: readonly LostRange[]): number => ranges.reduce((sum, { length }) => sum + length, 0)
+
+/** Beyond the limit nothing is stored, and only there is anything cut for it. */
+const checkCuts = (stream: StreamTrack, { seen, cut = [] }: LedgerEntry): void => {
+  const { maxBytes } = stream.connection.capture
+  for (const { at, why } of cut) if (why === LIMIT) expect(at).toBeGreaterThanOrEqual(maxBytes)
+  if (seen > maxBytes) expect(lengthOf(cut)).toBeGreaterThanOrEqual(seen - maxBytes)
+  if (cut.some(({ why }) => why !== LIMIT)) expect(cut.map(({ why }) => why)).toContain(SWITCHED_OFF)
 }
 
 const check = (harness: Harness, connections: readonly ConnectionTrack[]): void => {
@@ -137,21 +193,24 @@ const check = (harness: Harness, connections: readonly ConnectionTrack[]): void 
   const opens = harness.annotations().filter(({ kind }) => kind === 'open')
   expect(opens).toHaveLength(connections.length)
   expect(closes.size).toBe(connections.length)
-  const total = { seenBytes: 0, storedBytes: 0, lostBytes: 0 }
+  const total = { seenBytes: 0, storedBytes: 0, lostBytes: 0, cutBytes: 0 }
   for (const connection of connections) {
     for (const stream of [connection.upstream, connection.downstream]) {
       const entry = stream.ledger.entry()
-      const lost = entry.lost.reduce((bytes, { length }) => bytes + length, 0)
+      const [lost, cut] = [lengthOf(entry.lost), lengthOf(entry.cut ?? [])]
       expect(closes.get(connection.spec.id)?.[stream.direction]).toEqual(entry)
-      expect(entry.stored + lost).toBe(entry.seen)
+      expect(entry.stored + lost + cut).toBe(entry.seen)
+      checkCuts(stream, entry)
       const { source, destination } = endsOf(connection, stream)
       const ours = packets.filter((packet) => packet.source === source && packet.destination === destination)
       const found = storedBytes(stream, ours)
-      expect(entry.lost.some(({ why }) => why === SEVERAL)).toBe(false)
-      expect(joined(entry.lost)).toEqual(rangesOf(found))
+      const reasons = [...entry.lost, ...(entry.cut ?? [])].map(({ why }) => why)
+      expect(reasons.some((why) => why === SEVERAL || why === SEVERAL_CUTS)).toBe(false)
+      expect(missing(entry)).toEqual(rangesOf(found))
       total.seenBytes += entry.seen
       total.storedBytes += entry.stored
       total.lostBytes += lost
+      total.cutBytes += cut
     }
   }
   expect(harness.recorder.counters()).toMatchObject({ ...total, bufferedBytes: 0, unclosed: 0 })
@@ -167,7 +226,7 @@ const endsOf = (connection: ConnectionTrack, stream: StreamTrack) => {
 }
 
 test.each(['block', 'drop', 'disconnect'] as const)(
-  'with %s, however connections, failures and overload interleave, the file has exactly what the ledger says',
+  'with %s, however connections, limits, switching, masks, failures and overload interleave, the file has exactly what the ledger says',
   (overload) => {
     fc.assert(
       fc.property(steps, (script) => {
@@ -181,7 +240,7 @@ test.each(['block', 'drop', 'disconnect'] as const)(
 
 /** Clients on a unix socket: their ports come from their numbers, so that each has its own. */
 class UnixClients extends Harness {
-  override open(id: number): ConnectionTrack {
-    return super.open(id, { kind: 'unix', path: '' })
+  override open(...[id, , server, listener, capture]: Parameters<Harness['open']>): ConnectionTrack {
+    return super.open(id, { kind: 'unix', path: '' }, server, listener, capture)
   }
 }

@@ -1,0 +1,269 @@
+/**
+ * Delivers a spool's segments to a sink, in order, and removes each once the sink has all of it: so a record is delivered at
+ * least once, and in memory there is one batch.
+ */
+
+import { rename, unlink } from 'node:fs/promises'
+import type { Clock } from '../../core/pool/clock.js'
+import { errnoOf, messageOf } from '../../errors.js'
+import type { Sink } from '../../ports/sink.js'
+import type { StoreHost } from '../../ports/store.js'
+import { Bell } from './bell.js'
+import { Courier } from './courier.js'
+import { type BatchLimits, SegmentReader } from './segment-reader.js'
+import { damagedPath, type LeftSegment, segmentPath } from './segments.js'
+import type { SpoolNews, SpoolOrder } from './talk.js'
+
+export interface DeliveryOptions {
+  readonly dir: string
+  readonly sink: Sink
+  /** Of earlier runs: delivered first. */
+  readonly left: readonly LeftSegment[]
+  readonly host: StoreHost
+  readonly clock: Clock
+  readonly order: (order: SpoolOrder) => void
+  /** Default: {@link BATCH}. */
+  readonly limits?: BatchLimits
+}
+
+/** A COPY or an insert of this size costs nothing to speak of beside its bytes, and memory holds it several times over. */
+const BATCH: BatchLimits = { records: 10_000, bytes: 4 * 1024 * 1024 }
+
+/** A sink that does not answer at the start may just be slow: the gateway does not wait for it any longer, ms. */
+const START_WAIT_MS = 5000
+/** For a sink that was told to give up, to do so; and to close, ms. */
+const GIVE_UP_WAIT_MS = 1000
+/** Delivered segments are not removed while they may still grow; so much at most then stays for no reason. */
+const CAUGHT_UP_BYTES = 1024 * 1024
+/** …or for as long as this after the last record, ms. */
+const CAUGHT_UP_MS = 1000
+/** A segment that cannot be read (no descriptor left) is tried again, ms. */
+const READ_RETRY_MS = 1000
+
+interface Segment {
+  readonly number: number
+  end: number
+  sealed: boolean
+  readonly isLeft: boolean
+}
+
+export class Delivery {
+  readonly #options: DeliveryOptions
+  readonly #courier: Courier
+  readonly #bell: Bell
+  /** Oldest first; the last may still grow. */
+  readonly #segments: Segment[]
+  #isOver = false
+  /** Nobody waits for it any more. */
+  #stopped = false
+  #running: Promise<void> | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(options: DeliveryOptions) {
+    const { dir, sink, host, clock, left } = options
+    this.#options = options
+    this.#courier = new Courier({ sink, dir, host, clock })
+    this.#bell = new Bell(clock)
+    this.#segments = left.map(({ number, bytes }) => ({ number, end: bytes, sealed: true, isLeft: true }))
+  }
+
+  /**
+   * Opens the sink and starts delivering. A sink that is not there is no error: records wait for it.
+   * @throws TidegateError (rejects) what the sink says is the user's to mend; it is closed then.
+   */
+  async start(): Promise<void> {
+    const { host, dir, left, clock, sink } = this.#options
+    try {
+      if (!(await within(this.#courier.start(), START_WAIT_MS, clock)))
+        host.log('warn', { dir }, `'${sink.where}' does not answer yet, records wait in '${dir}'`)
+    } catch (error) {
+      await this.#courier.close()
+      throw error
+    }
+    const bytes = left.reduce((sum, segment) => sum + segment.bytes, 0)
+    if (bytes > 0) host.log('info', { dir, bytes }, `${bytes} bytes of an earlier run are delivered first`)
+    this.#running = this.#run().catch((error: unknown) => {
+      const why = messageOf(error)
+      host.log('error', { dir, why }, `nothing more is delivered to '${sink.where}': ${why}`)
+    })
+  }
+
+  /** What the other end has to say. */
+  heard(news: SpoolNews): void {
+    if (news.kind === 'over') this.#over()
+    else {
+      const segment = this.#segmentOf(news.segment)
+      segment.end = news.end
+      segment.sealed = news.kind === 'sealed'
+    }
+    this.#bell.ring()
+  }
+
+  /**
+   * Delivers what is there, for `timeoutMs` at most: the rest stays where it is, for the next start. A sink that is away then is
+   * tried once more. Idempotent.
+   */
+  close(timeoutMs: number): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs)
+    return this.#closing
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const { clock, host, dir, sink } = this.#options
+    this.#over()
+    this.#bell.ring()
+    this.#courier.hurry()
+    const running = this.#running ?? Promise.resolve()
+    if (!(await within(running, timeoutMs, clock))) {
+      this.#stopped = true
+      this.#courier.abort()
+      this.#bell.ring()
+      await within(running, GIVE_UP_WAIT_MS, clock)
+    }
+    const bytes = this.#segments.reduce((sum, segment) => sum + segment.end, 0)
+    if (bytes > 0)
+      host.log(
+        'warn',
+        { dir, bytes },
+        `${bytes} bytes for '${sink.where}' wait in '${dir}': they are delivered at the next start`,
+      )
+    await within(this.#courier.close(), GIVE_UP_WAIT_MS, clock)
+  }
+
+  #over(): void {
+    this.#isOver = true
+    for (const segment of this.#segments) segment.sealed = true
+  }
+
+  #segmentOf(number: number): Segment {
+    const last = this.#segments.at(-1)
+    if (last?.number === number) return last
+    const next = { number, end: 0, sealed: false, isLeft: false }
+    this.#segments.push(next)
+    return next
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const segment = this.#segments[0]
+      if (segment === undefined && this.#isOver) return
+      if (segment === undefined) await this.#bell.heard()
+      else if (await this.#deliver(segment)) this.#segments.shift()
+    }
+  }
+
+  /** True once all of it is delivered and it is gone. */
+  async #deliver(segment: Segment): Promise<boolean> {
+    const { dir, order, limits = BATCH } = this.#options
+    const reader = await this.#reading(segment, () =>
+      SegmentReader.open(segmentPath(dir, segment.number), limits),
+    )
+    if (reader === null) return false
+    try {
+      if (!(await this.#deliverAll(segment, reader))) return false
+      await this.#remove(segment, reader)
+    } finally {
+      await reader.close()
+    }
+    order({ kind: 'removed', segment: segment.number })
+    return true
+  }
+
+  async #deliverAll(segment: Segment, reader: SegmentReader): Promise<boolean> {
+    let finished = false
+    while (!this.#stopped) {
+      const { end, sealed } = segment
+      const batch = await this.#reading(segment, () => reader.next(end))
+      if (batch === null) return false
+      if (batch.length > 0) {
+        if (!(await this.#courier.bring(batch))) return this.#stop()
+      } else if (finished) return true
+      else if (sealed) {
+        reader.finish()
+        finished = true
+      } else if (end === segment.end && !segment.sealed) await this.#caughtUp(segment)
+    }
+    return false
+  }
+
+  #stop(): false {
+    this.#stopped = true
+    return false
+  }
+
+  /** What cannot be read just now is tried again; null: it was given up. */
+  async #reading<T>(segment: Segment, read: () => Promise<T>): Promise<T | null> {
+    const { host, dir } = this.#options
+    for (let said = false; !this.#stopped; ) {
+      try {
+        return await read()
+      } catch (error) {
+        const path = segmentPath(dir, segment.number)
+        const why = errnoOf(error) ?? messageOf(error)
+        if (!said)
+          host.log('error', { path, why }, `'${path}' cannot be read, so nothing is delivered: ${why}`)
+        said = true
+        if (this.#isOver) this.#stop()
+        else await this.#bell.heard(READ_RETRY_MS)
+      }
+    }
+    return null
+  }
+
+  /** Everything is delivered. The segment is completed, so that it can be removed, once that is worth it. */
+  async #caughtUp(segment: Segment): Promise<void> {
+    const { number, end } = segment
+    if (end < CAUGHT_UP_BYTES && (await this.#bell.heard(CAUGHT_UP_MS))) return
+    if (end !== segment.end || segment.sealed || this.#isOver) return
+    this.#options.order({ kind: 'caughtUp', segment: number, end })
+    await this.#bell.heard()
+  }
+
+  async #remove({ number, isLeft, end }: Segment, reader: SegmentReader): Promise<void> {
+    const { host, dir } = this.#options
+    const path = segmentPath(dir, number)
+    const { damage, ignored } = reader
+    if (ignored > 0) host.log('warn', { path, ignored }, `'${path}' has ${ignored} records of no connection`)
+    try {
+      if (damage !== null && !damage.torn) {
+        const { offset, message } = damage
+        const kept = damagedPath(dir, number)
+        await rename(path, kept)
+        host.log(
+          'error',
+          { path: kept, offset },
+          `'${path}' is damaged and was not delivered from byte ${offset} on: ${message}`,
+        )
+        return
+      }
+      if (damage !== null && isLeft) {
+        const cutBytes = end - damage.offset
+        host.log('warn', { path, cutBytes }, 'the spool ended in a torn block, which was cut off')
+      }
+      await unlink(path)
+    } catch (error) {
+      const why = errnoOf(error) ?? messageOf(error)
+      host.log(
+        'error',
+        { path, why },
+        `'${path}' cannot be removed, so the next start delivers it again: ${why}`,
+      )
+    }
+  }
+}
+
+/** Whether it settled well in that time. Rejects if it does so in time. */
+const within = (work: Promise<void>, timeoutMs: number, clock: Clock): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const cancel = clock.after(timeoutMs, () => resolve(false))
+    work.then(
+      () => {
+        cancel()
+        resolve(true)
+      },
+      (error: unknown) => {
+        cancel()
+        reject(error)
+      },
+    )
+  })
