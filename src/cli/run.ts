@@ -73,9 +73,10 @@ const tellOnRequest = (starting: Promise<ManagedGateway>): void => {
 }
 
 /** What a person wants to know of a recording that has ended; the rest is in the library's counters. */
-const recordingFields = ({ storedBytes, lostBytes, unclosed }: RecordingCounters) => ({
+const recordingFields = ({ storedBytes, lostBytes, cutBytes, unclosed }: RecordingCounters) => ({
   recordedBytes: storedBytes,
   lostBytes,
+  ...(cutBytes === 0 ? {} : { cutBytes }),
   ...(unclosed === 0 ? {} : { unclosed }),
 })
 
