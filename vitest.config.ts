@@ -46,6 +46,7 @@ const chosen = (): readonly Setting[] | null => {
 }
 
 const IN_EVERY_SETTING = [
+  'test/control/groups/**/*.test.ts',
   'test/integration/**/*.test.ts',
   'test/control/gateway.test.ts',
   'test/control/pool.test.ts',

@@ -17,6 +17,7 @@ import type { Activator } from '../ports/activator.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
+import type { ResourceGroup, ResourceOptions } from '../ports/resource-group.js'
 import type { Sink } from '../ports/sink.js'
 import type { Lookup } from './upstreams/resolver.js'
 
@@ -76,6 +77,15 @@ export interface GatewayOptions {
    * called on this thread, and closed with the gateway.
    */
   readonly sink?: Sink
+  /**
+   * Takes what connections say, of all listeners that `resourceGroups` does not name. Null: nobody does yet, but `updateResourceGroup`
+   * may say who. See `tidegate/record`.
+   */
+  readonly resourceGroup?: ResourceGroup | null
+  /** Likewise, by listener. */
+  readonly resourceGroups?: Readonly<Record<string, ResourceGroup>>
+  /** How it reaches them. */
+  readonly resourceOptions?: ResourceOptions
 }
 
 const OPTION_NAMES = [
@@ -86,6 +96,9 @@ const OPTION_NAMES = [
   'lookup',
   'activators',
   'sink',
+  'resourceGroup',
+  'resourceGroups',
+  'resourceOptions',
 ] as const satisfies (keyof GatewayOptions)[]
 
 const invalid = (name: string, expected: string): TidegateError =>
@@ -106,6 +119,36 @@ const checkSink = (sink: Partial<Sink> | null): void => {
     if (typeof sink[method] !== 'function') throw invalid(`sink.${method}`, expected)
 }
 
+/** @throws TidegateError `value_invalid` */
+export const checkGroup = (where: string, group: unknown): void => {
+  const expected = 'a resource group: { getResource(context, connection) }'
+  if (typeof group !== 'object' || group === null) throw invalid(where, expected)
+  if (!('getResource' in group) || typeof group.getResource !== 'function') throw invalid(where, expected)
+}
+
+const checkResourceOptions = (options: ResourceOptions): void => {
+  const where = 'resourceOptions'
+  if (typeof options !== 'object' || options === null)
+    throw invalid(where, 'a mapping: { format, overload, maxBufferedBytes }')
+  const { format, overload, maxBufferedBytes } = options
+  if (format !== undefined && !['gogetway', 'pcapng'].includes(format))
+    throw invalid(`${where}.format`, "'gogetway' or 'pcapng'")
+  if (overload !== undefined && !['block', 'drop', 'disconnect'].includes(overload))
+    throw invalid(`${where}.overload`, "'block', 'drop' or 'disconnect'")
+  if (maxBufferedBytes !== undefined && !(Number.isSafeInteger(maxBufferedBytes) && maxBufferedBytes > 0))
+    throw invalid(`${where}.maxBufferedBytes`, 'a whole number of bytes')
+}
+
+const checkGroups = ({ resourceGroup, resourceGroups, resourceOptions }: GatewayOptions): void => {
+  if (resourceGroup !== undefined && resourceGroup !== null) checkGroup('resourceGroup', resourceGroup)
+  if (resourceGroups !== undefined) {
+    if (typeof resourceGroups !== 'object' || resourceGroups === null)
+      throw invalid('resourceGroups', 'a mapping of listener names to resource groups')
+    for (const [name, group] of Object.entries(resourceGroups)) checkGroup(`resourceGroups.${name}`, group)
+  }
+  if (resourceOptions !== undefined) checkResourceOptions(resourceOptions)
+}
+
 /** For callers without types. @throws TidegateError `value_invalid`, before anything has been opened. */
 export const checkOptions = (options: GatewayOptions): void => {
   for (const name of Object.keys(options))
@@ -116,6 +159,7 @@ export const checkOptions = (options: GatewayOptions): void => {
   const { observers, activators, sink } = options
   if (sink !== undefined) checkSink(sink)
   if (activators !== undefined) checkActivators(activators)
+  checkGroups(options)
   if (observers === undefined) return
   if (!Array.isArray(observers)) throw invalid('observers', 'a list of observers')
   for (const observer of observers)

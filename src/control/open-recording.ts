@@ -1,18 +1,21 @@
 /** Opens the recording that a config asks for. */
 
 import { rm } from 'node:fs/promises'
-import type { GatewayConfig, RecordConfig, RecordPlace } from '../config/config.js'
-import { safeUrl } from '../core/safe-url.js'
+import type { FilesConfig, GatewayConfig, RecordConfig } from '../config/config.js'
+import { formatSize } from '../config/units.js'
+import { parseTemplate } from '../core/record/files/template.js'
 import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { Sink } from '../ports/sink.js'
-import type { StoreHost } from '../ports/store.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
-import { openSpoolDir, type SpoolDir } from '../sinks/spool/spool-dir.js'
+import { openSeriesPlace } from '../sinks/files/base-folder.js'
+import type { GatewayOptions } from './hooks.js'
+import { GroupRecording } from './recording/groups/group-recording.js'
+import { checkSinkIsUsed, openSinkStore } from './recording/open-sink-store.js'
+import type { StoreSpec } from './recording/open-store.js'
 import type { OpenedStore, Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
-import { newFigures, openRecordingSite, type RecordingSite } from './recording/site.js'
-import { type OwnDelivery, startOwnDelivery } from './recording/spool.js'
+import { openRecordingSite, type RecordingSite } from './recording/site.js'
 import { describeRoute } from './settings.js'
 import { VERSION } from './version.js'
 
@@ -24,13 +27,20 @@ export interface OpenedRecording {
   readonly createdFile: string | null
 }
 
-/** Where a recording goes, made ready. */
-interface OpenedPlace {
+/** A store that is ready, and what has to be undone if the recording cannot begin after all. */
+interface ReadyStore {
   readonly store: OpenedStore
   readonly createdFile: string | null
 }
 
-const openFilePlace = async (file: string, logger: Logger): Promise<OpenedPlace> => {
+type Durable = Pick<RecordConfig, 'minFreeBytes' | 'sync' | 'syncIntervalMs'>
+
+const writerOptions = ({ minFreeBytes, sync, syncIntervalMs }: Durable) => ({
+  durability: { sync, intervalMs: syncIntervalMs },
+  floor: { bytes: minFreeBytes, text: formatSize(minFreeBytes) },
+})
+
+const openOneFile = async (file: string, durable: Durable, logger: Logger): Promise<ReadyStore> => {
   const sink = await openFileSink(file)
   if (sink.repairedBytes > 0)
     logger.warn(
@@ -38,87 +48,54 @@ const openFilePlace = async (file: string, logger: Logger): Promise<OpenedPlace>
       'the recording ended in a torn block, which was cut off',
     )
   logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
-  const store = {
-    where: file,
-    spec: { kind: 'file', target: sink.target },
-    close: () => sink.close(),
-  } as const
-  return { store, createdFile: sink.created ? file : null }
+  const spec: StoreSpec = { kind: 'file', target: sink.target, options: writerOptions(durable) }
+  return {
+    store: { where: file, spec, close: () => sink.close() },
+    createdFile: sink.created ? file : null,
+  }
 }
 
-const openSinkPlace = async (
-  { url, spool }: Extract<RecordPlace, { kind: 'sink' }>,
-  { minFreeBytes, sync, syncIntervalMs }: RecordConfig,
+const openManyFiles = async (files: FilesConfig, durable: Durable, logger: Logger): Promise<ReadyStore> => {
+  const { template: text, rotateBytes, rotateMs, compress, keepBytes, keepMs, keepFiles } = files
+  const template = parseTemplate(text)
+  const place = await openSeriesPlace(template.base, text.slice(template.base.length))
+  logger.info({ files: text }, 'recording')
+  const { durability, floor } = writerOptions(durable)
+  return {
+    store: {
+      where: text,
+      spec: {
+        kind: 'files',
+        where: text,
+        base: place.base,
+        template,
+        rotateBytes,
+        rotateMs,
+        durability,
+        floor,
+        compress,
+        limits: { keepBytes, keepMs, keepFiles },
+      },
+      close: () => place.close(),
+    },
+    createdFile: null,
+  }
+}
+
+const openPlace = async (
+  record: RecordConfig,
   logger: Logger,
   ownSink: Sink | undefined,
-): Promise<OpenedPlace> => {
-  const where = ownSink?.where ?? safeUrl(url ?? '')
-  const dir = await openSpoolDir(spool.dir)
-  const figures = newFigures()
-  const own = ownSink === undefined ? null : await startOwn(ownSink, dir, { where, figures, logger })
-  logger.info({ where, spool: spool.dir }, 'recording')
-  return {
-    createdFile: null,
-    store: {
-      where,
-      figures,
-      spec: {
-        kind: 'spool',
-        dir: dir.dir,
-        left: dir.left,
-        next: dir.next,
-        maxBytes: spool.bytes,
-        minFreeBytes,
-        sync,
-        syncIntervalMs,
-        sink: own === null ? { kind: 'url', url: url ?? '' } : { kind: 'port', port: own.port },
-      },
-      close: async (timeoutMs) => {
-        await own?.close(timeoutMs)
-        dir.release()
-      },
-    },
-  }
-}
-
-const startOwn = async (
-  sink: Sink,
-  dir: SpoolDir,
-  {
-    where,
-    figures,
-    logger,
-  }: { readonly where: string; readonly figures: Float64Array; readonly logger: Logger },
-): Promise<OwnDelivery> => {
-  try {
-    const log: StoreHost['log'] = (level, fields, message) => logger[level]({ where, ...fields }, message)
-    return await startOwnDelivery(sink, dir, { figures, log })
-  } catch (thrown) {
-    dir.release()
-    throw thrown
-  }
-}
-
-const openPlace = (record: RecordConfig, logger: Logger, ownSink: Sink | undefined): Promise<OpenedPlace> => {
+): Promise<ReadyStore> => {
   const { place } = record
   switch (place.kind) {
     case 'file':
-      return openFilePlace(place.path, logger)
+      return openOneFile(place.path, record, logger)
     case 'files':
-      throw new Error('a recording to several files cannot be opened yet')
+      return openManyFiles(place, record, logger)
     case 'sink':
-      return openSinkPlace(place, record, logger, ownSink)
+      return { store: await openSinkStore(place, writerOptions(record), logger, ownSink), createdFile: null }
   }
-}
-
-/** @throws TidegateError `value_invalid`: there is a sink, and nothing is recorded to it. */
-const checkSinkIsUsed = ({ record }: GatewayConfig, sink: Sink | undefined): void => {
-  if (sink === undefined || (record?.place.kind === 'sink' && record.place.url === null)) return
-  throw new TidegateError(
-    'value_invalid',
-    'sink: given, but the config records nothing to it; expected a record section with a spool, and neither file nor to',
-    { fault: 'usage', where: 'sink' },
-  )
 }
 
 /**
@@ -155,4 +132,33 @@ export const openRecording = async (
     throw thrown
   })
   return { site, here: startSeat(site.seat(0)), createdFile }
+}
+
+/** The recording that resource groups get; null without any. @throws TidegateError (rejects) `value_invalid`: no such listener. */
+export const openGroups = async (
+  config: GatewayConfig,
+  { resourceGroup, resourceGroups, resourceOptions }: GatewayOptions,
+  planes: number,
+  logger: Logger,
+): Promise<GroupRecording | null> => {
+  if (resourceGroup === undefined && resourceGroups === undefined && resourceOptions === undefined)
+    return null
+  for (const name of Object.keys(resourceGroups ?? {}))
+    if (!config.listeners.some((listener) => listener.name === name))
+      throw new TidegateError('value_invalid', `resourceGroups.${name}: no listener is named '${name}'`, {
+        fault: 'usage',
+        where: `resourceGroups.${name}`,
+      })
+  return GroupRecording.open({
+    ...resourceOptions,
+    group: resourceGroup ?? null,
+    byListener: resourceGroups ?? {},
+    listeners: config.listeners.map((listener) => ({
+      name: listener.name,
+      description: describeRoute(config, listener),
+    })),
+    planes,
+    application: `tidegate ${VERSION}`,
+    logger,
+  })
 }

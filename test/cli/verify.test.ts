@@ -100,6 +100,7 @@ describe('verify FILE', () => {
         withLedger: 2,
         bytes: { upstream: 28, downstream: 0 },
         missing: { upstream: 6, downstream: 0 },
+        notRecorded: { upstream: 0, downstream: 0 },
         holes: 1,
         mismatches: 0,
         corrupt: 0,

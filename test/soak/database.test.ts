@@ -3,6 +3,7 @@
  * twice, and the traffic goes on meanwhile. `npm run soak -- --away 60` does it for a minute and compares throughput.
  */
 
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openRecording } from '../../src/recording.js'
@@ -19,6 +20,8 @@ import { Checked, startClients } from './streams.js'
 const AWAY_MS = 1000 * Number(process.env.SOAK_AWAY ?? 3)
 /** Long enough to compare throughput, and then it is compared. */
 const COMPARED_FROM_MS = 30_000
+/** What clients send, and are sent back: half of what two busy cores store in a database, so that it can catch up. */
+const BYTES_PER_MS = 5_000
 const SEED = Number(process.env.SOAK_SEED ?? 1)
 
 const needed = ['initdb', 'postgres', 'psql', ...(process.getuid?.() === 0 ? ['setpriv'] : [])]
@@ -38,12 +41,13 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
       const echo = await startServer(ends, (socket) => {
         socket.on('error', () => {}).pipe(socket)
       })
+      const spool = join(ends.tempDir(), 'spool')
       const config = {
         listeners: [{ listen: `${LOOPBACK}:0`, upstream: `${LOOPBACK}:${echo.port}` }],
-        record: { to: url, spool: { dir: join(ends.tempDir(), 'spool'), size: '64GiB' } },
+        record: { to: url, spool: { dir: spool, size: '64GiB' } },
       }
       const gateway = await startProgram(ends, config)
-      const clients = startClients(gateway.port, SEED * 1_000_003)
+      const clients = startClients(gateway.port, SEED * 1_000_003, BYTES_PER_MS)
       await eventually('the traffic to flow', () => gateway.acknowledged() > 1e6)
 
       const throughput = async (ms: number): Promise<number> => {
@@ -62,9 +66,16 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
       await within(60_000, 'the clients to end', clients.stopped)
       await eventually(
         'everything to be in the database',
-        async () => (await query(BYTES).catch(() => '')) === String(gateway.acknowledged()),
-        60_000 + 10 * AWAY_MS,
-      )
+        async () => {
+          await new Promise((resolve) => setTimeout(resolve, 500))
+          return (await query(BYTES)) === String(gateway.acknowledged())
+        },
+        20_000 + 10 * AWAY_MS,
+      ).catch(async (thrown: unknown) => {
+        throw new Error(
+          `${thrown}: ${await query(BYTES)} of ${gateway.acknowledged()} bytes; in the spool: ${readdirSync(spool)}`,
+        )
+      })
       await gateway.kill('SIGTERM')
 
       const { code, stdout, stderr } = await tidegate(['verify', url], { timeoutMs: 60_000 + 10 * AWAY_MS })

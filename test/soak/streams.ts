@@ -19,7 +19,9 @@ const HEADER_BYTES = 4
 const logUniform = (random: () => number, most: number): number => Math.max(1, Math.floor(most ** random()))
 
 /** Sends one stream, reads it back, and begins the next, until the connection is lost. */
-const play = async (port: number, seed: number): Promise<void> => {
+const play = async (port: number, seed: number, bytesPerMs: number): Promise<void> => {
+  const startedAt = performance.now()
+  let sent = 0
   const random = seededRandom(seed)
   const socket = connect({ port, host: LOOPBACK }).on('error', () => {})
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
@@ -34,6 +36,9 @@ const play = async (port: number, seed: number): Promise<void> => {
     await send(socket, PATTERN.subarray(at, at + length))
     at = (at + length) % PATTERN.length
     left -= length
+    sent += length
+    const ahead = startedAt + sent / bytesPerMs - performance.now()
+    if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, ahead))
   }
   socket.end()
   await closed
@@ -56,11 +61,16 @@ export interface Clients {
   stop(): void
 }
 
-export const startClients = (port: number, firstSeed: number): Clients => {
+/** @param bytesPerMs what all of them send together; default: as much as the gateway takes. */
+export const startClients = (
+  port: number,
+  firstSeed: number,
+  bytesPerMs = Number.POSITIVE_INFINITY,
+): Clients => {
   let seed = firstSeed
   let stopping = false
   const inTurn = async (): Promise<void> => {
-    while (!stopping) await play(port, ++seed)
+    while (!stopping) await play(port, ++seed, bytesPerMs / AT_ONCE)
   }
   return {
     stopped: Promise.all(Array.from({ length: AT_ONCE }, inTurn)),

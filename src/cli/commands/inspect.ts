@@ -25,8 +25,8 @@ Examples:
 
 const FORMS = ['text', 'hex', 'raw'] as const
 const DIRECTIONS = ['upstream', 'downstream'] as const
-/** Beside the close reasons: connections that the file leaves open, and those without a gateway's reason. */
-const ENDS = ['open', 'fin', 'reset', ...Object.keys(CLOSE_REASONS)]
+/** Beside the close reasons: connections that the file leaves open, those that go on in another file, and those without a gateway's reason. */
+const ENDS = ['open', 'continued', 'fin', 'reset', ...Object.keys(CLOSE_REASONS)]
 
 type Form = (typeof FORMS)[number]
 

@@ -10,6 +10,7 @@ import {
   type RecordFlags,
   type RelayFlags,
 } from '../options.js'
+import { recordedText } from '../recorded.js'
 import { runGateway } from '../run.js'
 
 const HELP = `
@@ -36,5 +37,7 @@ export const recordCommand = (): Command =>
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags & RecordFlags) => {
       if (flags.out === undefined)
         throw usageError("--out FILE is missing: the file to record to; see 'tidegate record --help'")
-      await runGateway(parseConfig(configOfFlags(listen, targets, flags), 'tidegate record'))
+      const { out } = flags
+      const config = parseConfig(configOfFlags(listen, targets, flags), 'tidegate record')
+      await runGateway(config, { conclude: (recording) => recordedText(recording, out) })
     })

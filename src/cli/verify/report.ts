@@ -63,6 +63,7 @@ export const jsonReporter: Reporter = {
       withLedger: totals.withLedger,
       bytes: plain(totals.connections.stored),
       missing: plain(totals.connections.missing),
+      notRecorded: plain(totals.connections.cut),
       holes: totals.holes,
       mismatches: totals.mismatches,
       corrupt: totals.corrupt,
@@ -120,13 +121,14 @@ const ledgerText = ({ format, totals }: Verdict): string => {
 
 const summaryLines = (verdict: Verdict): string => {
   const { damages, cuts, files, skipped, ignored, totals } = verdict
-  const { connections, stored, missing } = totals.connections
+  const { connections, stored, missing, cut } = totals.connections
   const holes =
     totals.holes === 0 ? 'no holes' : `${count(totals.holes, 'hole')} (${humanBytes(sum(missing))} missing)`
   const parts = [
     `${count(connections, 'connection')}${totals.unfinished > 0 ? ` (${totals.unfinished} unfinished)` : ''}`,
     humanBytes(sum(stored)),
     holes,
+    sum(cut) > 0 ? `${humanBytes(sum(cut))} not recorded` : '',
     totals.mismatches > 0 ? count(totals.mismatches, 'mismatch', 'mismatches') : '',
     totals.corrupt > 0 ? count(totals.corrupt, 'corrupt packet') : '',
     ledgerText(verdict),

@@ -69,6 +69,7 @@ class FrameConversations implements ConversationReader {
       id: undefined,
       recording: undefined,
       fromStart: true,
+      continues: undefined,
     })
     return connection
   }

@@ -39,8 +39,8 @@ class PacketConversations implements ConversationReader {
   #ignored = 0
   readonly #numbering: Numbering
   readonly #connections = new RecentTable<Connection>(MAX_TRACKED_CONNECTIONS)
-  /** Those that Tidegate recorded in this section. */
-  readonly #recorded = new Set<Connection>()
+  /** Those that Tidegate recorded in this section, without saying in which run. */
+  readonly #anonymous = new Set<Connection>()
   /** Who recorded this section; null where it does not say. */
   #recording: string | null = null
   readonly #names = new Map<number, string>()
@@ -82,12 +82,13 @@ class PacketConversations implements ConversationReader {
   }
 
   /**
-   * A recording is continued in a new section after a restart, where connections are numbered anew: none that was open
-   * lives on. (Captures from elsewhere may have been joined, so their connections stay.)
+   * Sections of one run of a gateway are one recording, in however many files: connections go on in the next. Of one that
+   * does not say which run it is of, nothing lives on, since after a restart connections are numbered anew. (Captures from
+   * elsewhere may have been joined, so their connections stay.)
    */
   #section({ comments }: SectionRecord): Iterable<ConversationEvent> {
     const out: ConversationEvent[] = []
-    for (const connection of this.#recorded) this.#forget(connection, out)
+    for (const connection of this.#anonymous) this.#forget(connection, out)
     this.#names.clear()
     this.#recording = recordingOf(comments)
     return out
@@ -102,14 +103,21 @@ class PacketConversations implements ConversationReader {
     const out: ConversationEvent[] = []
     const notes = notesOf(record.comments)
     const known = this.#connections.use(segment.key)
-    const isOver = known?.isOver(segment, notes) ?? false
+    const isOver = known?.isOver(segment, notes, this.#recording) ?? false
     if (known !== undefined && isOver) this.#forget(known, out)
     const current = isOver ? undefined : known
     if (current === undefined && !opensConnection(segment, notes)) return out
     const connection = current ?? this.#open(record, segment, notes, out)
+    if (notes.open !== null) this.#claim(connection)
     connection.take(record.data, segment, notes, record.timeNs, out)
-    if (connection.recordedId !== null && notes.open !== null) this.#recorded.add(connection)
     return out
+  }
+
+  /** A connection that Tidegate recorded belongs to the run that wrote this section. */
+  #claim(connection: Connection): void {
+    connection.recording = this.#recording
+    if (this.#recording === null) this.#anonymous.add(connection)
+    else this.#anonymous.delete(connection)
   }
 
   #open(record: PacketRecord, segment: Segment, notes: Notes, out: ConversationEvent[]): Connection {
@@ -133,6 +141,7 @@ class PacketConversations implements ConversationReader {
       id: notes.open?.id,
       recording: this.#recording ?? undefined,
       fromStart: (segment.flags & TCP_FLAG.syn) !== 0,
+      continues: notes.open?.continues,
     })
     return connection
   }
@@ -140,7 +149,7 @@ class PacketConversations implements ConversationReader {
   #forget(connection: Connection, out: ConversationEvent[]): void {
     connection.finish(out)
     this.#connections.delete(connection.key)
-    this.#recorded.delete(connection)
+    this.#anonymous.delete(connection)
   }
 }
 

@@ -1,13 +1,14 @@
 /**
  * Compressed recordings, undone while they are read: gzip (RFC 1952) and zstd (RFC 8878), told by their first bytes.
  *
- * - member: a compressed stream by itself; files may have several, one after the other
+ * - member, frame: a compressed stream by itself; files may have several, one after the other
  * - torn: the compressed bytes end inside a member
  */
 
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
-import { messageOf, TidegateError } from '../../errors.js'
+import { ZstdFrames } from '../../core/codec/zstd-frames.js'
+import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 
 export type Compression = 'gzip' | 'zstd'
 
@@ -47,7 +48,7 @@ const zstdUnsupported = (name: string): TidegateError => {
   )
 }
 
-const createEngine = (compression: Compression, name: string): Transform & { bytesWritten?: number } => {
+const createStream = (compression: Compression, name: string): Transform => {
   if (compression === 'gzip') return zlib.createGunzip(OPTIONS)
   // Since Node 22.15.
   const create: unknown = Reflect.get(zlib, 'createZstdDecompress')
@@ -57,49 +58,35 @@ const createEngine = (compression: Compression, name: string): Transform & { byt
 
 /** @throws TidegateError `usage` where this Node cannot undo it. */
 export const checkCompression = (compression: Compression | null, name: string): void => {
-  if (compression !== null) createEngine(compression, name).destroy()
+  if (compression !== null) createStream(compression, name).destroy()
 }
 
-/** zlib's `Z_BUF_ERROR`, and what zstd's stream says at its end: the input stopped too early. */
-const isTorn = (message: string): boolean => /unexpected end|incomplete|srcSize_wrong|Src size/i.test(message)
-
 /** One engine: bytes go in, and all they unfold to is taken out before the next go in. */
-class Member {
-  readonly #engine: Transform & { bytesWritten?: number }
+class Engine {
+  readonly #stream: Transform
   #failure: Error | null = null
   #ended = false
   #wake: () => void = () => {}
-  #taken = 0
 
   constructor(compression: Compression, name: string) {
-    this.#engine = createEngine(compression, name)
-    this.#engine.on('readable', () => this.#wake())
-    this.#engine.on('end', () => {
+    this.#stream = createStream(compression, name)
+    this.#stream.on('readable', () => this.#wake())
+    this.#stream.on('end', () => {
       this.#ended = true
       this.#wake()
     })
-    this.#engine.on('error', (error: Error) => {
+    this.#stream.on('error', (error: Error) => {
       this.#failure = error
       this.#wake()
     })
   }
 
-  /** It came to its end before all that was put in was used. */
-  get ended(): boolean {
-    return this.#ended
-  }
-
-  /** Of all that was put in, the bytes that are not of this member. */
-  get unused(): number {
-    return this.#taken - (this.#engine.bytesWritten ?? this.#taken)
-  }
-
-  async *#drain(isDone: () => boolean): AsyncGenerator<Uint8Array> {
+  async *#takeOut(isDone: () => boolean): AsyncGenerator<Uint8Array> {
     for (;;) {
       const waiting = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
-      for (let out: unknown = this.#engine.read(); out instanceof Uint8Array; out = this.#engine.read())
+      for (let out: unknown = this.#stream.read(); out instanceof Uint8Array; out = this.#stream.read())
         yield out
       if (this.#failure !== null) throw this.#failure
       if (isDone() || this.#ended) return
@@ -107,23 +94,62 @@ class Member {
     }
   }
 
-  async *put(piece: Uint8Array): AsyncGenerator<Uint8Array> {
-    let done = false
-    this.#taken += piece.length
-    this.#engine.write(piece, () => {
-      done = true
-      this.#wake()
-    })
-    yield* this.#drain(() => done)
+  async *put(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      let done = false
+      this.#stream.write(bytes.subarray(at, at + PIECE_BYTES), () => {
+        done = true
+        this.#wake()
+      })
+      yield* this.#takeOut(() => done)
+    }
   }
 
   async *finish(): AsyncGenerator<Uint8Array> {
-    this.#engine.end()
-    yield* this.#drain(() => false)
+    this.#stream.end()
+    yield* this.#takeOut(() => false)
   }
 
   destroy(): void {
-    this.#engine.destroy()
+    this.#stream.destroy()
+  }
+}
+
+const ENDS_EARLY = 'data ends too early'
+
+/** The engine takes one member after the other, and knows where the last has to end. */
+async function* gunzipped(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+  const engine = new Engine('gzip', name)
+  try {
+    for await (const chunk of chunks) yield* engine.put(chunk)
+    yield* engine.finish()
+  } finally {
+    engine.destroy()
+  }
+}
+
+/** The engine takes one frame, passes over what follows it, and is content with a part of one. */
+async function* unzstd(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+  const frames = new ZstdFrames()
+  let engine: Engine | null = null
+  try {
+    for await (const chunk of chunks)
+      for (let at = 0; at < chunk.length; ) {
+        const end = frames.take(chunk, at)
+        if (end === null) throw new CompressionDamage('what follows its zstd data is none', false)
+        const part = chunk.subarray(at, end)
+        at = end
+        if (!frames.holdsData) continue
+        engine ??= new Engine('zstd', name)
+        yield* engine.put(part)
+        if (!frames.isBetween) continue
+        yield* engine.finish()
+        engine.destroy()
+        engine = null
+      }
+    if (!frames.isBetween) throw new CompressionDamage(`its zstd ${ENDS_EARLY}`, true)
+  } finally {
+    engine?.destroy()
   }
 }
 
@@ -136,33 +162,17 @@ export async function* decompressed(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
 ): AsyncGenerator<Uint8Array> {
-  let member = new Member(compression, name)
   try {
-    for await (const chunk of chunks)
-      for (let at = 0; at < chunk.length; ) {
-        const piece = chunk.subarray(at, at + PIECE_BYTES)
-        yield* member.put(piece)
-        at += piece.length
-        if (!member.ended) continue
-        at -= member.unused
-        if (at === chunk.length) break
-        if (compressionOf(chunk.subarray(at)) === null)
-          throw new CompressionDamage(`what follows its ${compression} data is none`, false)
-        member = new Member(compression, name)
-      }
-    if (!member.ended) yield* member.finish()
+    yield* compression === 'gzip' ? gunzipped(chunks, name) : unzstd(chunks, name)
   } catch (error) {
     throw asDamage(compression, error)
-  } finally {
-    member.destroy()
   }
 }
 
-/** Errors of the engine have zlib's codes; everything else is passed on. */
+/** What is not ours is the engine's. */
 const asDamage = (compression: Compression, thrown: unknown): unknown => {
   if (thrown instanceof TidegateError || thrown instanceof CompressionDamage) return thrown
-  const message = messageOf(thrown)
-  return isTorn(message)
-    ? new CompressionDamage(`its ${compression} data ends too early`, true)
-    : new CompressionDamage(`its ${compression} data is damaged: ${message}`, false)
+  if (errnoOf(thrown) === 'Z_BUF_ERROR')
+    return new CompressionDamage(`its ${compression} ${ENDS_EARLY}`, true)
+  return new CompressionDamage(`its ${compression} data is damaged: ${messageOf(thrown)}`, false)
 }

@@ -19,6 +19,10 @@ export interface PacketBlock {
   /** The packet, where it is. */
   data: Uint8Array
   originalLength: number
+  /** Nanoseconds since 1970, exactly. */
+  readonly timeNs: bigint
+  /** All of the block, where it is. */
+  readonly whole: Uint8Array
   /** Read only when somebody asks: few packets have any. */
   readonly comments: readonly string[]
 }
@@ -32,17 +36,35 @@ class Block implements PacketBlock {
   data = EMPTY_BYTES
   originalLength = 0
   #options = EMPTY_BYTES
+  #bytes = EMPTY_BYTES
+  #at = 0
+  #length = 0
+  #timeHigh = 0
+  #timeLow = 0
 
   set(bytes: Uint8Array, view: DataView, at: number, length: number): void {
     const captured = view.getUint32(at + AT.captured, true)
     const optionsAt = at + HEAD_BYTES + padded(captured)
     const high = view.getUint32(at + AT.timeHigh, true)
     const low = view.getUint32(at + AT.timeLow, true)
+    this.#bytes = bytes
+    this.#at = at
+    this.#length = length
+    this.#timeHigh = high
+    this.#timeLow = low
     this.interfaceIndex = view.getUint32(at + AT.interface, true)
     this.timeMs = (high * TWO_32) / NS_PER_MS + low / NS_PER_MS
     this.data = viewOf(bytes, at + HEAD_BYTES, captured)
     this.originalLength = view.getUint32(at + AT.original, true)
     this.#options = viewOf(bytes, optionsAt, Math.max(0, at + length - TRAILER_BYTES - optionsAt))
+  }
+
+  get timeNs(): bigint {
+    return (BigInt(this.#timeHigh) << 32n) | BigInt(this.#timeLow)
+  }
+
+  get whole(): Uint8Array {
+    return viewOf(this.#bytes, this.#at, this.#length)
   }
 
   get comments(): readonly string[] {
