@@ -101,7 +101,7 @@ export class Delivery {
 
   /**
    * Delivers what is there, for `timeoutMs` at most: the rest stays where it is, for the next start. A sink that is away then is
-   * tried once more. Idempotent.
+   * tried twice more. Idempotent.
    */
   close(timeoutMs: number): Promise<void> {
     this.#closing ??= this.#close(timeoutMs)
