@@ -26,7 +26,7 @@ export interface OpenEvent {
   /** False when the capture began in the middle of the connection: no SYN seen. */
   readonly fromStart: boolean
   /** Positions that the connection is taken over at from an earlier file, which is not among these; undefined: it is not. */
-  readonly continues: Position | undefined
+  readonly continues?: Position | undefined
 }
 
 export interface DataEvent {
@@ -51,7 +51,7 @@ export interface GapEvent {
   /** As the recording says, or undefined where it says nothing. */
   readonly why: string | undefined
   /** Not recorded on purpose: no loss. */
-  readonly cut?: true
+  readonly cut?: true | undefined
   /** In a file that is not among these, one in between. */
   readonly elsewhere?: true
 }

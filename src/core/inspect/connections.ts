@@ -118,12 +118,12 @@ const both = (figure: (direction: Direction) => number): Figures => ({
 const leftOpen = ({ isContinued }: Followed): ConnectionEnd => ({ state: 'open', continued: isContinued })
 
 const summarise = (followed: Followed, end: ConnectionEnd): ConnectionSummary => {
-  const { kind: _, timeNs: startNs, ...open } = followed.open
+  const { kind: _, timeNs: startNs, continues, ...open } = followed.open
   const { endNs, stored, gaps, cutGaps, extent } = followed
   const ledger = end.state === 'closed' ? end.annotation : null
   const missing = both((direction) => missingIn(direction, followed, ledger))
   const cut = both((direction) => cutIn(direction, followed, ledger))
-  return { ...open, startNs, endNs, stored, gaps, cutGaps, missing, cut, extent, end }
+  return { ...open, continues, startNs, endNs, stored, gaps, cutGaps, missing, cut, extent, end }
 }
 
 export const createConnectionTable = (maxFollowed: number = MAX_FOLLOWED): ConnectionTable => {

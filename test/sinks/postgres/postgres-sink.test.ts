@@ -59,7 +59,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
   }
 
   const opened = async (scope: Scope, schema: string, more = ''): Promise<Sink> => {
-    const sink = await openPostgresSink(urlFor(schema, more))
+    const sink = await openPostgresSink(urlFor(schema, `${more}&application_name=${schemas}`))
     scope.defer(() => sink.close())
     await sink.open()
     return sink
@@ -432,7 +432,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
     controller.abort()
     await expect(within(2000, 'the write to fail', writing)).rejects.toMatchObject({ fault: 'peer' })
     await expect(write(sink, records)).rejects.toMatchObject({ code: 'misuse' })
-    await eventually('the server to forget it', async () => (await count('postgres', busy(schema))) === 0)
+    await eventually('the server to forget it', async () => (await count('postgres', busy())) === 0)
     expect(await count(schema, 'frames')).toBe(0)
   })
 
@@ -449,7 +449,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
     await sink.open()
     const [{ pid } = {}] = await asked(
       'postgres',
-      `SELECT pid FROM pg_stat_activity WHERE application_name = 'tidegate' AND state = 'idle' AND pid <> pg_backend_pid()`,
+      `SELECT pid FROM pg_stat_activity WHERE application_name = '${schemas}' AND state = 'idle'`,
     )
     const backend = Number(pid)
     process.kill(backend, 'SIGSTOP')
@@ -512,8 +512,8 @@ describeWith(needed, 'the PostgreSQL sink', () => {
   const startAgain = (): Promise<Daemon> =>
     eventually('the server to start again', () => startCluster(block, cluster).catch(() => null), 30_000)
 
-  const busy = (schema: string): string =>
-    `pg_stat_activity WHERE application_name = 'tidegate' AND query LIKE '%marks%' AND wait_event_type = 'Lock' AND '${schema}' <> ''`
+  const busy = (): string =>
+    `pg_stat_activity WHERE application_name = '${schemas}' AND wait_event_type = 'Lock'`
 
   /** A batch that is stored in part and then waits for a lock; `stuck` resolves when it does. */
   const stuckBatch = async (scope: Scope, schema: string) => {
@@ -523,7 +523,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
     return {
       records: talk({ said }),
       stuck: () =>
-        eventually('the batch to wait for the lock', async () => (await count('postgres', busy(schema))) > 0),
+        eventually('the batch to wait for the lock', async () => (await count('postgres', busy())) > 0),
       release: () => blocker.query('COMMIT'),
     }
   }
