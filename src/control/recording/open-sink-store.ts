@@ -69,4 +69,3 @@ const startOwn = async (
     throw thrown
   }
 }
-

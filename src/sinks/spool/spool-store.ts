@@ -9,7 +9,7 @@ import type { Clock } from '../../core/pool/clock.js'
 import { Episode } from '../../core/record/episode.js'
 import { Takeover } from '../../core/record/files/takeover.js'
 import { TidegateError } from '../../errors.js'
-import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
+import type { Store, StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
 import { writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
@@ -74,7 +74,6 @@ export class SpoolStore implements Store {
     this.#sealed = new Map(left.map(({ number, bytes }) => [number, bytes]))
     this.#next = next
     this.#bytes = left.reduce((sum, { bytes }) => sum + bytes, 0)
-    this.#count()
     this.#syncs.start(() => this.#unsynced())
   }
 
@@ -111,7 +110,10 @@ export class SpoolStore implements Store {
   async #writeLater(bytes: Uint8Array): Promise<void> {
     const { dir, maxBytes, clock } = this.#options
     if (this.#full.comes(clock.now(), 0))
-      this.#log('warn', `the spool '${dir}' is full: ${maxBytes} bytes at most wait there for '${this.where}'`)
+      this.#log(
+        'warn',
+        `the spool '${dir}' is full: ${maxBytes} bytes at most wait there for '${this.where}'`,
+      )
     while (!this.#hasRoom(bytes.length)) {
       if (this.#closed) throw this.#isClosed()
       await new Promise<void>((resolve) => {
@@ -138,7 +140,6 @@ export class SpoolStore implements Store {
     }
     this.#takeover.commit()
     this.#bytes += file.bytes - before
-    this.#count()
     this.#options.tell({ kind: 'grown', segment: number, end: file.bytes })
   }
 
@@ -185,16 +186,11 @@ export class SpoolStore implements Store {
   #removed(segment: number): void {
     this.#bytes -= this.#sealed.get(segment) ?? 0
     this.#sealed.delete(segment)
-    this.#count()
     this.#onRoom?.()
   }
 
   #unsynced(): readonly DiskFile[] {
     return this.#current === null ? [] : [this.#current.file]
-  }
-
-  #count(): void {
-    this.#options.host.figures[STORE_FIGURE.spooledBytes] = this.#bytes
   }
 
   #log(level: 'info' | 'warn', message: string): void {

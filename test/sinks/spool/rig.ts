@@ -91,7 +91,11 @@ export class SpoolRun {
 
   /** Hands over what the recorder has; resolves when all of it is written or refused. */
   async flush(): Promise<void> {
-    for (let slab = this.harness.recorder.take(true); slab !== null; slab = this.harness.recorder.take(true)) {
+    for (
+      let slab = this.harness.recorder.take(true);
+      slab !== null;
+      slab = this.harness.recorder.take(true)
+    ) {
       const failure = await this.write(slab.contents)
       this.harness.recorder.settle(failure, this.harness.nowMs)
     }

@@ -1,6 +1,15 @@
 /** A spool from end to end: what is recorded reaches the sink, whatever happens in between. */
 
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { TidegateError } from '../../../src/errors.js'
@@ -237,7 +246,10 @@ describe('after a kill', () => {
     await killed.flush()
     killed.release()
     const [file = ''] = filesIn(folder)
-    appendFileSync(join(folder, file), Uint8Array.from({ length: 64 }, () => 0xff))
+    appendFileSync(
+      join(folder, file),
+      Uint8Array.from({ length: 64 }, () => 0xff),
+    )
     const place = new MemoryPlace()
     const run = await SpoolRun.open(folder, place.connect(), { recording: 'run-2' })
     await run.close()
