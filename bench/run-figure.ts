@@ -7,6 +7,7 @@ import type { Entrant, Figure, Sample } from './figures/figure.js'
 import type { Site } from './loads/bench-site.js'
 import { connectionsWithin } from './machine/descriptors.js'
 import type { Scope } from './machine/scope.js'
+import { recordingsAt } from './recordings/place.js'
 import type { Failure } from './report/results.js'
 
 export interface Entry {
@@ -66,7 +67,7 @@ export const runFigure = async (
         ? directTo(site.network.upstreamHost, upstreamPort)
         : await startContender(scope, site.cores, entrant.contender, ready, {
             upstream: `${site.network.upstreamHost}:${upstreamPort}`,
-            recordTo: entrant.records ? join(scope.tempDir(), 'recording.pcapng') : null,
+            recordTo: entrant.records ? join(scope.tempDir(recordingsAt(figure)), 'recording') : null,
             pool: entrant.pool,
             wake: entrant.wakes?.(site, upstreamPort) ?? null,
             maxConnections: Math.min(site.idleConnections + SPARE_CONNECTIONS, connectionsWithin(2)),

@@ -1,7 +1,6 @@
 /** One run: finds who is there, measures figure by figure, and makes the account of it. */
 
 import { statfsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import type { Contender, Ready } from './contenders/contender.js'
 import type { Figure } from './figures/figure.js'
 import { canPin, coresFor } from './machine/cores.js'
@@ -11,6 +10,7 @@ import { coresWithin, LOOPBACK_NETWORK, openFarNetwork } from './machine/network
 import type { Scope } from './machine/scope.js'
 import { askVersion, findTool, versionIn } from './machine/tools.js'
 import type { Options } from './options.js'
+import { recordingsAt } from './recordings/place.js'
 import type { EntrantResult, Failure, FigureResult, Results } from './report/results.js'
 import { medians, ratios } from './report/statistics.js'
 import { type Entry, type Measured, runFigure } from './run-figure.js'
@@ -58,12 +58,14 @@ const resultsOf = (measured: readonly Measured[]): readonly EntrantResult[] => {
 }
 
 /** Why a figure cannot be measured here, or null. */
-const obstacleTo = ({ tools, diskBytes }: Figure): string | null => {
+const obstacleTo = (figure: Figure): string | null => {
+  const { tools, diskBytes } = figure
   const missing = tools.filter((name) => findTool(name) === null)
   if (missing.length > 0) return `not installed: ${missing.join(', ')}`
-  const { bavail, bsize } = statfsSync(tmpdir())
+  const place = recordingsAt(figure)
+  const { bavail, bsize } = statfsSync(place)
   if (bavail * bsize >= diskBytes) return null
-  return `less than ${diskBytes / 1024 ** 3} GiB are free in ${tmpdir()}`
+  return `less than ${diskBytes / 1024 ** 3} GiB are free in ${place}`
 }
 
 export const runBench = async (scope: Scope, bench: Bench): Promise<Results> => {

@@ -2,6 +2,8 @@
 //   npm run soak -- --gigabytes 20 --seed 1     random traffic through both engines and through a plain socket pair
 //   npm run soak -- --pool --clients 1000000    pools that are reused: so many clients that get a connection another one has left,
 //                                               of each of three services, which take turns on the processors
+//   npm run soak -- --away 60                   a recording into PostgreSQL, which is stopped for so many seconds
+//   npm run soak -- --kills 50                  gateways that record into many files, killed in the middle of traffic
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -16,13 +18,27 @@ const { values } = parseArgs({
     gigabytes: { type: 'string', default: '20' },
     pool: { type: 'boolean', default: false },
     clients: { type: 'string', default: '1000000' },
+    kills: { type: 'string', default: '0' },
+    away: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
   },
 })
-const [gigabytes, clients, seed] = [Number(values.gigabytes), Number(values.clients), Number(values.seed)]
-if (!(gigabytes > 0) || !(Number.isSafeInteger(clients) && clients > 0) || !Number.isSafeInteger(seed)) {
+const [gigabytes, clients, kills, away, seed] = [
+  values.gigabytes,
+  values.clients,
+  values.kills,
+  values.away,
+  values.seed,
+].map(Number)
+if (
+  !(gigabytes > 0) ||
+  !(Number.isSafeInteger(clients) && clients > 0) ||
+  !(Number.isSafeInteger(kills) && kills >= 0) ||
+  !(away >= 0) ||
+  !Number.isSafeInteger(seed)
+) {
   process.stderr.write(
-    'soak: expected --gigabytes, a number above 0, --clients, a whole number above 0, and --seed, a whole number\n',
+    'soak: expected --gigabytes, a number above 0, --clients, a whole number above 0, --kills, a whole number, --away, seconds, and --seed, a whole number\n',
   )
   process.exit(2)
 }
@@ -42,6 +58,8 @@ const soak = async (file, name) => {
         ...process.env,
         SOAK_BYTES: String(gigabytes * 1e9),
         SOAK_POOL_REUSES: String(clients),
+        SOAK_KILLS: String(kills),
+        SOAK_AWAY: String(away),
         SOAK_SEED: String(seed),
         SOAK_TABLE: table,
         // What happens once in a million must not be tried again.
@@ -54,13 +72,15 @@ const soak = async (file, name) => {
 }
 
 const startedAt = Date.now()
+const ofRecording = away > 0 ? 'test/soak/database.test.ts' : 'test/soak/soak.test.ts'
+const ofTraffic = kills > 0 ? 'test/soak/kills.test.ts' : ofRecording
 const codes = values.pool
   ? await Promise.all(
       ['with a reset', 'of a stateless service', 'of connections to Redis'].map((name) =>
         soak('test/soak/pool.test.ts', name),
       ),
     )
-  : [await soak('test/soak/soak.test.ts', '')]
+  : [await soak(ofTraffic, '')]
 
 const rows = existsSync(table)
   ? readFileSync(table, 'utf8')

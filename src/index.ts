@@ -29,7 +29,7 @@ export type {
   InspectContext,
 } from './control/hooks.js'
 export type { GatewayListener } from './control/listener-set.js'
-export type { RecordingCounters } from './control/recording/recording.js'
+export type { RecordingCounters, SinkCounters } from './control/recording/recording.js'
 export type { EndpointStatus, UpstreamStatus } from './control/upstreams/managed-upstream.js'
 export type { Lookup } from './control/upstreams/resolver.js'
 export type { MemberCounts } from './control/upstreams/upstream-board.js'
@@ -64,3 +64,14 @@ export { type ErrorCode, type ErrorDetails, type Fault, TidegateError } from './
 export type { Activation, ActivationEnd, ActivationEvents, Activator } from './ports/activator.js'
 export type { LinkedConnection } from './ports/control.js'
 export type { Logger } from './ports/logger.js'
+export {
+  type CloseRecord,
+  type ConnectionKey,
+  type DataRecord,
+  type FinRecord,
+  frameId,
+  type GapRecord,
+  type OpenRecord,
+  type Sink,
+  type SinkRecord,
+} from './ports/sink.js'

@@ -29,6 +29,7 @@ export { createPcapReader } from './core/codec/pcap/reader.js'
 export { createPcapngReader } from './core/codec/pcapng/reader.js'
 export type {
   CloseEvent,
+  ContinueEvent,
   ConversationEvent,
   ConversationReader,
   DataEvent,
@@ -49,6 +50,7 @@ export {
   type ConnectionTotals,
   createConnectionTable,
 } from './core/inspect/connections.js'
+export type { Extent } from './core/inspect/extent.js'
 export { type ConnectionJson, connectionJson, type EventJson, eventJson } from './core/inspect/json.js'
 export {
   createVerifier,
@@ -70,8 +72,10 @@ export {
   type LedgerEntry,
   type LostRange,
   type OpenAnnotation,
+  type Position,
 } from './core/record/annotation.js'
 export { type ErrorCode, type ErrorDetails, type Fault, TidegateError } from './errors.js'
+export type { FileDamage } from './sources/file/capture.js'
 export {
   type OpenOptions,
   openRecording,

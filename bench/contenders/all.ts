@@ -2,10 +2,12 @@
 
 import type { Contender } from './contender.js'
 import { go } from './go.js'
+import { gogetway } from './gogetway.js'
 import { haproxy, haproxySplice } from './haproxy.js'
 import { nginx } from './nginx.js'
 import { socat } from './socat.js'
-import { tidegate } from './tidegate.js'
+import { tcpdump } from './tcpdump.js'
+import { type Build, tidegate } from './tidegate.js'
 import { tiproxy } from './tiproxy.js'
 
 /** Whom the others' figures are divided by. */
@@ -16,9 +18,12 @@ export const OTHER = 'other-'
 
 const ENGINES = ['linux', 'portable'] as const
 
+const own = (engine: Build['engine'], dist: string): Contender =>
+  tidegate({ id: engine, title: `Tidegate ${engine}`, engine, dist })
+
 /** @param dist the build to measure @param other another build to measure beside it, or null */
 export const allContenders = (dist: string, other: string | null): readonly Contender[] => [
-  ...ENGINES.map((engine) => tidegate({ id: engine, title: `Tidegate ${engine}`, engine, dist })),
+  ...ENGINES.map((engine) => own(engine, dist)),
   ...(other === null
     ? []
     : ENGINES.map((engine) =>
@@ -30,4 +35,6 @@ export const allContenders = (dist: string, other: string | null): readonly Cont
   go,
   socat,
   tiproxy,
+  gogetway,
+  tcpdump(own('linux', dist)),
 ]

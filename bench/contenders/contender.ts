@@ -5,7 +5,10 @@
  * - peer: a contender that is not Tidegate
  */
 
+import type { Cores } from '../machine/cores.js'
 import type { Scope } from '../machine/scope.js'
+import type { Recorder } from '../recordings/recorder.js'
+import type { RecordingFormat } from '../recordings/stored.js'
 
 /** Where a client's upstream connection comes from, if it was there before the client (docs/upstreams.md). */
 export type PoolMode = 'prewarm' | 'reuse'
@@ -36,6 +39,14 @@ export interface Ready {
   readonly version: string
   /** Writes what it needs to `place.directory`. */
   launch(place: Place): Launch
+  /** Who records beside it, to `place.file`, if it does not do that itself. */
+  readonly recorder?: (scope: Scope, cores: Cores, place: RecorderPlace) => Recorder
+}
+
+export interface RecorderPlace {
+  readonly file: string
+  /** Of the service: what is said there is recorded. */
+  readonly upstreamPort: number
 }
 
 export type Availability = { readonly ready: Ready } | { readonly missing: string }
@@ -45,12 +56,13 @@ export interface Contender {
   readonly title: string
   /** One sentence on how it is set up. */
   readonly setUp: string
-  readonly canRecord: boolean
+  /** What it writes when it records; null: it cannot. */
+  readonly recordsAs: RecordingFormat | null
   readonly canPool: boolean
   /** It can start the service when the first client comes. */
   readonly canWake: boolean
-  /** Takes part here only: in bulk, since everywhere else it is the same as another contender, or in wake, its one purpose. */
-  readonly only: 'bulk' | 'wake' | null
+  /** Takes part here only: in bulk, since everywhere else it is the same as another contender, or in its one purpose. */
+  readonly only: 'bulk' | 'record' | 'wake' | null
   /** Descriptors that one process opens for each connection; 0 if each connection is a process. */
   readonly descriptorsEach: number
   /** Looks for it, and builds it if need be. */

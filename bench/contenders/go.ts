@@ -59,7 +59,7 @@ export const go: Contender = {
   id: 'go',
   title: 'Go io.Copy',
   setUp: 'two goroutines with `io.Copy` for each connection, `GOMAXPROCS=1`',
-  canRecord: false,
+  recordsAs: null,
   canPool: false,
   canWake: false,
   only: null,

@@ -24,7 +24,7 @@ listen bench
 
 const variant = (names: Pick<Contender, 'id' | 'title' | 'setUp' | 'only'>, options: string): Contender => ({
   ...names,
-  canRecord: false,
+  recordsAs: null,
   canPool: false,
   canWake: false,
   descriptorsEach: 2,

@@ -25,7 +25,7 @@ export const nginx: Contender = {
   id: 'nginx',
   title: 'nginx stream',
   setUp: '`stream`, one worker, `proxy_buffer_size 64k`',
-  canRecord: false,
+  recordsAs: null,
   canPool: false,
   canWake: false,
   only: null,

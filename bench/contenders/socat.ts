@@ -8,7 +8,7 @@ export const socat: Contender = {
   id: 'socat',
   title: 'socat',
   setUp: '`fork,reuseaddr`: a process for each connection',
-  canRecord: false,
+  recordsAs: null,
   canPool: false,
   canWake: false,
   only: null,

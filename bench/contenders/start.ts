@@ -7,6 +7,7 @@ import { groupCpuSeconds, groupResidentKiB } from '../machine/proc.js'
 import { type Program, startProgram } from '../machine/programs.js'
 import type { Scope } from '../machine/scope.js'
 import { settled } from '../machine/settle.js'
+import { fileRecorder, type Recorder } from '../recordings/recorder.js'
 import type { Contender, Place, Ready } from './contender.js'
 
 /** What a load is put on: a contender, or the backend itself. */
@@ -19,6 +20,8 @@ export interface Target {
   cpuSeconds(): Promise<number>
   /** Resident memory; 0 for the backend itself. */
   residentKiB(): number
+  /** Null: nobody records. */
+  readonly recorder: Recorder | null
   /** The system's limits allow no more. */
   readonly mostConnections: number
 }
@@ -30,6 +33,7 @@ export const directTo = (host: string, port: number): Target => ({
   upstreamPort: port,
   cpuSeconds: async () => 0,
   residentKiB: () => 0,
+  recorder: null,
   mostConnections: connectionsWithin(1),
 })
 
@@ -44,7 +48,7 @@ const askWhileAlive = (program: Program, ask: (group: number) => number) => (): 
 export const startContender = async (
   scope: Scope,
   cores: Cores,
-  { descriptorsEach }: Contender,
+  { descriptorsEach, recordsAs }: Contender,
   ready: Ready,
   wanted: Omit<Place, 'directory' | 'port'>,
 ): Promise<Target> => {
@@ -53,10 +57,15 @@ export const startContender = async (
   const program = startProgram(scope, cores.contender(command), { env })
   await waitUntilListening(program, port)
   const cpuSeconds = askWhileAlive(program, groupCpuSeconds)
+  const upstreamPort = Number(wanted.upstream.slice(wanted.upstream.lastIndexOf(':') + 1))
+  const recorderOf = (file: string): Recorder | null =>
+    ready.recorder?.(scope, cores, { file, upstreamPort }) ??
+    (recordsAs === null ? null : fileRecorder(file, recordsAs))
   return {
     host: LOOPBACK,
     port,
-    upstreamPort: Number(wanted.upstream.slice(wanted.upstream.lastIndexOf(':') + 1)),
+    upstreamPort,
+    recorder: wanted.recordTo === null ? null : recorderOf(wanted.recordTo),
     // A recorder may still be writing what was relayed; that is part of its price.
     cpuSeconds: wanted.recordTo === null ? async () => cpuSeconds() : () => settled(cpuSeconds, WRITING_MS),
     residentKiB: askWhileAlive(program, groupResidentKiB),

@@ -78,7 +78,7 @@ export const tidegate = ({ id, title, engine, dist }: Build): Contender => {
     id,
     title,
     setUp: `\`tidegate relay --engine ${engine} --workers 0 --log-level warn\``,
-    canRecord: true,
+    recordsAs: 'pcapng',
     canPool: true,
     canWake: true,
     only: null,

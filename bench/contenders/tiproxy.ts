@@ -16,7 +16,7 @@ export const tiproxy: Contender = {
   id: 'tiproxy',
   title: 'tiproxy',
   setUp: '`tiproxy --idle 100ms`, else as it is by default',
-  canRecord: false,
+  recordsAs: null,
   canPool: false,
   canWake: true,
   only: 'wake',

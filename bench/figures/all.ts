@@ -5,7 +5,7 @@ import type { Figure } from './figure.js'
 import { firstByte } from './first-byte.js'
 import { idle } from './idle.js'
 import { latency } from './latency.js'
-import { recordBulk, recordRequests } from './recording.js'
+import { recordBulk, recordFlow, recordRequests } from './recording.js'
 import { keepAlive, newConnections } from './requests.js'
 import { wake } from './wake.js'
 
@@ -18,6 +18,7 @@ export const FIGURES: readonly Figure[] = [
   firstByte,
   idle,
   recordBulk,
+  recordFlow,
   recordRequests,
   wake,
 ]

@@ -3,7 +3,7 @@
 import { runIperf3, startIperf3 } from '../loads/iperf3.js'
 import { everybody, type Figure } from './figure.js'
 
-const GIGABYTE = 1e9
+export const GIGABYTE = 1e9
 
 export const CPU_PER_GIGABYTE = {
   id: 'cpuPerGB',

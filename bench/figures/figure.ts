@@ -46,6 +46,8 @@ export interface Figure {
   readonly tools: readonly string[]
   /** Free space that it takes for temporary files. */
   readonly diskBytes: number
+  /** Whether recordings go to a file system in memory, where there is one, so that no disk is measured. */
+  readonly recordsToMemory?: boolean
   /** True: a new process for each round. False: one for all rounds, as a gateway runs for long. */
   readonly fresh: boolean
   /** Whether each process is first put under the load for a moment, uncounted, as it would be after its first minute. */
@@ -69,7 +71,7 @@ const baselineOf = (contenders: readonly Contender[]): string =>
 
 /** Each as it is. */
 export const everybody = (contenders: readonly Contender[]): readonly Entrant[] => {
-  const relays = contenders.filter(({ only }) => only !== 'wake')
+  const relays = contenders.filter(({ only }) => only === null || only === 'bulk')
   const baseline = baselineOf(relays)
   return relays.map((contender) => ({
     id: contender.id,

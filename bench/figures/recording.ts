@@ -1,14 +1,18 @@
 /** What recording costs: each engine with it and without it, alternating, on the loads of other figures. */
 
 import type { Contender } from '../contenders/contender.js'
-import { upload } from './bulk.js'
-import type { Entrant, Figure } from './figure.js'
+import { gogetway } from '../contenders/gogetway.js'
+import { runFlow, startFlow } from '../loads/flow.js'
+import type { Moved } from '../loads/iperf3.js'
+import type { Recorded } from '../recordings/recorder.js'
+import { GIGABYTE, upload } from './bulk.js'
+import type { Entrant, Figure, Sample } from './figure.js'
 import { keepAlive } from './requests.js'
 
 /** Each that can record, without and with; compared with itself. */
 const pairs = (contenders: readonly Contender[]): readonly Entrant[] =>
   contenders
-    .filter(({ canRecord }) => canRecord)
+    .filter(({ recordsAs, only }) => recordsAs !== null && only === null)
     .flatMap((contender) => {
       const { id, title } = contender
       return [
@@ -51,3 +55,69 @@ export const recordRequests = recording(keepAlive, {
   mostRounds: Number.POSITIVE_INFINITY,
   how: `As keep-alive requests, ${HOW}`,
 })
+
+/** Those that record, as they do it; compared with gogetway if it takes part. */
+const recorders = (contenders: readonly Contender[]): readonly Entrant[] => {
+  const present = contenders.filter(({ recordsAs }) => recordsAs !== null)
+  const baseline = (present.find(({ id }) => id === gogetway.id) ?? present[0])?.id ?? ''
+  return present.map((contender) => ({
+    id: contender.id,
+    title: contender.only === null ? `${contender.title}, recording` : contender.title,
+    contender,
+    records: true,
+    pool: null,
+    baseline,
+  }))
+}
+
+const PERCENT = 100
+
+/** What there is in the file, and what that has cost. `seconds`: from the first byte relayed to the last one stored. */
+export const recordingSample = (
+  moved: Moved,
+  recorded: Recorded,
+  seconds: number,
+  cpuSeconds: number,
+): Sample => ({
+  recorded: recorded.bytes / GIGABYTE / seconds,
+  rate: moved.bytes / GIGABYTE / moved.seconds,
+  // A little more than all: the client's own few bytes.
+  missing: PERCENT * Math.max(0, 1 - recorded.bytes / moved.bytes),
+  cpuPerRecordedGB: cpuSeconds / (recorded.bytes / GIGABYTE),
+  ...(recorded.dropped === null ? {} : { dropped: recorded.dropped }),
+})
+
+export const recordFlow: Figure = {
+  id: 'record-flow',
+  title: 'Recorded bulk',
+  how: 'Four streams (`--streams`) from a service to a client, to the last byte, recorded to a file in memory; then the payload in the file is counted, and compared with what the client got.',
+  metrics: [
+    { id: 'recorded', title: 'recorded', unit: 'GB/s', better: 'higher' },
+    { id: 'rate', title: 'relayed meanwhile', unit: 'GB/s', better: 'higher' },
+    { id: 'missing', title: 'missing in the file', unit: '%', better: 'lower' },
+    { id: 'cpuPerRecordedGB', title: 'CPU per gigabyte recorded', unit: 's/GB', better: 'lower' },
+    { id: 'dropped', title: 'dropped by the kernel', unit: 'packets', better: 'lower' },
+  ],
+  tools: [],
+  diskBytes: RECORDING_BYTES,
+  recordsToMemory: true,
+  fresh: true,
+  warmUp: true,
+  layout: null,
+  oneWayMs: 0,
+  mostRounds: 3,
+  entrants: recorders,
+  startBackend: startFlow,
+  measure: async (site, target, seconds) => {
+    const { recorder } = target
+    if (recorder === null) throw new Error('it does not record')
+    await recorder.begin()
+    const before = await target.cpuSeconds()
+    const moved = await runFlow(site, target, seconds)
+    const ended = performance.now()
+    const recorded = await recorder.end()
+    const later = recorded.at === null ? 0 : Math.max(0, recorded.at - ended) / 1000
+    const cpuSeconds = (await target.cpuSeconds()) - before + recorded.cpuSeconds
+    return recordingSample(moved, recorded, moved.seconds + later, cpuSeconds)
+  },
+}

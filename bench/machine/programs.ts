@@ -4,6 +4,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { lastResort, type Scope } from './scope.js'
 
 export interface ProgramOptions {
@@ -24,11 +25,15 @@ export interface Program {
   readonly pid: number
   readonly ended: Promise<Ended>
   isRunning(): boolean
+  /** Resolves once it has written this on stderr; rejects, with its last words, if it ends first or takes too long. */
+  says(text: string, timeoutMs: number): Promise<void>
   /** The last line it wrote on stderr, or else on stdout. */
   lastWords(): string
   /** SIGTERM, and SIGKILL for what is left of the group a while later. Idempotent. */
   stop(): Promise<void>
 }
+
+const LOOK_EVERY_MS = 20
 
 /** How long a program may take to end in order. */
 const GRACE_MS = 3000
@@ -103,10 +108,19 @@ export const startProgram = (
     clearTimeout(timer)
   }
   stop = stopNow
+  const says = async (text: string, timeoutMs: number): Promise<void> => {
+    const deadline = performance.now() + timeoutMs
+    while (!stderr().includes(text)) {
+      if (!isRunning()) throw new Error(`${command} has ended: ${lastLine(stderr()) || 'it said nothing'}`)
+      if (performance.now() > deadline) throw new Error(`${command} did not say '${text}' in ${timeoutMs} ms`)
+      await sleep(LOOK_EVERY_MS)
+    }
+  }
   return {
     pid,
     ended,
     isRunning,
+    says,
     lastWords: () => lastLine(stderr()) || lastLine(stdout()),
     stop: stopNow,
   }

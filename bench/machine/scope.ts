@@ -13,8 +13,8 @@ import { join } from 'node:path'
 export interface Scope {
   /** `end` is called when the scope ends, after those that were deferred later. Throws once the scope has ended. */
   defer(end: () => unknown): void
-  /** A fresh directory, removed with all it holds. */
-  tempDir(): string
+  /** A fresh directory, removed with all it holds. `within` (default: the system's for temporary files): where. */
+  tempDir(within?: string): string
   child(): Scope
   /** Idempotent; never rejects: what could not be ended is left to the last resort. */
   end(): Promise<void>
@@ -58,8 +58,8 @@ export const openScope = (): Scope => {
       if (ended !== null) throw new Error('the bench is being ended')
       ends.push(end)
     },
-    tempDir: () => {
-      const directory = mkdtempSync(join(tmpdir(), 'tidegate-bench-'))
+    tempDir: (within = tmpdir()) => {
+      const directory = mkdtempSync(join(within, 'tidegate-bench-'))
       const remove = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
       const settled = lastResort(remove)
       scope.defer(() => {

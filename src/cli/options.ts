@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander'
 import type { GatewayConfigInput } from '../config/config.js'
 import * as defaults from '../config/defaults.js'
 import { readersFrom } from '../config/paths.js'
+import { checkRedactPattern } from '../config/record-schema.js'
 import { ENGINE_NAMES } from '../config/schema.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
 import { formatAddress, leadsBack, parseAddress } from '../core/address.js'
@@ -37,6 +38,14 @@ const namedOption =
     return named(isVariables ? `${flag} (${variable})` : flag, check)(text)
   }
 
+/** As `namedOption`, for one that may be repeated, and whose value may have any character in it. */
+const repeated =
+  (flag: string, check: Check) =>
+  (text: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
+    namedOption(flag, check)(text),
+  ]
+
 export const namedList =
   (flag: string, check: Check) =>
   (text: string, before: readonly string[] | undefined): readonly string[] => [
@@ -65,6 +74,11 @@ const workerCount: Check = (text) => {
 const count: Check = (text) => {
   if (!/^\d{1,9}$/.test(text))
     throw new Error(`'${text}' is not a count; expected a whole number, 0 for no limit`)
+}
+
+const fraction: Check = (text) => {
+  if (!/^\d*\.?\d+$/.test(text) || Number(text) > 1)
+    throw new Error(`'${text}' is not a part of all; expected a number from 0 to 1, e.g. 0.1`)
 }
 
 /** Elsewhere `-` is stdin or stdout; here it would be a file of that name. */
@@ -117,6 +131,13 @@ export interface RecordFlags {
   readonly overload?: 'block' | 'drop' | 'disconnect'
   readonly onFailure?: 'continue' | 'disconnect'
   readonly buffer?: string
+  readonly sample?: string
+  readonly sampleBy?: 'client' | 'random'
+  readonly recordAllow?: readonly string[]
+  readonly recordDeny?: readonly string[]
+  readonly maxBytes?: string
+  readonly metadataOnly?: true
+  readonly redact?: readonly string[]
 }
 
 export const drainTimeoutOption = (source: DefaultSource): Option =>
@@ -228,8 +249,57 @@ export const addRelayOptions = (command: Command): Command =>
     'built-in',
   )
 
+/** Which connections are recorded, and what of them. */
+const addCaptureOptions = (command: Command): Command =>
+  command
+    .addOption(
+      checked(
+        '--sample <part>',
+        `which part of the connections is recorded, 0 to 1 (default: ${defaults.DEFAULT_SAMPLE})`,
+        fraction,
+      ),
+    )
+    .addOption(
+      option(
+        '--sample-by <what>',
+        'all connections of a client or none, or each at random (default: client)',
+      ).choices(['client', 'random']),
+    )
+    .addOption(
+      option('--record-allow <cidr>', 'record only these clients; repeat it or separate by commas').argParser(
+        namedList('--record-allow', checkCidr),
+      ),
+    )
+    .addOption(
+      option('--record-deny <cidr>', 'do not record these clients; wins over --record-allow').argParser(
+        namedList('--record-deny', checkCidr),
+      ),
+    )
+    .addOption(
+      checked(
+        '--max-bytes <size>',
+        'record the first bytes of each direction of a connection only (default: no limit)',
+        parseSize,
+      ),
+    )
+    .addOption(
+      option(
+        '--metadata-only',
+        'record who spoke with whom, when and how much, but nothing of what was said',
+      ).conflicts('maxBytes'),
+    )
+    .addOption(
+      option(
+        '--redact <pattern>',
+        'mask what matches in what is recorded, never in what is relayed; repeat it for more',
+      ).argParser(repeated('--redact', checkRedactPattern)),
+    )
+
 /** `without`: what happens when no file is named. */
 export const addRecordOptions = (command: Command, without = 'required'): Command =>
+  addCaptureOptions(addStoreOptions(command, without))
+
+const addStoreOptions = (command: Command, without: string): Command =>
   command
     .addOption(
       checked('-o, --out <file>', `the pcapng file to write, continued if it exists; ${without}`, outFile),
@@ -338,7 +408,17 @@ export const configOfFlags = (
       : {
           record: {
             file: flags.out,
-            ...present({ overload: flags.overload, onFailure: flags.onFailure, bufferSize: flags.buffer }),
+            ...present({
+              overload: flags.overload,
+              onFailure: flags.onFailure,
+              bufferSize: flags.buffer,
+              sample: flags.sample === undefined ? undefined : Number(flags.sample),
+              sampleBy: flags.sampleBy,
+              allow: flags.recordAllow,
+              deny: flags.recordDeny,
+              maxBytes: flags.metadataOnly ? 0 : flags.maxBytes,
+              redact: flags.redact,
+            }),
           },
         }),
   }

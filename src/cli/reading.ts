@@ -1,20 +1,28 @@
 /** What the commands that read a recording have in common: opening it, showing progress, telling of damage. */
 
-import type { DamageRecord } from '../core/codec/capture.js'
 import { count } from '../core/inspect/figures.js'
-import { TidegateError } from '../errors.js'
+import { messageOf, TidegateError } from '../errors.js'
+import type { FileDamage } from '../sources/file/capture.js'
 import { openRecording, type RecordingFile } from '../sources/file/recording.js'
 import { type CommandIo, tell } from './output.js'
 import { createProgress, type Progress } from './progress.js'
 
-/** Opens FILE (`-` is stdin), runs `read`, closes it. Damage is for `read` to look at. */
+/** What the argument of each command that reads is called, and what it takes. */
+export const FILES_ARGUMENT = ['<FILE...>', "recordings, directories of them, or '-' for stdin"] as const
+
+export const FILES_HELP = `
+FILE is a pcapng, pcap or gogetway recording, compressed with gzip or zstd or not; '-' reads stdin. A directory means the
+recordings in it, at any depth. Several files are read as one recording, in the order they were recorded.
+`.trim()
+
+/** Opens FILES (`-` is stdin), runs `read`, closes them. Damage is for `read` to look at. */
 export const withRecording = async (
   io: CommandIo,
-  file: string,
+  files: readonly string[],
   read: (recording: RecordingFile, progress: Progress) => Promise<void>,
 ): Promise<void> => {
   const progress = createProgress(io, 'reading')
-  const recording = await openRecording(file, { stdin: io.stdin, onProgress: progress.update })
+  const recording = await openRecording(files, { stdin: io.stdin, onProgress: progress.update })
   try {
     await read(recording, progress)
   } finally {
@@ -24,28 +32,37 @@ export const withRecording = async (
 }
 
 /**
- * As {@link withRecording}. What is before damage was read when it returns.
- * @throws TidegateError (rejects) `file_damaged` after `read`, if the file is damaged.
+ * As {@link withRecording}. What is before damage, and the files after it, were read when it returns.
+ * @throws TidegateError (rejects) `file_damaged` after `read`, if a file is damaged.
  */
-export const readRecording: typeof withRecording = (io, file, read) =>
-  withRecording(io, file, async (recording, progress) => {
+export const readRecording: typeof withRecording = (io, files, read) =>
+  withRecording(io, files, async (recording, progress) => {
     await read(recording, progress)
-    if (recording.damage !== null) throw damageError(recording.name, recording.damage)
+    throwAll(io, recording.damages.map(damageError))
   })
 
+/** Throws the last one, having told of those before it. */
+export const throwAll = (io: CommandIo, errors: readonly unknown[]): void => {
+  if (errors.length === 0) return
+  for (const error of errors.slice(0, -1)) tell(io, messageOf(error))
+  throw errors.at(-1)
+}
+
 /** Where and how a file stops following its format. */
-export type CaptureDamage = Pick<DamageRecord, 'offset' | 'message' | 'torn'>
+export type CaptureDamage = Pick<FileDamage, 'offset' | 'message' | 'torn'>
 
 export const damageText = ({ offset, message, torn }: CaptureDamage): string =>
   torn ? `cut short at byte ${offset}: ${message}` : `damaged at byte ${offset}: ${message}`
 
-const damageError = (name: string, damage: CaptureDamage): TidegateError => {
-  const remedy = damage.torn ? `; 'tidegate verify --repair' cuts it there` : ''
-  const text = `'${name}' is ${damageText(damage)}; what is before it was read${remedy}`
-  return new TidegateError('file_damaged', text, { fault: 'usage', where: `${name}:${damage.offset}` })
+const damageError = (damage: FileDamage): TidegateError => {
+  const { file, offset, torn, compressed } = damage
+  const remedy = torn && !compressed ? `; 'tidegate verify --repair' cuts it there` : ''
+  const text = `'${file}' is ${damageText(damage)}; what is before it was read${remedy}`
+  return new TidegateError('file_damaged', text, { fault: 'usage', where: `${file}:${offset}` })
 }
 
-/** Packets that were passed over, said once. */
-export const tellIgnored = (io: CommandIo, { ignored }: RecordingFile): void => {
+/** Packets and files that were passed over, said once. */
+export const tellIgnored = (io: CommandIo, { ignored, skipped }: RecordingFile): void => {
   if (ignored > 0) tell(io, `${count(ignored, 'packet')} passed over: not TCP, or not readable`)
+  if (skipped > 0) tell(io, `${count(skipped, 'file')} passed over: no recordings`)
 }

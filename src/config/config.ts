@@ -249,7 +249,8 @@ export interface SpoolConfig {
 export type RecordPlace =
   | { readonly kind: 'file'; readonly path: string }
   | ({ readonly kind: 'files' } & FilesConfig)
-  | { readonly kind: 'sink'; readonly url: string; readonly spool: SpoolConfig }
+  /** Null: a sink of the program's own. */
+  | { readonly kind: 'sink'; readonly url: string | null; readonly spool: SpoolConfig }
 
 export interface RecordConfig {
   readonly place: RecordPlace

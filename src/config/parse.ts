@@ -23,6 +23,8 @@ export interface ParseOptions {
   readonly upstreamOptional?: boolean
   /** Upstreams whose service the caller starts itself (`wake` without `exec` and `command`). Default: none. */
   readonly activators?: ReadonlySet<string>
+  /** What is recorded goes to a sink of the caller's: `record` has a spool and no place. Default false. */
+  readonly ownSink?: boolean
   /** `text`: a duration or size needs its unit. `object` (default): a plain number is milliseconds or bytes. */
   readonly form?: Form
   /** Where relative paths (`record.file`, `unix:` addresses) start. Default: they are left relative, to the working directory. */
@@ -83,11 +85,11 @@ const listenersOf = (checked: CheckedInput, read: PlacedReaders): readonly Liste
   }))
 }
 
-const configOf = (checked: CheckedInput, read: PlacedReaders): GatewayConfig => ({
+const configOf = (checked: CheckedInput, read: PlacedReaders, ownSink: boolean): GatewayConfig => ({
   listeners: listenersOf(checked, read),
   timeouts: inherit(checked.timeouts, BUILT_IN_TIMEOUTS),
   upstreams: upstreamsOf(checked, read),
-  record: checked.record === undefined ? null : recordOf(checked.record),
+  record: checked.record === undefined ? null : recordOf(checked.record, ownSink),
   log: checked.log,
   engine: checked.engine,
   workers: checked.workers,
@@ -125,16 +127,22 @@ const schemaFor = (form: Form, folder: string | undefined, read: PlacedReaders):
 export const parseConfig = (
   input: unknown,
   source = 'config',
-  { upstreamOptional = false, activators = NO_NAMES, form = 'object', folder }: ParseOptions = {},
+  {
+    upstreamOptional = false,
+    activators = NO_NAMES,
+    ownSink = false,
+    form = 'object',
+    folder,
+  }: ParseOptions = {},
 ): GatewayConfig => {
   const read = readersFrom(folder)
   const checked = schemaFor(form, folder, read).safeParse(input, { error: expectation })
   const problems = [
     ...(checked.success ? [] : problemsOf(checked.error, input)),
-    ...referenceProblems(input, { upstreamOptional, read }),
+    ...referenceProblems(input, { upstreamOptional, ownSink, read }),
     ...upstreamProblems(input, { read, activators }),
     ...lentListenerProblems(input),
   ].sort(byPath)
   if (!checked.success || problems.length > 0) throw new ConfigError(source, problems)
-  return freeze(configOf(checked.data, read))
+  return freeze(configOf(checked.data, read, ownSink))
 }

@@ -1,55 +1,62 @@
 /**
- * What contradicts itself in how traffic is recorded: no place to record to or two, settings of files beside a database.
+ * What contradicts itself in how traffic is recorded: no place to record to or two, settings of files beside a sink.
  * Looks at the input as written, as `references.ts` does.
  */
 
-import { isFields } from './as-written.js'
-import { type ConfigProblem, problemAt } from './problems.js'
+import { SINK_SCHEMES } from '../core/record/delivery/sink-url.js'
+import { type Fields, isFields } from './as-written.js'
+import { alternatives, type ConfigProblem, describe, type PathSegment, problemAt } from './problems.js'
 
 /** What only files have. */
 const OF_FILES = ['rotate', 'compress', 'keep'] as const
 
-const placeProblems = ({ file, to, spool, ...others }: Readonly<Record<string, unknown>>) => {
-  const path = ['record'] as const
-  if (file === undefined && to === undefined)
-    return [
-      problemAt([...path, 'file'], {
-        found: 'nothing',
-        lead: 'missing',
-        expected: 'a path (or a database: to)',
-      }),
-    ]
-  if (file !== undefined && to !== undefined)
-    return [
-      problemAt([...path, 'to'], {
-        found: 'a URL',
-        lead: 'given beside file, but a recording goes to one place',
-        expected: 'file or to',
-      }),
-    ]
-  if (to === undefined) return []
-  const missing =
-    spool === undefined
-      ? [
-          problemAt([...path, 'spool'], {
-            found: 'nothing',
-            lead: 'missing',
-            expected: '{ dir: PATH }, where on disk waits what the database has not taken',
-          }),
-        ]
-      : []
-  const ofFiles = OF_FILES.filter((key) => others[key] !== undefined)
-  return [
-    ...missing,
-    ...ofFiles.map((key) =>
-      problemAt([...path, key], {
-        found: key,
-        lead: `given, but what is recorded goes to a database`,
-        expected: 'file instead of to, or nothing here',
-      }),
-    ),
-  ]
+const EXPECTED_SPOOL = '{ dir: PATH }, where on disk waits what the sink has not taken'
+const EXPECTED_URL = `a URL that begins with ${alternatives(SINK_SCHEMES.map((scheme) => `${scheme}://`))}`
+
+const problem = (key: PathSegment, found: string, lead: string, expected: string): ConfigProblem =>
+  problemAt(['record', key], { found, lead, expected })
+
+const urlProblems = (to: unknown): readonly ConfigProblem[] => {
+  if (typeof to !== 'string' || SINK_SCHEMES.some((scheme) => to.startsWith(`${scheme}://`))) return []
+  // Not the rest: it may have a password.
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(to)?.[0]
+  const found = scheme === undefined ? 'a text that is no URL' : describe(scheme)
+  const lead = scheme === undefined ? 'is no URL' : `no sink is known for ${found}`
+  return [problem('to', found, lead, EXPECTED_URL)]
 }
 
-export const placeOfRecordProblems = (record: unknown): readonly ConfigProblem[] =>
-  isFields(record) ? placeProblems(record) : []
+const spoolProblems = (spool: unknown): readonly ConfigProblem[] => {
+  if (spool === undefined) return [problem('spool', 'nothing', 'missing', EXPECTED_SPOOL)]
+  if (!isFields(spool) || spool.dir !== undefined) return []
+  return [problemAt(['record', 'spool', 'dir'], { found: 'nothing', lead: 'missing', expected: 'a path' })]
+}
+
+const fileProblems = (record: Fields): readonly ConfigProblem[] =>
+  OF_FILES.filter((key) => record[key] !== undefined).map((key) =>
+    problem(key, key, 'given, but what is recorded goes to a sink', 'a file to record to, or nothing here'),
+  )
+
+/** Where it goes when the config does not say. */
+const elsewhereProblems = ({ file, to }: Fields): readonly ConfigProblem[] =>
+  (['file', 'to'] as const).flatMap((key) =>
+    ({ file, to })[key] === undefined
+      ? []
+      : [problem(key, key, `given, but the program's sink takes what is recorded`, 'spool alone')],
+  )
+
+const placeProblems = (record: Fields, ownSink: boolean): readonly ConfigProblem[] => {
+  const { file, to, spool } = record
+  if (ownSink) return [...elsewhereProblems(record), ...spoolProblems(spool), ...fileProblems(record)]
+  if (file === undefined && to === undefined)
+    return [problem('file', 'nothing', 'missing', 'a path (or a database: to)')]
+  if (file !== undefined && to !== undefined)
+    return [problem('to', 'a URL', 'given beside file, but a recording goes to one place', 'file or to')]
+  if (to !== undefined) return [...urlProblems(to), ...spoolProblems(spool), ...fileProblems(record)]
+  return spool === undefined
+    ? []
+    : [problem('spool', 'spool', 'given, but a file needs none', 'to beside it, or nothing here')]
+}
+
+/** `ownSink`: the program takes what is recorded. */
+export const placeOfRecordProblems = (record: unknown, ownSink: boolean): readonly ConfigProblem[] =>
+  isFields(record) ? placeProblems(record, ownSink) : []

@@ -1,6 +1,8 @@
 /** The part of the schema that describes a recording: what of the traffic is kept, where, and for how long. */
 
 import * as z from 'zod'
+import { compileRedaction, type RedactRule } from '../core/redact/redaction.js'
+import { TidegateError } from '../errors.js'
 import * as defaults from './defaults.js'
 import { cidrList, duration, durationLeaf, type Form, flag, section, sizeLeaf, textLeaf } from './leaves.js'
 import type { PlacedReaders } from './paths.js'
@@ -8,12 +10,14 @@ import { formatSize } from './units.js'
 
 const NO_LIMIT = 'no limit'
 
+const PATTERN = 'expected a pattern'
+
 const redactRule = z.union(
   [
-    z.string().min(1),
+    z.string(),
     section({
-      pattern: z.string().min(1).meta({ description: 'What is masked: a pattern, see docs/redaction.md.' }),
-      after: z.string().min(1).optional().meta({
+      pattern: z.string(PATTERN).meta({ description: 'What is masked: a pattern, see docs/redaction.md.' }),
+      after: z.string(PATTERN).optional().meta({
         description: 'A pattern that has to stand right before it, and is not masked.',
         fallback: 'nothing',
       }),
@@ -23,12 +27,59 @@ const redactRule = z.union(
   'expected a pattern, or { pattern, after, ignoreCase }',
 )
 
+type RedactInput = z.output<typeof redactRule>
+
+/** As the engine takes it. */
+export const ruleOf = (rule: RedactInput): RedactRule =>
+  typeof rule === 'string'
+    ? { pattern: rule, after: null, ignoreCase: false }
+    : { pattern: rule.pattern, after: rule.after ?? null, ignoreCase: rule.ignoreCase }
+
+/** Where in a rule the engine found a mistake, and what. Null: there is none. */
+const mistakeIn = (
+  rules: readonly RedactRule[],
+): { readonly field: string; readonly message: string } | null => {
+  try {
+    compileRedaction(rules)
+    return null
+  } catch (thrown) {
+    if (!(thrown instanceof TidegateError)) throw thrown
+    const field = thrown.where?.split('.').at(-1) ?? ''
+    return { field, message: thrown.message.replace(/^redaction rule \d+, /, '') }
+  }
+}
+
+/** @throws Error unless `pattern` is one. */
+export const checkRedactPattern = (pattern: string): void => {
+  const mistake = mistakeIn([ruleOf(pattern)])
+  if (mistake !== null) throw new Error(mistake.message)
+}
+
+const checkRules = (inputs: readonly RedactInput[], context: z.RefinementCtx): void => {
+  const mistakes = inputs.map((input) => mistakeIn([ruleOf(input)]))
+  mistakes.forEach((mistake, index) => {
+    if (mistake === null) return
+    const path = typeof inputs[index] === 'string' ? [index] : [index, mistake.field]
+    context.addIssue({ code: 'custom', path, message: mistake.message })
+  })
+  // Each is right, but all of them may be too much.
+  const together = mistakes.some((mistake) => mistake !== null) ? null : mistakeIn(inputs.map(ruleOf))
+  if (together !== null) context.addIssue({ code: 'custom', message: together.message })
+}
+
+const redactRules = z
+  .array(redactRule, 'expected a list of patterns')
+  .superRefine((rules, context) => checkRules(rules, context))
+  .readonly()
+
+const FRACTION = 'expected a number from 0 to 1'
+
 /** What of a connection is recorded, and of which. A listener's own settings take the place of the general ones, each by itself. */
 const capture = (form: Form) => ({
   sample: z
-    .number()
-    .min(0)
-    .max(1)
+    .number(FRACTION)
+    .min(0, FRACTION)
+    .max(1, FRACTION)
     .optional()
     .meta({
       description: 'Which part of the connections is recorded, from 0 to 1; decided as each is accepted.',
@@ -57,7 +108,8 @@ const capture = (form: Form) => ({
   })
     .optional()
     .meta({ fallback: NO_LIMIT }),
-  redact: z.array(redactRule).readonly().optional().meta({
+  redact: redactRules.optional().meta({
+    typeName: 'list of patterns, or { pattern, after, ignoreCase }',
     description:
       'Masks secrets in what is stored, byte for byte; what is forwarded is untouched. See docs/redaction.md.',
     fallback: 'nothing',

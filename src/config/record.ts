@@ -2,6 +2,7 @@
 
 import type { CaptureConfig, RecordConfig, RecordPlace } from './config.js'
 import * as defaults from './defaults.js'
+import { ruleOf } from './record-schema.js'
 import type { CheckedInput } from './schema.js'
 
 type RecordSection = NonNullable<CheckedInput['record']>
@@ -10,9 +11,12 @@ type ListenerRecord = CheckedInput['listeners'][number]['record']
 /** Anything that asks for more than one file. A folder is a template without a name. */
 const isTemplate = (file: string): boolean => /%|\{[a-z]+\}|\/$/.test(file)
 
-const placeOf = ({ file, to, rotate, compress, keep, spool }: RecordSection): RecordPlace => {
-  if (to !== undefined)
-    return { kind: 'sink', url: to, spool: { dir: spool?.dir ?? '', bytes: spool?.size ?? 0 } }
+const placeOf = (
+  { file, to, rotate, compress, keep, spool }: RecordSection,
+  ownSink: boolean,
+): RecordPlace => {
+  if (to !== undefined || ownSink)
+    return { kind: 'sink', url: to ?? null, spool: { dir: spool?.dir ?? '', bytes: spool?.size ?? 0 } }
   const path = file ?? ''
   const isPlain = !isTemplate(path) && rotate === undefined && compress === 'none' && keep === undefined
   if (isPlain) return { kind: 'file', path }
@@ -28,8 +32,8 @@ const placeOf = ({ file, to, rotate, compress, keep, spool }: RecordSection): Re
   }
 }
 
-export const recordOf = (record: RecordSection): RecordConfig => ({
-  place: placeOf(record),
+export const recordOf = (record: RecordSection, ownSink: boolean): RecordConfig => ({
+  place: placeOf(record, ownSink),
   minFreeBytes: record.minFree,
   sync: record.sync,
   syncIntervalMs: record.syncInterval,
@@ -50,10 +54,6 @@ export const captureOf = (own: ListenerRecord, general: CheckedInput['record']):
     allow: mine.allow ?? general.allow ?? [],
     deny: mine.deny ?? general.deny ?? [],
     maxBytes: mine.maxBytes ?? general.maxBytes ?? null,
-    redact: redact.map((rule) =>
-      typeof rule === 'string'
-        ? { pattern: rule, after: null, ignoreCase: false }
-        : { pattern: rule.pattern, after: rule.after ?? null, ignoreCase: rule.ignoreCase },
-    ),
+    redact: redact.map(ruleOf),
   }
 }

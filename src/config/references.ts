@@ -200,6 +200,8 @@ const prototypeProblems = (upstreams: unknown): readonly ConfigProblem[] =>
 export interface ReferenceOptions {
   /** The caller chooses upstreams itself, so a listener need not name one. */
   readonly upstreamOptional: boolean
+  /** The caller takes what is recorded, so the config names no place for it. */
+  readonly ownSink: boolean
   readonly read: PlacedReaders
 }
 
@@ -213,7 +215,7 @@ export const referenceProblems = (input: unknown, options: ReferenceOptions): re
     ...loopProblems(sketches, input.upstreams, options),
     ...proxyProblems(sketches),
     ...recordProblems(sketches, input.record),
-    ...placeOfRecordProblems(input.record),
+    ...placeOfRecordProblems(input.record, options.ownSink),
     ...workerProblems(input),
     ...prototypeProblems(input.upstreams),
   ]

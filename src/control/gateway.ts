@@ -17,9 +17,10 @@ import { DataPlane } from './data-plane.js'
 import { type FittedPlan, readDescriptors } from './descriptors.js'
 import { ControlDesk } from './desk.js'
 import { chooseEngine, type EngineChoice, lendingEngine } from './engine-choice.js'
-import { checkGroup, checkOptions, type GatewayOptions } from './hooks.js'
+import { checkOptions, type GatewayOptions } from './hooks.js'
 import { type GatewayListener, ListenerSet } from './listener-set.js'
-import { type OpenedRecording, openGroups, openRecording } from './open-recording.js'
+import { checkGroup, openGroups } from './open-groups.js'
+import { type OpenedRecording, openRecording } from './open-recording.js'
 import type { Plane } from './plane.js'
 import type { GroupRecording, ResourceCounters } from './recording/groups/group-recording.js'
 import { PlaneRecordings } from './recording/plane-recordings.js'
@@ -148,9 +149,10 @@ const DEFERRED = {
 } as const
 
 /** What a config may leave to the program. */
-const parsingOf = ({ connectTarget, activators = {} }: GatewayOptions): ParseOptions => ({
+const parsingOf = ({ connectTarget, activators = {}, sink }: GatewayOptions): ParseOptions => ({
   upstreamOptional: connectTarget !== undefined,
   activators: new Set(Object.keys(activators)),
+  ownSink: sink !== undefined,
 })
 
 class RunningGateway implements ManagedGateway {
@@ -435,7 +437,7 @@ export const startGateway = async (
     // Before a file is touched.
     budget.plan(config)
     groups = await openGroups(config, options, planes, logger)
-    return openRecording(config, planes, logger)
+    return openRecording(config, planes, logger, options.sink)
   }
   const opened = await opening().catch(async (thrown: unknown) => {
     await groups?.abandon()

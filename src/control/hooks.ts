@@ -18,6 +18,8 @@ import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import type { ResourceGroup, ResourceOptions } from '../ports/resource-group.js'
+import type { Sink } from '../ports/sink.js'
+import { checkGroups } from './open-groups.js'
 import type { Lookup } from './upstreams/resolver.js'
 
 /** An address in text or parsed, several to be tried in order, or a stream of the caller's own. */
@@ -80,6 +82,11 @@ export interface GatewayOptions {
   readonly resourceGroups?: Readonly<Record<string, ResourceGroup>>
   /** How it reaches them. */
   readonly resourceOptions?: ResourceOptions
+  /**
+   * Takes what is recorded, in place of a file or database: for a config whose `record` has a `spool`, and neither `file` nor `to`. It is
+   * called on this thread, and closed with the gateway.
+   */
+  readonly sink?: Sink
 }
 
 const OPTION_NAMES = [
@@ -92,6 +99,7 @@ const OPTION_NAMES = [
   'resourceGroup',
   'resourceGroups',
   'resourceOptions',
+  'sink',
 ] as const satisfies (keyof GatewayOptions)[]
 
 const invalid = (name: string, expected: string): TidegateError =>
@@ -104,34 +112,12 @@ const checkActivators = (activators: unknown): void => {
     if (typeof activator?.start !== 'function') throw invalid(`activators.${name}`, expected)
 }
 
-/** @throws TidegateError `value_invalid` */
-export const checkGroup = (where: string, group: unknown): void => {
-  const expected = 'a resource group: { getResource(context, connection) }'
-  if (typeof group !== 'object' || group === null) throw invalid(where, expected)
-  if (!('getResource' in group) || typeof group.getResource !== 'function') throw invalid(where, expected)
-}
-
-const checkResourceOptions = (options: ResourceOptions): void => {
-  const where = 'resourceOptions'
-  if (typeof options !== 'object' || options === null)
-    throw invalid(where, 'a mapping: { format, overload, maxBufferedBytes }')
-  const { format, overload, maxBufferedBytes } = options
-  if (format !== undefined && !['gogetway', 'pcapng'].includes(format))
-    throw invalid(`${where}.format`, "'gogetway' or 'pcapng'")
-  if (overload !== undefined && !['block', 'drop', 'disconnect'].includes(overload))
-    throw invalid(`${where}.overload`, "'block', 'drop' or 'disconnect'")
-  if (maxBufferedBytes !== undefined && !(Number.isSafeInteger(maxBufferedBytes) && maxBufferedBytes > 0))
-    throw invalid(`${where}.maxBufferedBytes`, 'a whole number of bytes')
-}
-
-const checkGroups = ({ resourceGroup, resourceGroups, resourceOptions }: GatewayOptions): void => {
-  if (resourceGroup !== undefined && resourceGroup !== null) checkGroup('resourceGroup', resourceGroup)
-  if (resourceGroups !== undefined) {
-    if (typeof resourceGroups !== 'object' || resourceGroups === null)
-      throw invalid('resourceGroups', 'a mapping of listener names to resource groups')
-    for (const [name, group] of Object.entries(resourceGroups)) checkGroup(`resourceGroups.${name}`, group)
-  }
-  if (resourceOptions !== undefined) checkResourceOptions(resourceOptions)
+const checkSink = (sink: Partial<Sink> | null): void => {
+  const expected = 'a sink: { where, open(), write(batch, signal), close() }'
+  if (typeof sink !== 'object' || sink === null || typeof sink.where !== 'string')
+    throw invalid('sink', expected)
+  for (const method of ['open', 'write', 'close'] as const)
+    if (typeof sink[method] !== 'function') throw invalid(`sink.${method}`, expected)
 }
 
 /** For callers without types. @throws TidegateError `value_invalid`, before anything has been opened. */
@@ -141,7 +127,8 @@ export const checkOptions = (options: GatewayOptions): void => {
       throw invalid(name, `one of ${OPTION_NAMES.join(', ')}: there is no such option`)
   for (const name of ['connectTarget', 'inspect', 'lookup'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(name, 'a function')
-  const { observers, activators } = options
+  const { observers, activators, sink } = options
+  if (sink !== undefined) checkSink(sink)
   if (activators !== undefined) checkActivators(activators)
   checkGroups(options)
   if (observers === undefined) return

@@ -25,7 +25,7 @@ export interface OpenEvent {
   readonly recording: string | undefined
   /** False when the capture began in the middle of the connection: no SYN seen. */
   readonly fromStart: boolean
-  /** The recording says that it began in an earlier file, and how far that has it. */
+  /** Positions that the connection is taken over at from an earlier file, which is not among these; undefined: it is not. */
   readonly continues?: Position | undefined
 }
 
@@ -40,7 +40,7 @@ export interface DataEvent {
   readonly bytes: Uint8Array
 }
 
-/** Bytes of the stream that the file does not have. */
+/** Bytes of the stream that the files do not have. */
 export interface GapEvent {
   readonly kind: 'gap'
   readonly connection: number
@@ -50,8 +50,10 @@ export interface GapEvent {
   readonly length: number
   /** As the recording says, or undefined where it says nothing. */
   readonly why: string | undefined
-  /** Left out on purpose: no loss. */
+  /** Not recorded on purpose: no loss. */
   readonly cut?: true | undefined
+  /** In a file that is not among these, one in between. */
+  readonly elsewhere?: true
 }
 
 /** One direction ended with FIN. */
@@ -60,6 +62,13 @@ export interface FinEvent {
   readonly connection: number
   readonly timeNs: bigint
   readonly direction: Direction
+}
+
+/** A file ends here, the connection does not; what comes of it in the next one goes on at these positions. */
+export interface ContinueEvent extends Position {
+  readonly kind: 'continue'
+  readonly connection: number
+  readonly timeNs: bigint
 }
 
 /** The connection is over. Absent for connections that the file leaves open. */
@@ -73,7 +82,7 @@ export interface CloseEvent {
   readonly how: 'fin' | 'reset'
 }
 
-export type ConversationEvent = OpenEvent | DataEvent | GapEvent | FinEvent | CloseEvent
+export type ConversationEvent = OpenEvent | DataEvent | GapEvent | FinEvent | ContinueEvent | CloseEvent
 
 /** Turns capture records into events; pure, with bounded memory, however many connections a file has open at once. */
 export interface ConversationReader {

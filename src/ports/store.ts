@@ -10,8 +10,11 @@ export interface Store {
    * @throws TidegateError `write_failed` with the system's `errno`.
    */
   write(bytes: Uint8Array): void | Promise<void>
-  /** A write that waits is given up; no write after it. Resolves when what it still had to do is done. Idempotent. */
-  close(): void | Promise<void>
+  /**
+   * A write that waits is given up; no write after it. Resolves when what it still had to do is done, or `timeoutMs` is over.
+   * Idempotent.
+   */
+  close(timeoutMs: number): void | Promise<void>
 }
 
 /** What a store may ask of whoever runs it. */

@@ -174,7 +174,7 @@ describe('export to a file that is there', () => {
     for (const to of [file, hard, soft])
       expect(await exportFile([file, '--to', to, '--force'])).toMatchObject({
         code: 1,
-        stderr: `tidegate: '${to}' is the recording that is being read: export to another file\n`,
+        stderr: `tidegate: '${to}' is a recording that is being read: export to another file\n`,
       })
     expect(readFileSync(file).equals(FRAMES)).toBe(true)
   })

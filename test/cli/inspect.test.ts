@@ -102,10 +102,15 @@ describe('inspect FILE', () => {
         durationMs: 6,
         bytes: { upstream: 13, downstream: 0 },
         lost: { upstream: 6, downstream: 0 },
+        cut: { upstream: 0, downstream: 0 },
         state: 'closed',
         reason: 'client_fin',
         end: 'fin',
         fromStart: true,
+        continues: null,
+        continued: false,
+        id: 2,
+        recording: null,
       },
       expect.objectContaining({ connection: 3, state: 'open', reason: null, end: null }),
     ])
@@ -314,7 +319,7 @@ describe('inspect used wrongly', () => {
     [['x', '-c', '0'], /--connection: '0' is not a connection's number/],
     [['x', '-c', 'one'], /'one'/],
     [['x', '-c', '1', '--as', 'json'], /Allowed choices are text, hex, raw/],
-    [['x', '--reason', 'bored'], /Allowed choices are open, fin, reset, client_fin/],
+    [['x', '--reason', 'bored'], /Allowed choices are open, continued, fin, reset, client_fin/],
     [[], /missing required argument 'FILE'/],
   ])('%j is one line and exit code 2', async (args, says) => {
     const ran = await inspect(args)
@@ -330,7 +335,7 @@ describe('inspect of what is no recording', () => {
       () => `${tempDir()}/none`,
       /^tidegate: cannot read '.*none': no such file \(ENOENT\)\n$/,
     ],
-    ['a directory', tempDir, /^tidegate: cannot read '.*': it is a directory \(EISDIR\)\n$/],
+    ['an empty directory', tempDir, /^tidegate: '.*' holds no recordings: expected pcapng, pcap or gogetway\n$/],
     [
       'a foreign file',
       () => fileOf(utf8('#!/bin/sh\n')),
@@ -343,9 +348,9 @@ describe('inspect of what is no recording', () => {
     ],
     ['a few bytes of one', () => fileOf(PING_PONG.subarray(0, 6)), /is not a recording/],
     [
-      'a compressed one',
+      'a few bytes of a compressed one',
       () => fileOf(Uint8Array.of(0x1f, 0x8b, 8, 0)),
-      /compressed with gzip \(try: gunzip -c '/,
+      /cannot be read: its gzip data ends too early: expected/,
     ],
   ])('%s is one line and exit code 1', async (_, path, says) => {
     const ran = await inspect([path()])

@@ -100,12 +100,16 @@ describe('verify FILE', () => {
         withLedger: 2,
         bytes: { upstream: 28, downstream: 0 },
         missing: { upstream: 6, downstream: 0 },
+        notRecorded: { upstream: 0, downstream: 0 },
         holes: 1,
         mismatches: 0,
         corrupt: 0,
         ignoredPackets: 0,
         damage: null,
         cut: null,
+        files: 1,
+        damagedFiles: 0,
+        skippedFiles: 0,
       },
     ])
   })
@@ -138,7 +142,7 @@ describe('verify FILE', () => {
 
   it.each([
     ['a file that is not there', () => `${tempDir()}/none`, /no such file/],
-    ['a directory', tempDir, /it is a directory/],
+    ['an empty directory', tempDir, /holds no recordings/],
     ['a foreign file', () => fileOf(utf8('hello')), /is not a recording/],
   ])('of %s is one line and exit code 1', async (_, path, says) => {
     const ran = await verify([path()])
@@ -415,10 +419,10 @@ describe('verify --repair', () => {
     expect(statSync(path).size).toBe(PING_PONG.length - 3)
   })
 
-  it('needs a file', async () => {
+  it('needs files', async () => {
     expect(await verify(['-', '--repair'])).toMatchObject({
       code: 2,
-      stderr: 'tidegate: --repair needs a file: stdin cannot be cut\n',
+      stderr: 'tidegate: --repair needs files: stdin cannot be cut\n',
     })
   })
 })

@@ -200,7 +200,7 @@ const checkEvents = (events: readonly ConversationEvent[]): void => {
       expect(event.connection).toBe(open.size + 1)
       open.add(event.connection)
     } else expect(open.has(event.connection)).toBe(true)
-    if (event.kind === 'open' || event.kind === 'close') continue
+    if (event.kind === 'open' || event.kind === 'close' || event.kind === 'continue') continue
     const stream = `${event.connection} ${event.direction}`
     expect(fins.has(stream)).toBe(false)
     if (event.kind === 'fin') {

@@ -108,7 +108,9 @@ const timeoutText = ({ connectMs, idleMs, halfCloseMs }: TimeoutsConfig): string
 
 const placeText = (place: RecordPlace): string => {
   if (place.kind === 'file') return place.path
-  return place.kind === 'files' ? place.template : safeUrl(place.url)
+  if (place.kind === 'files') return place.template
+  // Only a program has one of its own, and it reads no config with this.
+  return place.url === null ? 'a sink of its own' : safeUrl(place.url)
 }
 
 const recordText = ({ record }: GatewayConfig): string =>

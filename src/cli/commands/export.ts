@@ -13,11 +13,12 @@ import { convert } from '../export/convert.js'
 import { type FileIdentity, writeTarget } from '../export/target.js'
 import { usageError } from '../failure.js'
 import { type CommandIo, type Output, processIo, withStdout } from '../output.js'
-import { readRecording } from '../reading.js'
+import { FILES_ARGUMENT, FILES_HELP, readRecording } from '../reading.js'
 
 const HELP = `
-FILE is a pcapng, pcap or gogetway recording; '-' reads stdin. The format is told by --to's extension (.pcapng,
-.gogetway, .jsonl, .ndjson) or by --format; '--to -' writes to stdout and needs --format.
+${FILES_HELP}
+
+The format is told by --to's extension (.pcapng, .gogetway, .jsonl, .ndjson) or by --format; '--to -' writes to stdout and needs --format.
 
   gogetway  one frame for each chunk of data; opens, ends and gaps have no place in it
   pcapng    from gogetway recordings: one synthetic TCP conversation for each pair of ends
@@ -71,26 +72,30 @@ const encoderOf = (format: Format, recording: RecordingFile): ConversationEncode
 
 const STDIN = 0
 
-/** Also of stdin, which may be a file. */
-const identityOf = async (file: string): Promise<FileIdentity | null> =>
-  file === '-' ? promisify(fstat)(STDIN).catch(() => null) : stat(file)
+/** Also of stdin, which may be a file. What has no identity is no file. */
+const identitiesOf = async (args: readonly string[], files: readonly string[]): Promise<FileIdentity[]> => {
+  const looks = args.includes('-') ? [promisify(fstat)(STDIN)] : files.map((file) => stat(file))
+  const found = await Promise.all(looks.map((look) => look.catch(() => null)))
+  return found.filter((one) => one !== null)
+}
 
 export const exportCommand = (io: CommandIo = processIo()): Command =>
   new Command('export')
     .description('convert a recording to pcapng, gogetway or JSON Lines')
-    .argument('<FILE>', "the recording, or '-' for stdin")
+    .argument(...FILES_ARGUMENT)
     .requiredOption('--to <file>', "the file to write, or '-' for stdout")
     .addOption(
       new Option('--format <format>', "what to write (default: by --to's extension)").choices(FORMATS),
     )
     .option('--force', 'replace a file that exists')
     .addHelpText('after', HELP)
-    .action(async (file: string, flags: Flags) => {
+    .action(async (files: readonly string[], flags: Flags) => {
       const format = formatOf(flags)
-      await readRecording(io, file, async (recording, progress) => {
+      await readRecording(io, files, async (recording, progress) => {
         const encoder = encoderOf(format, recording)
         const work = (output: Output): Promise<void> => convert(io, recording, progress, encoder, output)
         if (flags.to === '-') return withStdout(io, work)
-        return writeTarget(io, flags.to, { force: flags.force ?? false, input: await identityOf(file) }, work)
+        const inputs = await identitiesOf(files, recording.files)
+        return writeTarget(io, flags.to, { force: flags.force ?? false, inputs }, work)
       })
     })

@@ -5,10 +5,10 @@ import { usageError } from '../failure.js'
 import { type ConversationWork, showConversation } from '../inspect/conversation.js'
 import { listConnections } from '../inspect/list.js'
 import { type CommandIo, processIo, withStdout } from '../output.js'
-import { readRecording } from '../reading.js'
+import { FILES_ARGUMENT, FILES_HELP, readRecording } from '../reading.js'
 
 const HELP = `
-FILE is a pcapng, pcap or gogetway recording; '-' reads stdin.
+${FILES_HELP}
 
 Without --connection: one row per connection, in the order they end; those that the file leaves open come last.
 With it: what the two sides said, in order. The text form escapes control characters, hex is a classic dump, raw
@@ -17,6 +17,7 @@ writes the exact bytes of one direction to stdout.
 Examples:
   tidegate inspect redis.pcapng
   tidegate inspect redis.pcapng --reason client_reset --json | jq .client
+  tidegate inspect recordings/ --reason client_reset
   tidegate inspect redis.pcapng --connection 3
   tidegate inspect redis.pcapng --connection 3 --as hex | less
   tidegate inspect upload.pcapng --connection 1 --as raw --direction upstream > request.bin
@@ -24,8 +25,8 @@ Examples:
 
 const FORMS = ['text', 'hex', 'raw'] as const
 const DIRECTIONS = ['upstream', 'downstream'] as const
-/** Beside the close reasons: connections that the file leaves open, and those without a gateway's reason. */
-const ENDS = ['open', 'fin', 'reset', ...Object.keys(CLOSE_REASONS)]
+/** Beside the close reasons: connections that the file leaves open, those that go on in another file, and those without a gateway's reason. */
+const ENDS = ['open', 'continued', 'fin', 'reset', ...Object.keys(CLOSE_REASONS)]
 
 type Form = (typeof FORMS)[number]
 
@@ -76,7 +77,7 @@ const workOf = ({ connection, as, direction, client, reason, json }: Flags): Wor
 export const inspectCommand = (io: CommandIo = processIo()): Command =>
   new Command('inspect')
     .description('list the connections of a recording, or show one conversation')
-    .argument('<FILE>', "the recording, or '-' for stdin")
+    .argument(...FILES_ARGUMENT)
     .addOption(
       new Option('-c, --connection <n>', 'show the conversation with this number').argParser(parseNumber),
     )
@@ -86,9 +87,9 @@ export const inspectCommand = (io: CommandIo = processIo()): Command =>
     .addOption(new Option('--reason <reason>', 'list only connections that ended like this').choices(ENDS))
     .option('--json', 'JSON Lines on stdout: one object per connection, or per event of the conversation')
     .addHelpText('after', HELP)
-    .action(async (file: string, flags: Flags) => {
+    .action(async (files: readonly string[], flags: Flags) => {
       const work = workOf(flags)
-      await readRecording(io, file, (recording, progress) =>
+      await readRecording(io, files, (recording, progress) =>
         withStdout(io, (output) => {
           if (work.kind === 'list') return listConnections(io, recording, output, progress, work)
           return showConversation(io, recording, output, work)

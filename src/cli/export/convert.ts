@@ -21,9 +21,11 @@ const createWitness = (io: CommandIo, progress: Progress) => {
   let connections = 0
   let bytes = 0
   let holes = 0
+  let cutBytes = 0
   const see = (event: ConversationEvent): void => {
     if (event.kind === 'open') connections++
     else if (event.kind === 'data') bytes += event.bytes.length
+    else if (event.kind === 'gap' && event.cut) cutBytes += event.length
     else if (event.kind === 'gap' && ++holes <= MAX_TOLD_HOLES) {
       progress.hide()
       tell(io, holeText(event))
@@ -32,7 +34,8 @@ const createWitness = (io: CommandIo, progress: Progress) => {
   const tellAll = (): void => {
     if (holes > MAX_TOLD_HOLES)
       tell(io, `and ${holes - MAX_TOLD_HOLES} more holes: 'tidegate verify' lists them all`)
-    tell(io, `exported ${count(connections, 'connection')}, ${humanBytes(bytes)}`)
+    const cut = cutBytes === 0 ? '' : `, ${humanBytes(cutBytes)} were not recorded`
+    tell(io, `exported ${count(connections, 'connection')}, ${humanBytes(bytes)}${cut}`)
   }
   return { see, tellAll }
 }

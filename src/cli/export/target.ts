@@ -15,8 +15,8 @@ const PRIVATE = 0o600
 export interface TargetOptions {
   /** Replace a file that exists. */
   readonly force: boolean
-  /** The recording that is being read, which is never written to; null where it is no file. */
-  readonly input: FileIdentity | null
+  /** The files that are being read, which are never written to. */
+  readonly inputs: readonly FileIdentity[]
 }
 
 export interface FileIdentity {
@@ -33,8 +33,8 @@ type Place =
   /** A device or a pipe: written as it is. */
   | { readonly kind: 'device'; readonly path: string }
 
-const isSame = (one: FileIdentity, other: FileIdentity | null): boolean =>
-  other !== null && one.dev === other.dev && one.ino === other.ino
+const isOneOf = (one: FileIdentity, others: readonly FileIdentity[]): boolean =>
+  others.some(({ dev, ino }) => one.dev === dev && one.ino === ino)
 
 const statOrNull = (path: string) =>
   stat(path).catch((error: unknown) => {
@@ -42,11 +42,11 @@ const statOrNull = (path: string) =>
     throw error
   })
 
-const choosePlace = async (path: string, { force, input }: TargetOptions): Promise<Place> => {
+const choosePlace = async (path: string, { force, inputs }: TargetOptions): Promise<Place> => {
   const existing = await statOrNull(path)
   if (existing === null) return { kind: 'file', path, partial: `${path}.partial` }
-  if (isSame(existing, input))
-    throw refused(path, 'is the recording that is being read: export to another file')
+  if (isOneOf(existing, inputs))
+    throw refused(path, 'is a recording that is being read: export to another file')
   if (existing.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' })
   if (!existing.isFile()) return { kind: 'device', path }
   if (!force) throw refused(path, 'exists already: --force replaces it')
@@ -55,9 +55,9 @@ const choosePlace = async (path: string, { force, input }: TargetOptions): Promi
 }
 
 /** Opens the partial file; one that an earlier export left behind is removed only with --force. */
-const openPartial = async (partial: string, { force, input }: TargetOptions): Promise<FileHandle> => {
+const openPartial = async (partial: string, { force, inputs }: TargetOptions): Promise<FileHandle> => {
   const left = await statOrNull(partial)
-  if (left !== null && (!force || !left.isFile() || isSame(left, input)))
+  if (left !== null && (!force || !left.isFile() || isOneOf(left, inputs)))
     throw refused(partial, 'is in the way: an export that runs or was cut short left it; --force replaces it')
   if (left !== null) await rm(partial)
   return open(partial, 'wx', PRIVATE)

@@ -43,12 +43,13 @@ const follow = async (
 }
 
 const notFound = (
-  { name, damage }: RecordingFile,
+  { name, files, damage }: RecordingFile,
   connection: number,
   connections: number,
 ): TidegateError => {
   const range = connections === 0 ? 'none' : connections === 1 ? 'only 1' : `1 to ${connections}`
-  const before = damage === null ? '' : `, before it is ${damageText(damage)}`
+  const subject = files.length === 1 ? 'it' : `'${damage?.file}'`
+  const before = damage === null ? '' : `, before ${subject} is ${damageText(damage)}`
   return new TidegateError(
     'not_found',
     `'${name}' has no connection ${connection}: it has ${range}${before}`,
@@ -97,7 +98,7 @@ const showRaw = async (
       const why = printableLine(event.why ?? 'no reason recorded')
       tell(
         io,
-        `connection ${connection} ${direction}: ${count(event.length, 'byte')} missing at ${event.at}: ${why}`,
+        `connection ${connection} ${direction}: ${count(event.length, 'byte')} ${event.cut ? 'not recorded' : 'missing'} at ${event.at}: ${why}`,
       )
     }
     return undefined

@@ -5,6 +5,7 @@ import {
   type ConnectionTotals,
   createConnectionTable,
 } from '../../core/inspect/connections.js'
+import type { PerDirection } from '../../core/direction.js'
 import { count, isoTime, milliseconds } from '../../core/inspect/figures.js'
 import { connectionJson } from '../../core/inspect/json.js'
 import { printableLine } from '../../core/inspect/printable.js'
@@ -18,14 +19,14 @@ import { type Colours, coloursFor, createPagedTable } from '../table.js'
 export interface ListWork {
   /** Part of the client's address. */
   readonly client?: string
-  /** `open`, `fin`, `reset` or a close reason. */
+  /** `open`, `continued`, `fin`, `reset` or a close reason. */
   readonly reason?: string
   readonly json: boolean
 }
 
-/** The gateway's reason; for recordings without one how the packets ended. */
+/** The gateway's reason; `continued` in another file; for recordings without one how the packets ended. */
 const endOf = ({ end }: ConnectionSummary): string => {
-  if (end.state === 'open') return 'open'
+  if (end.state === 'open') return end.continued ? 'continued' : 'open'
   return end.annotation?.reason ?? end.how
 }
 
@@ -45,9 +46,19 @@ const COLUMNS = [
 /** Date and time to the millisecond, which is what a row has room for. */
 const startOf = (timeNs: bigint): string => isoTime(timeNs).replace('T', ' ').slice(0, -7)
 
+const sum = ({ upstream, downstream }: PerDirection<number>): number => upstream + downstream
+
+/** What is missing, and what was left out on purpose, which is no loss. */
+const absentText = ({ missing, cut }: ConnectionSummary, colours: Colours): string => {
+  const parts = [
+    sum(missing) === 0 ? '' : colours.red(humanBytes(sum(missing))),
+    sum(cut) === 0 ? '' : `(${humanBytes(sum(cut))} not recorded)`,
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? '-' : parts.join(' ')
+}
+
 const cellsOf = (summary: ConnectionSummary, colours: Colours): readonly string[] => {
-  const { stored, missing } = summary
-  const lost = missing.upstream + missing.downstream
+  const { stored } = summary
   return [
     String(summary.connection),
     printableLine(summary.client),
@@ -58,7 +69,7 @@ const cellsOf = (summary: ConnectionSummary, colours: Colours): readonly string[
     humanBytes(stored.upstream),
     humanBytes(stored.downstream),
     endOf(summary),
-    lost === 0 ? '-' : colours.red(humanBytes(lost)),
+    absentText(summary, colours),
   ]
 }
 
@@ -73,15 +84,17 @@ const tableRows = (colours: Colours): RowPrinter => {
   return (summary) => (summary === null ? table.end() : table.add(cellsOf(summary, colours)))
 }
 
-const summaryLine = ({ format }: RecordingFile, totals: ConnectionTotals): string => {
-  const { stored, missing } = totals
-  const lost = missing.upstream + missing.downstream
+const summaryLine = ({ format, files }: RecordingFile, totals: ConnectionTotals): string => {
+  const { stored, missing, cut } = totals
   const parts = [
     `${format}: ${count(totals.connections, 'connection')}${totals.open > 0 ? `, ${totals.open} of them open` : ''}`,
     `${humanBytes(stored.upstream)} upstream`,
     `${humanBytes(stored.downstream)} downstream`,
   ]
-  if (lost > 0) parts.push(`${humanBytes(lost)} lost in ${count(totals.incomplete, 'connection')}`)
+  if (sum(missing) > 0)
+    parts.push(`${humanBytes(sum(missing))} lost in ${count(totals.incomplete, 'connection')}`)
+  if (sum(cut) > 0) parts.push(`${humanBytes(sum(cut))} not recorded`)
+  if (files.length > 1) parts.push(`${files.length} files`)
   return parts.join(', ')
 }
 

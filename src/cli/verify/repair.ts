@@ -5,7 +5,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { TidegateError } from '../../errors.js'
 import { unwritable } from '../../sinks/file/failure.js'
 import { lockFile } from '../../sinks/file/lock.js'
-import type { CaptureDamage } from '../reading.js'
+import type { FileDamage } from '../../sources/file/capture.js'
 
 const refuse = (path: string, why: string): TidegateError =>
   new TidegateError('file_damaged', `'${path}' is not repaired: ${why}`, { fault: 'usage', where: path })
@@ -26,16 +26,24 @@ const cut = async (handle: FileHandle, path: string, offset: number, bytesRead: 
 }
 
 /**
- * Cuts a torn file of `bytesRead` bytes at the damage; returns how many were cut off.
- * @throws TidegateError (rejects) `file_damaged` when it is not simply torn, or somebody writes it; `file_unwritable`.
+ * Cuts a torn file at the damage; returns how many bytes were cut off.
+ * @throws TidegateError (rejects) `file_damaged` when it is not simply torn, is compressed, or somebody writes it;
+ *   `file_unwritable`.
  */
-export const cutTail = async (path: string, damage: CaptureDamage, bytesRead: number): Promise<number> => {
-  if (!damage.torn) throw refuse(path, 'only a file that is cut short can be, and this one is damaged inside')
+export const cutTail = async ({
+  file: path,
+  offset,
+  torn,
+  compressed,
+  bytesRead,
+}: FileDamage): Promise<number> => {
+  if (compressed) throw refuse(path, 'it is compressed: decompress it, and repair what comes out')
+  if (!torn) throw refuse(path, 'only a file that is cut short can be, and this one is damaged inside')
   const handle = await open(path, constants.O_RDWR).catch((error: unknown) => {
     throw unwritable(path, error)
   })
   try {
-    return await cut(handle, path, damage.offset, bytesRead)
+    return await cut(handle, path, offset, bytesRead)
   } catch (error) {
     throw error instanceof TidegateError ? error : unwritable(path, error)
   } finally {

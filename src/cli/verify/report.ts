@@ -6,25 +6,32 @@ import type { CorruptFinding } from '../../core/inspect/checksums.js'
 import { count } from '../../core/inspect/figures.js'
 import { printableLine } from '../../core/inspect/printable.js'
 import type { Finding, VerifyTotals } from '../../core/inspect/verify.js'
+import type { FileDamage } from '../../sources/file/capture.js'
 import { humanBytes } from '../human.js'
-import { type CaptureDamage, damageText } from '../reading.js'
+import { damageText } from '../reading.js'
 
 /** The whole verdict, after everything was read. */
 export interface Verdict {
   readonly file: string
-  readonly format: CaptureFormat
+  readonly files: number
+  /** Files in directories that are no recordings. */
+  readonly skipped: number
+  readonly format: CaptureFormat | 'mixed'
   readonly totals: VerifyTotals
   readonly ignored: number
-  /** What is left of it: null also for a torn tail that was cut. */
-  readonly damage: CaptureDamage | null
-  readonly cut: { readonly offset: number; readonly cutBytes: number } | null
+  /** What is left of it: not the torn tails that were cut. */
+  readonly damages: readonly FileDamage[]
+  readonly cuts: readonly { readonly file: string; readonly offset: number; readonly cutBytes: number }[]
 }
 
-export const isOk = ({ damage, totals }: Verdict): boolean =>
-  damage === null && totals.holes === 0 && totals.mismatches === 0 && totals.corrupt === 0
+export const isOk = ({ damages, totals }: Verdict): boolean =>
+  damages.length === 0 && totals.holes === 0 && totals.mismatches === 0 && totals.corrupt === 0
 
 export interface Reporter {
-  finding(finding: Finding): string
+  /** @param file for what is about one file of several. */
+  finding(finding: Finding, file?: string): string
+  /** Of one file of several, as it is come upon; that of an only file is in the summary. */
+  damage(damage: FileDamage): string
   summary(verdict: Verdict): string
 }
 
@@ -36,12 +43,17 @@ const plain = ({ upstream, downstream }: PerDirection<number>): PerDirection<num
 })
 
 export const jsonReporter: Reporter = {
-  finding: line,
+  finding: (finding, file) => line(file === undefined ? finding : { ...finding, file }),
+  damage: ({ file, offset, message, torn }) => line({ kind: 'damage', file, offset, message, torn }),
   summary: (verdict) => {
-    const { file, format, damage, cut, ignored, totals } = verdict
+    const { file, files, skipped, format, damages, cuts, ignored, totals } = verdict
+    const [damage] = damages
     const found =
-      damage === null ? null : { offset: damage.offset, message: damage.message, torn: damage.torn }
-    return line({
+      damage === undefined ? null : { offset: damage.offset, message: damage.message, torn: damage.torn }
+    const [first] = cuts
+    const cut = first === undefined ? null : { offset: first.offset, cutBytes: first.cutBytes }
+    const repairs = files === 1 ? '' : cuts.map((one) => line({ kind: 'repair', ...one })).join('')
+    return `${repairs}${line({
       kind: 'summary',
       ok: isOk(verdict),
       file,
@@ -51,13 +63,17 @@ export const jsonReporter: Reporter = {
       withLedger: totals.withLedger,
       bytes: plain(totals.connections.stored),
       missing: plain(totals.connections.missing),
+      notRecorded: plain(totals.connections.cut),
       holes: totals.holes,
       mismatches: totals.mismatches,
       corrupt: totals.corrupt,
       ignoredPackets: ignored,
       damage: found,
       cut,
-    })
+      files,
+      damagedFiles: damages.length,
+      skippedFiles: skipped,
+    })}`
   },
 }
 
@@ -67,7 +83,7 @@ const withEnds = (what: string, from: string | null, to: string | null): string 
 const about = ({ connection, client, server }: Exclude<Finding, CorruptFinding>): string =>
   withEnds(`connection ${connection}`, client, server)
 
-const findingLine = (finding: Finding): string => {
+const findingLine = (finding: Finding, file?: string): string => {
   switch (finding.kind) {
     case 'hole': {
       const { direction, at, length } = finding
@@ -78,11 +94,20 @@ const findingLine = (finding: Finding): string => {
       return `mismatch: ${about(finding)} ${finding.direction}: ${finding.message}\n`
     case 'corrupt': {
       const { offset, source, destination, message } = finding
-      return `corrupt: ${withEnds(`packet at byte ${offset}`, source, destination)}: ${message}\n`
+      const where = file === undefined ? '' : ` of '${printableLine(file)}'`
+      return `corrupt: ${withEnds(`packet at byte ${offset}${where}`, source, destination)}: ${message}\n`
     }
     case 'unfinished':
       return `unfinished: ${about(finding)}: the file ends before it was closed\n`
   }
+}
+
+const inFile = ({ files }: Verdict, file: string): string => (files === 1 ? '' : `'${printableLine(file)}': `)
+
+/** Of one file of several it was told when it was come upon. */
+const damageLine = (verdict: Verdict): string => {
+  const [damage] = verdict.damages
+  return verdict.files > 1 || damage === undefined ? '' : `damage: ${damageText(damage)}\n`
 }
 
 const sum = ({ upstream, downstream }: PerDirection<number>): number => upstream + downstream
@@ -95,27 +120,36 @@ const ledgerText = ({ format, totals }: Verdict): string => {
 }
 
 const summaryLines = (verdict: Verdict): string => {
-  const { damage, cut, ignored, totals } = verdict
-  const { connections, stored, missing } = totals.connections
+  const { damages, cuts, files, skipped, ignored, totals } = verdict
+  const { connections, stored, missing, cut } = totals.connections
   const holes =
     totals.holes === 0 ? 'no holes' : `${count(totals.holes, 'hole')} (${humanBytes(sum(missing))} missing)`
   const parts = [
     `${count(connections, 'connection')}${totals.unfinished > 0 ? ` (${totals.unfinished} unfinished)` : ''}`,
     humanBytes(sum(stored)),
     holes,
+    sum(cut) > 0 ? `${humanBytes(sum(cut))} not recorded` : '',
     totals.mismatches > 0 ? count(totals.mismatches, 'mismatch', 'mismatches') : '',
     totals.corrupt > 0 ? count(totals.corrupt, 'corrupt packet') : '',
     ledgerText(verdict),
     ignored > 0 ? `${count(ignored, 'packet')} passed over` : '',
+    files > 1 ? `${files} files` : '',
+    files > 1 && damages.length > 0 ? `${damages.length} of them damaged` : '',
+    skipped > 0 ? `${count(skipped, 'file')} passed over: no recordings` : '',
   ].filter((part) => part !== '')
   const state = isOk(verdict) ? 'ok' : 'failed'
   return [
-    damage === null ? '' : `damage: ${damageText(damage)}\n`,
-    cut === null
-      ? ''
-      : `repaired: ${count(cut.cutBytes, 'byte')} of a torn record cut off at byte ${cut.offset}\n`,
+    damageLine(verdict),
+    ...cuts.map(
+      ({ file, offset, cutBytes }) =>
+        `repaired: ${inFile(verdict, file)}${count(cutBytes, 'byte')} of a torn record cut off at byte ${offset}\n`,
+    ),
     `${state}: ${parts.join(', ')}\n`,
   ].join('')
 }
 
-export const textReporter: Reporter = { finding: findingLine, summary: summaryLines }
+export const textReporter: Reporter = {
+  finding: findingLine,
+  damage: (damage) => `damage: '${printableLine(damage.file)}' is ${damageText(damage)}\n`,
+  summary: summaryLines,
+}

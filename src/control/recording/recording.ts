@@ -11,8 +11,10 @@ import type { StoreSpec } from './open-store.js'
 export interface OpenedStore {
   readonly where: string
   readonly spec: StoreSpec
-  /** Called once nobody writes any more. Idempotent. */
-  close(): Promise<void>
+  /** Where it counts ({@link STORE_FIGURE}), if not only the writer thread does. */
+  readonly figures?: Float64Array
+  /** Called once nobody writes any more; it may take `timeoutMs`. Idempotent. */
+  close(timeoutMs: number): Promise<void>
 }
 
 export interface RecordingOptions {
@@ -80,6 +82,17 @@ export interface RecordingCounters {
   readonly holds: number
   /** Closed connections whose `close` annotation could not be stored. */
   readonly unclosed: number
+  /** Only where a sink takes what is recorded, and then of the whole gateway. */
+  readonly sink?: SinkCounters
+}
+
+export interface SinkCounters {
+  /** On disk, in the spool: what the sink has not taken yet, and what of that is not removed yet. */
+  readonly spooledBytes: number
+  /** Taken by the sink, since the start. */
+  readonly deliveredRecords: number
+  /** Batches that it has refused, and failures to reach it. */
+  readonly deliveryFailures: number
 }
 
 /** A plane's part in the gateway's recording. */

@@ -24,8 +24,8 @@ export class SectionStore implements Store {
     this.#hasStart()
   }
 
-  close(): void | Promise<void> {
-    return this.#store.close()
+  close(timeoutMs: number): void | Promise<void> {
+    return this.#store.close(timeoutMs)
   }
 
   readonly #hasStart = (): void => {

@@ -13,8 +13,14 @@ import { MIN_POOL_BYTES } from '../../core/record/slab-pool.js'
 import { sharedEnds } from '../../core/record/tuples.js'
 import { messageOf } from '../../errors.js'
 import { type Logger, SILENT } from '../../ports/logger.js'
-import { STORE_FIGURES } from '../../ports/store.js'
-import type { OpenedStore, RecordedListener, RecordingCounters, RecordingOptions } from './recording.js'
+import { STORE_FIGURE, STORE_FIGURES } from '../../ports/store.js'
+import type {
+  OpenedStore,
+  RecordedListener,
+  RecordingCounters,
+  RecordingOptions,
+  SinkCounters,
+} from './recording.js'
 import { type RecordingSeat, WRITER_CELL } from './seat.js'
 import { DEFAULT_CLOSE_TIMEOUT_MS } from './seat-recording.js'
 import { SeatWatch } from './seat-watch.js'
@@ -52,6 +58,7 @@ class OpenSite implements RecordingSite {
   readonly #store: OpenedStore
   readonly #writer: WriterLink
   readonly #writerState: Int32Array
+  readonly #figures: Float64Array
   readonly #logger: Logger
   readonly #troubles: Troubles
   readonly #interfaces: ReadonlyMap<string, number>
@@ -74,11 +81,13 @@ class OpenSite implements RecordingSite {
     interfaces: ReadonlyMap<string, number>,
     writer: WriterLink,
     writerState: Int32Array,
+    figures: Float64Array,
   ) {
     this.#options = options
     this.#store = options.store
     this.#writer = writer
     this.#writerState = writerState
+    this.#figures = figures
     this.#interfaces = interfaces
     this.#logger = options.logger ?? SILENT
     this.#troubles = new Troubles(this.#logger, options.store.where)
@@ -97,8 +106,7 @@ class OpenSite implements RecordingSite {
       interfaces,
       encodeRecordingComment(recording),
     )
-    const figures = new Float64Array(new SharedArrayBuffer(STORE_FIGURES * Float64Array.BYTES_PER_ELEMENT))
-    const { where, spec: store } = options.store
+    const { where, spec: store, figures = newFigures() } = options.store
     const { logger = SILENT } = options
     // Nobody has a seat before the thread is there, so nothing happens before `site` is.
     const writer = await start(
@@ -110,7 +118,7 @@ class OpenSite implements RecordingSite {
       },
     )
     const byName = new Map(interfaces.map(({ name }, index) => [name, index]))
-    const site = new OpenSite(options, byName, writer, state)
+    const site = new OpenSite(options, byName, writer, state, figures)
     return site
   }
 
@@ -154,7 +162,8 @@ class OpenSite implements RecordingSite {
     const sum = new Float64Array(FIGURES)
     for (const cells of this.#past) addRow(sum, cells)
     for (const { cells } of this.#seats.values()) addRow(sum, cells)
-    return readCounters(sum)
+    const counters = readCounters(sum)
+    return this.#store.spec.kind === 'spool' ? { ...counters, sink: sinkCounters(this.#figures) } : counters
   }
 
   close(timeoutMs: number = DEFAULT_CLOSE_TIMEOUT_MS): Promise<RecordingCounters> {
@@ -200,6 +209,8 @@ class OpenSite implements RecordingSite {
   }
 
   async #close(timeoutMs: number): Promise<RecordingCounters> {
+    const deadline = performance.now() + timeoutMs
+    const leftMs = (): number => Math.max(SINK_CLOSE_GRACE_MS, deadline - performance.now())
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve
       if (this.#seats.size === 0) resolve()
@@ -209,19 +220,29 @@ class OpenSite implements RecordingSite {
       this.#troubles.unfinished()
       this.#gaveUp = true
     }
-    this.#writer.close()
+    const closeMs = finished ? leftMs() : SINK_CLOSE_GRACE_MS
+    this.#writer.close(closeMs)
     const { where } = this.#store
     // Not before the thread is gone: the descriptor's number may be another file's soon.
     const closed = this.#writer.ended
-      .then(() => this.#store.close())
+      .then(() => this.#store.close(finished ? leftMs() : SINK_CLOSE_GRACE_MS))
       .catch((error: unknown) => {
         const why = messageOf(error)
         this.#logger.warn({ where, why }, `'${where}' could not be closed: ${why}`)
       })
-    await within(closed, finished ? timeoutMs : SINK_CLOSE_GRACE_MS)
+    await within(closed, closeMs + SINK_CLOSE_GRACE_MS)
     return this.counters()
   }
 }
+
+export const newFigures = (): Float64Array =>
+  new Float64Array(new SharedArrayBuffer(STORE_FIGURES * Float64Array.BYTES_PER_ELEMENT))
+
+const sinkCounters = (figures: Float64Array): SinkCounters => ({
+  spooledBytes: figures[STORE_FIGURE.spooledBytes] ?? 0,
+  deliveredRecords: figures[STORE_FIGURE.deliveredRecords] ?? 0,
+  deliveryFailures: figures[STORE_FIGURE.deliveryFailures] ?? 0,
+})
 
 /**
  * Starts a recording into `store`, which belongs to it from then on, also if this fails.
@@ -234,7 +255,7 @@ export const openRecordingSite = async (
   try {
     return await OpenSite.open(options, startWriter)
   } catch (thrown) {
-    await options.store.close()
+    await options.store.close(0)
     throw thrown
   }
 }

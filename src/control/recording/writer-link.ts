@@ -3,7 +3,8 @@
 import { Worker } from 'node:worker_threads'
 import { messageOf, TidegateError } from '../../errors.js'
 import type { StoreHost } from '../../ports/store.js'
-import type { StoreSpec } from './open-store.js'
+import { type PlainError, revivedError } from '../workers/plain-error.js'
+import { type StoreSpec, storePorts } from './open-store.js'
 import type { WriterSeat } from './writer.js'
 
 export interface WriterStart {
@@ -21,10 +22,12 @@ export interface WriterStart {
 export type WriterOrder =
   | { readonly kind: 'serve'; readonly owner: number; readonly seat: WriterSeat }
   | { readonly kind: 'leave'; readonly owner: number }
-  | { readonly kind: 'close' }
+  | { readonly kind: 'close'; readonly timeoutMs: number }
 
 export type WriterNews =
   | { readonly kind: 'ready' }
+  /** It does not start. */
+  | { readonly kind: 'failed'; readonly error: PlainError }
   /** All that this seat's plane had sent is done with. */
   | { readonly kind: 'left'; readonly owner: number }
   | StoreLine
@@ -51,8 +54,11 @@ export interface WriterLink {
   serve(owner: number, seat: WriterSeat): void
   /** The seat's plane is gone. Answered by {@link WriterEvents.onLeft}. */
   leave(owner: number): void
-  /** Gives up what is not written yet, and ends the thread once the system has answered its last call. */
-  close(): void
+  /**
+   * Gives up what is not written yet, and ends the thread once the system has answered its last call and the store is done: it may
+   * take `timeoutMs`.
+   */
+  close(timeoutMs: number): void
 }
 
 export type StartWriter = (data: WriterStart, events: WriterEvents) => Promise<WriterLink>
@@ -90,11 +96,11 @@ class ThreadLink implements WriterLink {
     this.#order({ kind: 'leave', owner })
   }
 
-  close(): void {
+  close(timeoutMs: number): void {
     if (this.#closing) return
     this.#closing = true
     this.#worker.ref()
-    this.#order({ kind: 'close' })
+    this.#order({ kind: 'close', timeoutMs })
   }
 
   #order(order: WriterOrder, seat?: WriterSeat): void {
@@ -102,15 +108,21 @@ class ThreadLink implements WriterLink {
   }
 }
 
-/** Resolves when it runs. */
-const ready = (worker: Worker): Promise<void> =>
+/** Resolves when it runs. What the store has to say meanwhile is passed on. */
+const ready = (worker: Worker, { onLine }: WriterEvents): Promise<void> =>
   new Promise((resolve, reject) => {
-    worker.once('message', () => resolve())
+    const hear = (news: WriterNews): void => {
+      if (news.kind === 'line') return onLine(news)
+      worker.off('message', hear)
+      if (news.kind === 'failed') reject(revivedError(news.error))
+      else resolve()
+    }
+    worker.on('message', hear)
     worker.once('error', reject)
     worker.once('exit', (code) => reject(new Error(`it exited with ${code}`)))
   })
 
-/** @throws TidegateError (rejects) `file_unwritable` when the system has no thread to spare. */
+/** @throws TidegateError (rejects) `file_unwritable` when the system has no thread to spare; what the store cannot be opened for. */
 export const startWriterThread: StartWriter = async (data, events) => {
   try {
     const worker = new Worker(new URL('./writer-thread.js', import.meta.url), {
@@ -118,10 +130,12 @@ export const startWriterThread: StartWriter = async (data, events) => {
       workerData: data,
       // What the main thread was started with (inspectors, loaders, profilers) is not for this one.
       execArgv: [],
+      transferList: [...storePorts(data.store)],
     })
-    await ready(worker)
+    await ready(worker, events)
     return new ThreadLink(worker, events)
   } catch (thrown) {
+    if (thrown instanceof TidegateError) throw thrown
     const { where } = data
     const message = `'${where}' cannot be written: its thread does not start: ${messageOf(thrown)}`
     throw new TidegateError('file_unwritable', message, { fault: 'system', where, cause: thrown })

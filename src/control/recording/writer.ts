@@ -56,12 +56,12 @@ export class Writer {
     this.#do({ kind: 'left', onLeft })
   }
 
-  /** Gives up what is not written yet, and everybody who may still send. */
-  async close(): Promise<void> {
+  /** Gives up what is not written yet, and everybody who may still send. The store may take `timeoutMs` for what it still has to do. */
+  async close(timeoutMs: number): Promise<void> {
     this.#closed = true
     this.#queue.length = 0
     for (const { slabs } of this.#seats.values()) slabs.close()
-    await this.#store.close()
+    await this.#store.close(timeoutMs)
   }
 
   #do(work: Work): void {

@@ -2,18 +2,26 @@
  * The account of a recording's connections: one summary per connection, given out when it ends.
  *
  * - stored: bytes of a direction that are in the file
- * - missing: bytes of a direction that were relayed but are not in the file
- * - open: the file holds no end for it: the gateway was killed, the capture stopped, or the format knows no ends
+ * - missing: bytes of a direction that were relayed but are not in the files: lost, or in a file in between that is not
+ *   among these
+ * - cut: bytes of a direction that were left out on purpose
+ * - open: the files hold no end for it: the gateway was killed, the capture stopped, the format knows no ends, or it goes on
+ *   in another file
  */
 
-import type { ConversationEvent, OpenEvent } from '../conversation.js'
+import type { ConversationEvent, GapEvent, OpenEvent } from '../conversation.js'
 import type { Direction, PerDirection } from '../direction.js'
 import { MAX_TRACKED_CONNECTIONS } from '../reassembly/limits.js'
 import { RecentTable } from '../reassembly/recent-table.js'
-import type { CloseAnnotation } from '../record/annotation.js'
+import type { CloseAnnotation, Position } from '../record/annotation.js'
+import { Extent } from './extent.js'
 
 export type ConnectionEnd =
-  | { readonly state: 'open' }
+  | {
+      readonly state: 'open'
+      /** The last file at hand says that the next one goes on. */
+      readonly continued: boolean
+    }
   | {
       readonly state: 'closed'
       readonly how: 'fin' | 'reset'
@@ -26,15 +34,26 @@ export interface ConnectionSummary {
   readonly client: string
   readonly server: string
   readonly listener: string | undefined
+  /** The gateway's own number, and the run of the gateway that it is unique in, where the recording says. */
+  readonly id: number | undefined
+  readonly recording: string | undefined
   readonly fromStart: boolean
+  /** Where it is taken over from a file that is not among these. */
+  readonly continues: Position | undefined
   readonly startNs: bigint
   /** The latest time of its events. */
   readonly endNs: bigint
   readonly stored: PerDirection<number>
-  /** By gap events alone: what the packets themselves show to be missing. */
+  /** By gap events alone: what the packets themselves show to be lost. */
   readonly gaps: PerDirection<number>
+  /** By gap events alone: what the packets themselves show to be cut. */
+  readonly cutGaps: PerDirection<number>
   /** As the packets or the ledger say, whichever knows of more. */
   readonly missing: PerDirection<number>
+  /** As the packets or the ledger say, whichever knows of more. */
+  readonly cut: PerDirection<number>
+  /** What of each direction the files at hand can have. */
+  readonly extent: PerDirection<Extent>
   readonly end: ConnectionEnd
 }
 
@@ -47,6 +66,7 @@ export interface ConnectionTotals {
   readonly incomplete: number
   readonly stored: PerDirection<number>
   readonly missing: PerDirection<number>
+  readonly cut: PerDirection<number>
 }
 
 export interface ConnectionTable {
@@ -73,25 +93,37 @@ interface Followed {
   endNs: bigint
   readonly stored: Figures
   readonly gaps: Figures
+  readonly cutGaps: Figures
+  readonly extent: PerDirection<Extent>
+  isContinued: boolean
 }
 
-const lostBytes = ({ lost }: CloseAnnotation[Direction]): number =>
-  lost.reduce((sum, range) => sum + range.length, 0)
-
-/** A ledger may know of a loss that left no trace in the packets. */
-const missingIn = (gaps: Figures, annotation: CloseAnnotation | null): Figures => {
-  if (annotation === null) return gaps
-  return {
-    upstream: Math.max(gaps.upstream, lostBytes(annotation.upstream)),
-    downstream: Math.max(gaps.downstream, lostBytes(annotation.downstream)),
-  }
+/** A ledger may know of a loss, or a cut, that left no trace in the packets. */
+const missingIn = (direction: Direction, { gaps, extent }: Followed, ledger: CloseAnnotation | null): number => {
+  const { absentBytes } = extent[direction]
+  const known = ledger === null ? 0 : extent[direction].bytesWithin(ledger[direction].lost)
+  return Math.max(gaps[direction], known) + absentBytes
 }
+
+const cutIn = (direction: Direction, { cutGaps, extent }: Followed, ledger: CloseAnnotation | null): number => {
+  const known = ledger === null ? 0 : extent[direction].bytesWithin(ledger[direction].cut ?? [])
+  return Math.max(cutGaps[direction], known)
+}
+
+const both = (figure: (direction: Direction) => number): Figures => ({
+  upstream: figure('upstream'),
+  downstream: figure('downstream'),
+})
+
+const leftOpen = ({ isContinued }: Followed): ConnectionEnd => ({ state: 'open', continued: isContinued })
 
 const summarise = (followed: Followed, end: ConnectionEnd): ConnectionSummary => {
-  const { connection, client, server, listener, fromStart, timeNs: startNs } = followed.open
-  const { endNs, stored, gaps } = followed
-  const missing = missingIn(gaps, end.state === 'closed' ? end.annotation : null)
-  return { connection, client, server, listener, fromStart, startNs, endNs, stored, gaps, missing, end }
+  const { kind: _, timeNs: startNs, continues, ...open } = followed.open
+  const { endNs, stored, gaps, cutGaps, extent } = followed
+  const ledger = end.state === 'closed' ? end.annotation : null
+  const missing = both((direction) => missingIn(direction, followed, ledger))
+  const cut = both((direction) => cutIn(direction, followed, ledger))
+  return { ...open, continues, startNs, endNs, stored, gaps, cutGaps, missing, cut, extent, end }
 }
 
 export const createConnectionTable = (maxFollowed: number = MAX_FOLLOWED): ConnectionTable => {
@@ -102,17 +134,20 @@ export const createConnectionTable = (maxFollowed: number = MAX_FOLLOWED): Conne
     incomplete: 0,
     stored: { upstream: 0, downstream: 0 },
     missing: { upstream: 0, downstream: 0 },
+    cut: { upstream: 0, downstream: 0 },
   }
 
   const giveOut = (one: Followed, end: ConnectionEnd): ConnectionSummary => {
     const summary = summarise(one, end)
-    const { stored, missing } = summary
+    const { stored, missing, cut } = summary
     if (end.state === 'open') totals.open++
     if (missing.upstream + missing.downstream > 0) totals.incomplete++
     totals.stored.upstream += stored.upstream
     totals.stored.downstream += stored.downstream
     totals.missing.upstream += missing.upstream
     totals.missing.downstream += missing.downstream
+    totals.cut.upstream += cut.upstream
+    totals.cut.downstream += cut.downstream
     return summary
   }
 
@@ -123,8 +158,20 @@ export const createConnectionTable = (maxFollowed: number = MAX_FOLLOWED): Conne
       endNs: event.timeNs,
       stored: { upstream: 0, downstream: 0 },
       gaps: { upstream: 0, downstream: 0 },
+      cutGaps: { upstream: 0, downstream: 0 },
+      extent: {
+        upstream: new Extent(event.continues?.upstream ?? 0),
+        downstream: new Extent(event.continues?.downstream ?? 0),
+      },
+      isContinued: false,
     })
-    return evicted === undefined ? null : giveOut(evicted, { state: 'open' })
+    return evicted === undefined ? null : giveOut(evicted, leftOpen(evicted))
+  }
+
+  const noteGap = (one: Followed, { direction, at, length, cut, elsewhere }: GapEvent): void => {
+    if (elsewhere) one.extent[direction].addAbsent(at, length)
+    else if (cut) one.cutGaps[direction] += length
+    else one.gaps[direction] += length
   }
 
   const push = (event: ConversationEvent): ConnectionSummary | null => {
@@ -132,14 +179,16 @@ export const createConnectionTable = (maxFollowed: number = MAX_FOLLOWED): Conne
     const one = followed.use(String(event.connection))
     if (one === undefined) return null
     if (event.timeNs > one.endNs) one.endNs = event.timeNs
+    one.isContinued = event.kind === 'continue'
     switch (event.kind) {
       case 'data':
         one.stored[event.direction] += event.bytes.length
         return null
       case 'gap':
-        one.gaps[event.direction] += event.length
+        noteGap(one, event)
         return null
       case 'fin':
+      case 'continue':
         return null
       case 'close':
         followed.delete(String(event.connection))
@@ -151,7 +200,7 @@ export const createConnectionTable = (maxFollowed: number = MAX_FOLLOWED): Conne
     const byNumber = [...followed.values()].sort((a, b) => a.open.connection - b.open.connection)
     for (const one of byNumber) {
       followed.delete(String(one.open.connection))
-      yield giveOut(one, { state: 'open' })
+      yield giveOut(one, leftOpen(one))
     }
   }
 

@@ -28,10 +28,15 @@ const marks = { upstream: '>', downstream: '<' } as const satisfies Record<Direc
 const header = (mark: string, what: string, offsetNs: bigint, rest: string): string =>
   `${mark} ${what.padEnd(10)}  ${offsetSeconds(offsetNs)}${rest === '' ? '' : `  ${rest}`}\n`
 
+const beginning = ({ continues }: OpenEvent): string =>
+  continues === undefined
+    ? 'the recording begins in the middle of it'
+    : `it begins in an earlier file, with ${count(continues.upstream, 'byte')} upstream and ${continues.downstream} downstream`
+
 /** The first line of a conversation: who talked to whom, and when it began. */
 export const openingLine = (open: OpenEvent, startTime: string): string => {
   const through = open.listener === undefined ? '' : `  listener ${printableLine(open.listener)}`
-  const middle = open.fromStart ? '' : '  (the recording begins in the middle of it)'
+  const middle = open.fromStart ? '' : `  (${beginning(open)})`
   return `connection ${open.connection}: ${printableLine(open.client)} -> ${printableLine(open.server)}${through}  ${startTime}${middle}\n`
 }
 
@@ -54,11 +59,13 @@ export const headerLine = (event: ConversationEvent, startNs: bigint): string | 
         '!',
         event.direction,
         offsetNs,
-        `@${event.at}  ${count(event.length, 'byte')} missing: ${why}`,
+        `@${event.at}  ${count(event.length, 'byte')} ${event.cut ? 'not recorded' : 'missing'}: ${why}`,
       )
     }
     case 'fin':
       return header('=', event.direction, offsetNs, 'ended')
+    case 'continue':
+      return header('=', 'file ends', offsetNs, 'goes on in the next')
     case 'close':
       return header('=', 'closed', offsetNs, event.annotation?.reason ?? event.how)
   }

@@ -1,10 +1,11 @@
 /**
  * What is wrong with a recording's conversations and packets, found while they are read.
  *
- * - hole: bytes that were relayed and are not in the file
+ * - hole: bytes that were relayed and are not in the files; not those that were left out on purpose
  * - mismatch: the ledger and the file disagree; see ledger.ts
  * - corrupt: a packet's bytes were changed; see checksums.ts
- * - unfinished: no close record. Not a fault: a gateway that was killed, or still runs, leaves them
+ * - unfinished: no close record. Not a fault: a gateway that was killed, or still runs, leaves them. A connection that goes on
+ *   in another file is none
  *
  * Damage of the file itself is the capture reader's to find.
  */
@@ -88,7 +89,7 @@ export const createVerifier = (expectEnds: boolean): Verifier => {
   const over = (summary: ConnectionSummary): readonly Finding[] => {
     const { connection, client, server } = summary
     if (summary.end.state === 'open') {
-      if (!expectEnds) return NONE
+      if (!expectEnds || summary.end.continued) return NONE
       totals.unfinished++
       return [{ kind: 'unfinished', connection, client, server }]
     }
@@ -112,7 +113,7 @@ export const createVerifier = (expectEnds: boolean): Verifier => {
   const push = (event: ConversationEvent): readonly Finding[] => {
     const ended = table.push(event)
     if (ended !== null) return over(ended)
-    if (event.kind !== 'gap') return NONE
+    if (event.kind !== 'gap' || event.cut) return NONE
     totals.holes++
     const { connection, direction, at, length, why = null } = event
     const { client = null, server = null } = table.opening(connection) ?? {}

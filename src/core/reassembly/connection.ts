@@ -5,6 +5,9 @@
  *     following -> closed      on a `close` annotation; a connection that Tidegate recorded waits for it, since it has the
  *                              ledger, and comes on the last packet, after the FINs
  *
+ * It may lie in several files. Each later one takes it over by an `open` annotation that says which positions it has
+ * come to; what is before them is in the files before, whether they are read as well or not.
+ *
  * A closed connection is kept in mind, so that late packets (retransmitted FINs, last acknowledgments) do not
  * look like another.
  */
@@ -12,9 +15,9 @@
 import { viewOf } from '../bytes.js'
 import type { ConversationEvent } from '../conversation.js'
 import { type Direction, opposite } from '../direction.js'
-import type { CloseAnnotation, LostRange } from '../record/annotation.js'
+import type { CloseAnnotation, ContinueAnnotation, LostRange, OpenAnnotation } from '../record/annotation.js'
 import { Flow, type HeldBudget } from './flow.js'
-import { lossesInOrder, type Notes } from './notes.js'
+import { absencesOf, type Notes } from './notes.js'
 import { type Segment, TCP_FLAG } from './segment.js'
 
 export interface ConnectionIdentity {
@@ -31,10 +34,14 @@ export class Connection {
   readonly key: string
   /** Number in the `open` annotation; null for a connection that Tidegate did not record, or whose start is missing. */
   recordedId: number | null = null
+  /** The run of the gateway that this number is unique in; null where the recording does not say. */
+  recording: string | null = null
   isClosed = false
   readonly #clientIsFirst: boolean
   readonly #flows: Readonly<Record<Direction, Flow>>
   #wasReset = false
+  /** Its file ended before it did. */
+  #isContinued = false
   #lastNs: bigint
 
   constructor({ number, key, clientIsFirst, timeNs }: ConnectionIdentity, budget: HeldBudget) {
@@ -52,8 +59,9 @@ export class Connection {
     return segment.sourceIsFirst === this.#clientIsFirst ? 'upstream' : 'downstream'
   }
 
-  /** Whether a packet between the same ends is of another connection than this one. */
-  isOver(segment: Segment, notes: Notes): boolean {
+  /** Whether a packet between the same ends, recorded by this run of a gateway, is of another connection than this one. */
+  isOver(segment: Segment, notes: Notes, recording: string | null): boolean {
+    if (this.recordedId !== null && recording !== this.recording) return true
     if (notes.open !== null && (this.isClosed || this.recordedId !== null))
       return notes.open.id !== this.recordedId
     if ((segment.flags & TCP_FLAG.syn) === 0) return false
@@ -65,15 +73,42 @@ export class Connection {
   take(packet: Uint8Array, segment: Segment, notes: Notes, timeNs: bigint, out: ConversationEvent[]): void {
     if (this.isClosed || this.#isLate(notes)) return
     this.#lastNs = timeNs
-    if (notes.open !== null) this.recordedId = notes.open.id
+    this.#isContinued = false
     const direction = this.#directionOf(segment)
+    if (notes.open !== null) this.#introduce(notes.open, direction, segment, notes, out)
     this.#takeStream(direction, packet, segment, notes, timeNs, out)
     const other = this.#flows[opposite(direction)]
     if ((segment.flags & TCP_FLAG.ack) !== 0 && other.begun)
       other.acknowledge(segment.acknowledgment, timeNs, out)
     if ((segment.flags & TCP_FLAG.rst) !== 0) this.#wasReset = true
+    if (notes.continued?.id === this.recordedId) this.#continue(notes.continued, out)
     if (notes.close !== null) this.#closeAsRecorded(notes.close, out)
     else if (this.recordedId === null && this.#isFinished) this.finish(out)
+  }
+
+  #introduce(
+    { id, continues }: OpenAnnotation,
+    towards: Direction,
+    { sequence, acknowledgment }: Segment,
+    { gaps }: Notes,
+    out: ConversationEvent[],
+  ): void {
+    this.recordedId = id
+    if (continues === undefined) return
+    for (const direction of ['upstream', 'downstream'] as const) {
+      const flow = this.#flows[direction]
+      const position = continues[direction]
+      const next = direction === towards ? sequence : acknowledgment
+      const losses = gaps.filter((gap) => gap.direction === direction)
+      if (flow.begun) flow.continueAt(position, next, losses, this.#lastNs, out)
+      else flow.begin(next, position)
+      flow.isAbsolute = true
+    }
+  }
+
+  #continue({ upstream, downstream }: ContinueAnnotation, out: ConversationEvent[]): void {
+    this.#isContinued = true
+    out.push({ kind: 'continue', connection: this.number, timeNs: this.#lastNs, upstream, downstream })
   }
 
   /** The close of an earlier connection between the same ends: it may be written late, when writing failed for a while. */
@@ -140,8 +175,8 @@ export class Connection {
   #closeAsRecorded(annotation: CloseAnnotation, out: ConversationEvent[]): void {
     for (const direction of ['upstream', 'downstream'] as const) {
       const flow = this.#flows[direction]
-      const { seen, lost } = annotation[direction]
-      const losses = lossesInOrder(lost)
+      const { seen } = annotation[direction]
+      const losses = absencesOf(annotation[direction])
       const isAbsolute = flow.isAbsolute || (this.recordedId !== null && !flow.begun)
       // Before the FIN, where it waits behind the loss.
       if (isAbsolute && !flow.finGiven) flow.loseUntil(seen, losses, this.#lastNs, out)
@@ -156,7 +191,8 @@ export class Connection {
     const { upstream, downstream } = this.#flows
     upstream.flush(this.#lastNs, out)
     downstream.flush(this.#lastNs, out)
-    if (this.#wasReset || (upstream.finGiven && downstream.finGiven)) this.#close(null, out)
+    const hasEnded = this.#wasReset || (upstream.finGiven && downstream.finGiven)
+    if (hasEnded && !this.#isContinued) this.#close(null, out)
   }
 
   #close(annotation: CloseAnnotation | null, out: ConversationEvent[]): void {

@@ -9,9 +9,9 @@
  */
 
 import { viewOf } from '../bytes.js'
-import type { ConversationEvent } from '../conversation.js'
+import type { ConversationEvent, GapEvent } from '../conversation.js'
 import type { Direction } from '../direction.js'
-import type { LostRange } from '../record/annotation.js'
+import type { Absence } from './notes.js'
 
 /**
  * Segments of one direction held at once. Reordering spans a few packets; a retransmission fills its hole within about a
@@ -27,7 +27,16 @@ const SEQUENCE_SPACE = 2 ** 32
 
 export const CUT_BY_CAPTURE = 'packet cut short by the capture'
 
-const NO_LOSSES: readonly LostRange[] = []
+const NO_LOSSES: readonly Absence[] = []
+
+/** Why bytes are missing that an earlier file than these, but none of these, has. */
+export const ELSEWHERE = 'in a file that is not among these'
+
+type GapCause = Pick<GapEvent, 'why' | 'cut' | 'elsewhere'>
+
+const UNEXPLAINED: GapCause = { why: undefined }
+const NOT_HERE: GapCause = { why: ELSEWHERE, elsewhere: true }
+const SHORTENED: GapCause = { why: CUT_BY_CAPTURE }
 
 interface Held {
   readonly at: number
@@ -112,6 +121,23 @@ export class Flow {
     this.#giveHeld(timeNs, out)
   }
 
+  /**
+   * A later file goes on here: what is missing before it is in one that is not among these, but for `losses`. `sequence` is
+   * that of the byte at `position`.
+   */
+  continueAt(
+    position: number,
+    sequence: number,
+    losses: readonly Absence[],
+    timeNs: bigint,
+    out: ConversationEvent[],
+  ): void {
+    if (this.finGiven || position < this.at) return
+    this.loseUntil(position, losses, timeNs, out, true)
+    if (this.finGiven || position !== this.at) return
+    this.begin(sequence, position)
+  }
+
   /** The other side has received everything before this sequence number; a hole before the FIN will not be filled any more. */
   acknowledge(sequence: number, timeNs: bigint, out: ConversationEvent[]): void {
     if (this.#finAt === null || this.finAcknowledged || this.positionOf(sequence) <= this.#finAt) return
@@ -120,18 +146,24 @@ export class Flow {
   }
 
   /** Nothing will fill the holes before `position`. `losses` (in order) say why there are any. */
-  loseUntil(position: number, losses: readonly LostRange[], timeNs: bigint, out: ConversationEvent[]): void {
+  loseUntil(
+    position: number,
+    losses: readonly Absence[],
+    timeNs: bigint,
+    out: ConversationEvent[],
+    elsewhere = false,
+  ): void {
     for (let first = this.#held[0]; first !== undefined && first.at < position; first = this.#held[0]) {
-      this.#giveUp(first.at, losses, timeNs, out)
+      this.#giveUp(first.at, losses, timeNs, out, elsewhere)
       this.#giveHeld(timeNs, out)
     }
     if (this.finGiven) return
-    this.#giveUp(position, losses, timeNs, out)
+    this.#giveUp(position, losses, timeNs, out, elsewhere)
     this.#giveHeld(timeNs, out)
   }
 
   /** Nothing more comes: gives out all that is held, and the FIN if it was seen. */
-  flush(timeNs: bigint, out: ConversationEvent[], losses: readonly LostRange[] = NO_LOSSES): void {
+  flush(timeNs: bigint, out: ConversationEvent[], losses: readonly Absence[] = NO_LOSSES): void {
     const last = this.#held.at(-1)
     const end = Math.max(this.#finAt ?? 0, last === undefined ? 0 : last.at)
     this.loseUntil(end, losses, timeNs, out)
@@ -191,7 +223,7 @@ export class Flow {
       })
       this.#advance(fresh.length)
     }
-    this.#gap(at + length, CUT_BY_CAPTURE, timeNs, out)
+    this.#gap(at + length, SHORTENED, timeNs, out)
   }
 
   #giveHeld(timeNs: bigint, out: ConversationEvent[]): void {
@@ -209,16 +241,24 @@ export class Flow {
     out.push({ kind: 'fin', connection: this.#connection, timeNs, direction: this.#direction })
   }
 
-  #giveUp(to: number, losses: readonly LostRange[], timeNs: bigint, out: ConversationEvent[]): void {
-    for (const { at, length, why } of losses) {
+  #giveUp(
+    to: number,
+    losses: readonly Absence[],
+    timeNs: bigint,
+    out: ConversationEvent[],
+    elsewhere = false,
+  ): void {
+    const rest: GapCause = elsewhere ? NOT_HERE : UNEXPLAINED
+    for (const loss of losses) {
+      const { at, length } = loss
       if (at + length <= this.at || at >= to) continue
-      this.#gap(at, undefined, timeNs, out)
-      this.#gap(Math.min(at + length, to), why, timeNs, out)
+      this.#gap(at, rest, timeNs, out)
+      this.#gap(Math.min(at + length, to), loss, timeNs, out)
     }
-    this.#gap(to, undefined, timeNs, out)
+    this.#gap(to, rest, timeNs, out)
   }
 
-  #gap(to: number, why: string | undefined, timeNs: bigint, out: ConversationEvent[]): void {
+  #gap(to: number, { why, cut, elsewhere }: GapCause, timeNs: bigint, out: ConversationEvent[]): void {
     const length = to - this.at
     if (length <= 0) return
     out.push({
@@ -229,6 +269,8 @@ export class Flow {
       at: this.at,
       length,
       why,
+      ...(cut ? { cut } : {}),
+      ...(elsewhere ? { elsewhere } : {}),
     })
     this.#advance(length)
   }

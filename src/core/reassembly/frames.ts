@@ -9,6 +9,7 @@ import type { CaptureRecord, FrameRecord } from '../codec/capture.js'
 import type { ConversationEvent, ConversationReader } from '../conversation.js'
 import type { Direction } from '../direction.js'
 import { MAX_TRACKED_CONNECTIONS } from './limits.js'
+import { createNumbering, type Numbering } from './numbering.js'
 import { RecentTable } from './recent-table.js'
 
 interface FrameConnection {
@@ -26,7 +27,11 @@ const keyOf = (from: string, to: string): string => (from <= to ? `${from}\n${to
 class FrameConversations implements ConversationReader {
   readonly ignored = 0
   readonly #connections = new RecentTable<FrameConnection>(MAX_TRACKED_CONNECTIONS)
-  #count = 0
+  readonly #numbering: Numbering
+
+  constructor(numbering: Numbering) {
+    this.#numbering = numbering
+  }
 
   push(record: CaptureRecord): Iterable<ConversationEvent> {
     if (record.kind !== 'frame') return NOTHING
@@ -47,16 +52,16 @@ class FrameConversations implements ConversationReader {
   }
 
   #open({ from, to, timeNs }: FrameRecord, out: ConversationEvent[]): FrameConnection {
-    this.#count += 1
+    const number = this.#numbering()
     const connection: FrameConnection = {
-      number: this.#count,
+      number,
       client: from,
       position: { upstream: 0, downstream: 0 },
     }
     this.#connections.add(keyOf(from, to), connection)
     out.push({
       kind: 'open',
-      connection: this.#count,
+      connection: number,
       timeNs,
       client: from,
       server: to,
@@ -64,10 +69,12 @@ class FrameConversations implements ConversationReader {
       id: undefined,
       recording: undefined,
       fromStart: true,
+      continues: undefined,
     })
     return connection
   }
 }
 
 /** Conversations of a gogetway file; other records are passed over. */
-export const createFrameConversations = (): ConversationReader => new FrameConversations()
+export const createFrameConversations = (numbering: Numbering = createNumbering()): ConversationReader =>
+  new FrameConversations(numbering)

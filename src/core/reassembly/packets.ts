@@ -18,6 +18,7 @@ import { Connection } from './connection.js'
 import type { HeldBudget } from './flow.js'
 import { MAX_TRACKED_CONNECTIONS } from './limits.js'
 import { type Notes, notesOf } from './notes.js'
+import { createNumbering, type Numbering } from './numbering.js'
 import { RecentTable } from './recent-table.js'
 import { createSegment, readSegment, type Segment, TCP_FLAG } from './segment.js'
 import { senderIsClient } from './sides.js'
@@ -36,15 +37,19 @@ const opensConnection = ({ flags, payloadLength }: Segment, { open, close }: Not
 
 class PacketConversations implements ConversationReader {
   #ignored = 0
-  #count = 0
+  readonly #numbering: Numbering
   readonly #connections = new RecentTable<Connection>(MAX_TRACKED_CONNECTIONS)
-  /** Those that Tidegate recorded in this section. */
-  readonly #recorded = new Set<Connection>()
+  /** Those that Tidegate recorded in this section, without saying in which run. */
+  readonly #anonymous = new Set<Connection>()
   /** Who recorded this section; null where it does not say. */
   #recording: string | null = null
   readonly #names = new Map<number, string>()
   readonly #budget: HeldBudget = { used: 0 }
   readonly #segment = createSegment()
+
+  constructor(numbering: Numbering) {
+    this.#numbering = numbering
+  }
 
   get ignored(): number {
     return this.#ignored
@@ -77,12 +82,13 @@ class PacketConversations implements ConversationReader {
   }
 
   /**
-   * A recording is continued in a new section after a restart, where connections are numbered anew: none that was open
-   * lives on. (Captures from elsewhere may have been joined, so their connections stay.)
+   * Sections of one run of a gateway are one recording, in however many files: connections go on in the next. Of one that
+   * does not say which run it is of, nothing lives on, since after a restart connections are numbered anew. (Captures from
+   * elsewhere may have been joined, so their connections stay.)
    */
   #section({ comments }: SectionRecord): Iterable<ConversationEvent> {
     const out: ConversationEvent[] = []
-    for (const connection of this.#recorded) this.#forget(connection, out)
+    for (const connection of this.#anonymous) this.#forget(connection, out)
     this.#names.clear()
     this.#recording = recordingOf(comments)
     return out
@@ -97,14 +103,21 @@ class PacketConversations implements ConversationReader {
     const out: ConversationEvent[] = []
     const notes = notesOf(record.comments)
     const known = this.#connections.use(segment.key)
-    const isOver = known?.isOver(segment, notes) ?? false
+    const isOver = known?.isOver(segment, notes, this.#recording) ?? false
     if (known !== undefined && isOver) this.#forget(known, out)
     const current = isOver ? undefined : known
     if (current === undefined && !opensConnection(segment, notes)) return out
     const connection = current ?? this.#open(record, segment, notes, out)
+    if (notes.open !== null) this.#claim(connection)
     connection.take(record.data, segment, notes, record.timeNs, out)
-    if (connection.recordedId !== null && notes.open !== null) this.#recorded.add(connection)
     return out
+  }
+
+  /** A connection that Tidegate recorded belongs to the run that wrote this section. */
+  #claim(connection: Connection): void {
+    connection.recording = this.#recording
+    if (this.#recording === null) this.#anonymous.add(connection)
+    else this.#anonymous.delete(connection)
   }
 
   #open(record: PacketRecord, segment: Segment, notes: Notes, out: ConversationEvent[]): Connection {
@@ -113,14 +126,14 @@ class PacketConversations implements ConversationReader {
     const fromClient = senderIsClient(data, segment, notes)
     const source = endText(data, version, segment.sourceAt, segment.sourcePort)
     const destination = endText(data, version, segment.destinationAt, segment.destinationPort)
-    this.#count += 1
+    const number = this.#numbering()
     const clientIsFirst = fromClient === sourceIsFirst
-    const connection = new Connection({ number: this.#count, key, clientIsFirst, timeNs }, this.#budget)
+    const connection = new Connection({ number, key, clientIsFirst, timeNs }, this.#budget)
     const evicted = this.#connections.add(key, connection)
     if (evicted !== undefined) this.#forget(evicted, out)
     out.push({
       kind: 'open',
-      connection: this.#count,
+      connection: number,
       timeNs,
       client: notes.open?.client ?? (fromClient ? source : destination),
       server: notes.open?.server ?? (fromClient ? destination : source),
@@ -128,6 +141,7 @@ class PacketConversations implements ConversationReader {
       id: notes.open?.id,
       recording: this.#recording ?? undefined,
       fromStart: (segment.flags & TCP_FLAG.syn) !== 0,
+      continues: notes.open?.continues,
     })
     return connection
   }
@@ -135,9 +149,10 @@ class PacketConversations implements ConversationReader {
   #forget(connection: Connection, out: ConversationEvent[]): void {
     connection.finish(out)
     this.#connections.delete(connection.key)
-    this.#recorded.delete(connection)
+    this.#anonymous.delete(connection)
   }
 }
 
 /** Conversations of a pcapng or pcap file; frames are passed over. */
-export const createPacketConversations = (): ConversationReader => new PacketConversations()
+export const createPacketConversations = (numbering: Numbering = createNumbering()): ConversationReader =>
+  new PacketConversations(numbering)

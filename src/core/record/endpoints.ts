@@ -45,7 +45,8 @@ const hash = (text: string): number => {
   return value
 }
 
-const ipOf = (address: Address): ipaddr.IPv4 | ipaddr.IPv6 | null => {
+/** An end's IP address, an IPv4-mapped one as IPv4; null for an end without, e.g. a name. */
+export const ipOf = (address: Address): ipaddr.IPv4 | ipaddr.IPv6 | null => {
   if (address.kind === 'unix') return null
   const host = address.host.replace(/%.*$/, '')
   if (ipaddr.IPv4.isValidFourPartDecimal(host)) return ipaddr.IPv4.parse(host)

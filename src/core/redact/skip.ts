@@ -34,32 +34,53 @@ export class Skipper {
 
   /** The first place from `from` on where a match, or what it comes after, may begin; the chunk's length if there is none. */
   next(chunk: Uint8Array, from: number): number {
-    const offsets = this.#offsets
     const window = this.#window
     if (window === 0) return chunk.length
-    const last = window - 1
     const lastWindow = chunk.length - window
     let at = from
     for (;;) {
-      if (this.#byPairs) {
-        while (at <= lastWindow) {
-          const pair =
-            ((offsets[chunk[at + last] ?? 0] ?? 0) >> 1) & (offsets[chunk[at + last - 1] ?? 0] ?? 0)
-          if (pair !== 0) break
-          // Its second byte alone may still be where a match begins.
-          at += last
-        }
-      } else {
-        while (at <= lastWindow && offsets[chunk[at + last] ?? 0] === 0) at += window
-      }
+      at = this.#byPairs ? this.#nextPair(chunk, at, lastWindow) : this.#nextSingle(chunk, at, lastWindow)
       if (at > lastWindow) break
       const shift = this.#shiftOf(chunk, at)
       if (shift === 0) return at
       at += shift
     }
     // What begins in the last bytes may go on in the next chunk.
-    while (at < chunk.length && ((offsets[chunk[at] ?? 0] ?? 0) & 1) === 0) at += 1
+    while (at < chunk.length && ((this.#offsets[chunk[at] ?? 0] ?? 0) & 1) === 0) at += 1
     return at
+  }
+
+  /** The first window that ends with a byte of a match. Four at a time: the branches cost more than the bytes. */
+  #nextSingle(chunk: Uint8Array, from: number, lastWindow: number): number {
+    const offsets = this.#offsets
+    const window = this.#window
+    let end = from + window - 1
+    const lastEnd = lastWindow + window - 1
+    for (; end + 3 * window <= lastEnd; end += 4 * window) {
+      const near = (offsets[chunk[end] ?? 0] ?? 0) | (offsets[chunk[end + window] ?? 0] ?? 0)
+      const far = (offsets[chunk[end + 2 * window] ?? 0] ?? 0) | (offsets[chunk[end + 3 * window] ?? 0] ?? 0)
+      if ((near | far) !== 0) break
+    }
+    while (end <= lastEnd && offsets[chunk[end] ?? 0] === 0) end += window
+    return end - window + 1
+  }
+
+  /** The first window that ends with two bytes of a match. They may still overlap with one by the second, so it moves by one less. */
+  #nextPair(chunk: Uint8Array, from: number, lastWindow: number): number {
+    const offsets = this.#offsets
+    const last = this.#window - 1
+    let end = from + last
+    const lastEnd = lastWindow + last
+    for (; end + last <= lastEnd; end += 2 * last) {
+      const near = ((offsets[chunk[end] ?? 0] ?? 0) >> 1) & (offsets[chunk[end - 1] ?? 0] ?? 0)
+      const far = ((offsets[chunk[end + last] ?? 0] ?? 0) >> 1) & (offsets[chunk[end + last - 1] ?? 0] ?? 0)
+      if ((near | far) !== 0) break
+    }
+    while (end <= lastEnd) {
+      if ((((offsets[chunk[end] ?? 0] ?? 0) >> 1) & (offsets[chunk[end - 1] ?? 0] ?? 0)) !== 0) break
+      end += last
+    }
+    return end - last
   }
 
   /** How far the window at `at` may move; 0: a match may begin there. */
@@ -98,7 +119,7 @@ const levelsOf = (automaton: Automaton): ByteSet[] => {
 }
 
 /** A branch that goes the unusual way costs as much as so many bytes looked at. */
-const SURPRISE = 6
+const SURPRISE = 12
 
 interface Plan {
   readonly window: number
@@ -121,10 +142,10 @@ const bestPlan = (levels: readonly ByteSet[]): Plan => {
   let pairs = 0
   for (let window = 1; window <= levels.length; window += 1) {
     const single = shareOf(unionOf(levels.slice(0, window)))
-    consider({ window, byPairs: false }, (1 + SURPRISE * single) / window)
+    consider({ window, byPairs: false }, (1 + (SURPRISE + window) * single) / window)
     if (window === 1) continue
     pairs += (shares[window - 2] ?? 0) * (shares[window - 1] ?? 0)
-    consider({ window, byPairs: true }, (2 + SURPRISE * Math.min(pairs, single)) / (window - 1))
+    consider({ window, byPairs: true }, (2 + (SURPRISE + window) * Math.min(pairs, single)) / (window - 1))
   }
   return best
 }

@@ -12,11 +12,9 @@
 
 import type { Automaton } from './automaton.js'
 import { BYTE_VALUES, classesOf } from './byte-set.js'
+import { NONE, type StateKey, Step } from './step.js'
 
-/** Live positions, in the order above, each part ascending and ended by {@link END}. */
-export interface State {
-  readonly key: Int32Array
-  readonly groups: number
+export interface State extends StateKey {
   /** Row of the table, times its width; means nothing unless `generation` is the table's. */
   readonly row: number
   readonly generation: number
@@ -51,13 +49,10 @@ export const kindOf = (entry: number): number => (-2 - entry) & 1
 export const payloadOf = (entry: number): number => (-2 - entry) >> 1
 const entryOf = (payload: number, kind: number): number => -2 - (2 * payload + kind)
 
-const END = -1
-/** Stands last in the key if the last group starts where the state is: what begins with the next byte belongs to it. */
-const FRESH = -2
-const NONE = -1
-/** 4 MiB of table, 4 MiB of keys: beyond it everything is forgotten and learnt anew. */
+/** 4 MiB of table, 4 MiB of keys, some 10 MiB of actions: beyond any of it everything is forgotten and learnt anew. */
 const MAX_ENTRIES = 1_048_576
 const MAX_KEY_LENGTH = 1_048_576
+const MAX_ACTIONS = 65_536
 const FIRST_ROWS = 16
 
 export class States {
@@ -65,7 +60,6 @@ export class States {
   table: Int32Array
   actions: Action[] = []
   generation = 0
-  readonly #automaton: Automaton
   readonly #width: number
   readonly #shift: number
   /** A byte of each class. */
@@ -73,23 +67,20 @@ export class States {
   #states: State[] = []
   readonly #byHash = new Map<number, State>()
   #keyLength = 0
-  /** The next state's key while it is made: never longer than all positions, each once, an END for each, and FRESH. */
-  readonly #key: Int32Array
-  #length = 0
-  /** The step in which a position was last taken into the key. */
-  readonly #taken: Int32Array
-  #step = 0
+  readonly #maxKeyLength: number
+  /** The next state while it is made. */
+  readonly #step: Step
 
-  constructor(automaton: Automaton) {
-    this.#automaton = automaton
+  /** @param maxKeyLength So much of all keys together is remembered. */
+  constructor(automaton: Automaton, maxKeyLength: number = MAX_KEY_LENGTH) {
+    this.#maxKeyLength = maxKeyLength
+    this.#step = new Step(automaton)
     const { classOf, count } = classesOf(automaton.sets)
     this.classOf = classOf
     this.#shift = Math.ceil(Math.log2(Math.max(count, 1)))
     this.#width = 1 << this.#shift
     this.#example = new Uint8Array(this.#width)
     for (let byte = 0; byte < BYTE_VALUES; byte += 1) this.#example[classOf[byte] ?? 0] = byte
-    this.#key = new Int32Array(2 * automaton.sets.length + 4)
-    this.#taken = new Int32Array(automaton.sets.length)
     this.table = new Int32Array(FIRST_ROWS * this.#width)
     this.#forget()
   }
@@ -112,9 +103,8 @@ export class States {
   rowOf(state: State): number {
     if (state.generation === this.generation) return state.row
     this.#makeRoom()
-    this.#key.set(state.key)
-    this.#length = state.key.length
-    return this.#intern(state.groups)
+    this.#step.same(state)
+    return this.#intern()
   }
 
   /**
@@ -126,7 +116,9 @@ export class States {
     this.#makeRoom()
     const from = this.rowOf(state)
     const kind = this.classOf[byte] ?? 0
-    this.table[from + kind] = this.#transition(state, this.#example[kind] ?? 0)
+    this.#step.take(state, this.#example[kind] ?? 0)
+    const entry = this.#entryFor(state, this.#intern())
+    this.table[from + kind] = entry
     return from
   }
 
@@ -134,102 +126,13 @@ export class States {
   merged(row: number): number {
     const state = this.stateOf(row)
     this.#makeRoom()
-    const groupsFrom = state.key.indexOf(END) + 1
-    const grouped = state.key.subarray(groupsFrom).filter((position) => position >= 0)
-    this.#key.set(state.key.subarray(0, groupsFrom))
-    this.#key.set(grouped.sort(), groupsFrom)
-    this.#length = groupsFrom + grouped.length
-    this.#key[this.#length++] = END
-    this.#key[this.#length++] = FRESH
-    return this.#intern(1)
+    this.#step.merge(state)
+    return this.#intern()
   }
 
-  #transition(state: State, byte: number): number {
-    const { key } = state
-    this.#step += 1
-    this.#length = 0
-    let at = this.#stepFree(key, byte)
-    let groups = 0
-    let accepts = NONE
-    let begins = false
-    const kept: number[] = []
-    const isFresh = key[key.length - 1] === FRESH
-    // Beginnings are a group of their own, unless the last group starts right here too.
-    const candidates = isFresh ? state.groups : state.groups + 1
-    for (let group = 0; group < candidates; group += 1) {
-      const from = this.#length
-      let accepted = false
-      if (group < state.groups) {
-        for (; key[at] !== END; at += 1) accepted = this.#take(this.#followOf(key[at]), byte) || accepted
-        at += 1
-      }
-      if (group === candidates - 1) accepted = this.#takeBeginnings(key, byte) || accepted
-      // Until a group accepts they are apart; what comes after it is the same group.
-      if (accepts !== NONE || (this.#length === from && !accepted)) continue
-      if (group < state.groups) kept.push(group)
-      else begins = true
-      if (accepted) accepts = groups
-      else this.#close(from)
-      groups += 1
-    }
-    if (accepts !== NONE) groups = this.#closeAccepted(accepts)
-    return this.#entry(state, this.#intern(groups), kept, begins, accepts)
-  }
-
-  /** The last group, gathered from all that accepted or came after, sorted. Returns the number of groups. */
-  #closeAccepted(accepts: number): number {
-    const from = this.#key.lastIndexOf(END, this.#length - 1) + 1
-    if (from === this.#length) return accepts
-    this.#close(from)
-    this.#key[this.#length++] = FRESH
-    return accepts + 1
-  }
-
-  #close(from: number): void {
-    this.#key.subarray(from, this.#length).sort()
-    this.#key[this.#length++] = END
-  }
-
-  #stepFree(key: Int32Array, byte: number): number {
-    let at = 0
-    for (; key[at] !== END; at += 1) this.#take(this.#followOf(key[at]), byte)
-    this.#take(this.#automaton.firstFree, byte)
-    this.#close(0)
-    return at + 1
-  }
-
-  #takeBeginnings(key: Int32Array, byte: number): boolean {
-    let accepted = this.#take(this.#automaton.firstHeld, byte)
-    for (let at = 0; key[at] !== END; at += 1) {
-      const opens = this.#automaton.opens[key[at] ?? 0]
-      if (opens !== undefined) accepted = this.#take(opens, byte) || accepted
-    }
-    return accepted
-  }
-
-  #followOf(position: number | undefined): Int32Array {
-    const follow = this.#automaton.follow[position ?? NONE]
-    if (follow === undefined) throw new RangeError(`no position ${position}`)
-    return follow
-  }
-
-  /** Goes to those of `positions` that take `byte`. Returns whether a match ends there. What leads no further is not kept. */
-  #take(positions: Int32Array, byte: number): boolean {
-    const { sets, alike, accepts } = this.#automaton
-    let accepted = false
-    for (let index = 0; index < positions.length; index += 1) {
-      const position = positions[index] ?? 0
-      if (sets[position]?.[byte] !== 1) continue
-      if (accepts[position] === 1) accepted = true
-      const same = alike[position] ?? NONE
-      if (same === NONE || this.#taken[same] === this.#step) continue
-      this.#taken[same] = this.#step
-      this.#key[this.#length++] = same
-    }
-    return accepted
-  }
-
-  #entry(state: State, next: number, kept: readonly number[], begins: boolean, accepts: number): number {
+  /** What the table says of the step just taken. */
+  #entryFor(state: State, next: number): number {
+    const { kept, begins, accepts } = this.#step
     const inPlace = kept.every((group, index) => group === index)
     if (accepts === NONE && !begins && inPlace) return next
     const coversFromFirst = accepts === 0 && (state.groups === 0 || kept[0] === 0)
@@ -239,9 +142,8 @@ export class States {
   }
 
   /** The row of the state whose key was made. */
-  #intern(groups: number): number {
-    const key = this.#key
-    const length = this.#length
+  #intern(): number {
+    const { key, length, groups } = this.#step
     let hash = 0x811c9dc5
     for (let index = 0; index < length; index += 1) hash = Math.imul(hash ^ (key[index] ?? 0), 0x01000193)
     const chained = this.#byHash.get(hash)
@@ -266,7 +168,8 @@ export class States {
   #makeRoom(): void {
     // Room for two: the state it is about, and the next.
     const entries = (this.#states.length + 2) << this.#shift
-    if (entries > MAX_ENTRIES || this.#keyLength > MAX_KEY_LENGTH) this.#forget()
+    const isFull = entries > MAX_ENTRIES || this.#keyLength > this.#maxKeyLength
+    if (isFull || this.actions.length >= MAX_ACTIONS) this.#forget()
   }
 
   #forget(): void {
@@ -275,9 +178,8 @@ export class States {
     this.actions = []
     this.#byHash.clear()
     this.#keyLength = 0
-    this.#key[0] = END
-    this.#length = 1
-    this.#intern(0)
+    this.#step.root()
+    this.#intern()
   }
 }
 

@@ -25,13 +25,12 @@ export interface Shared {
   readonly masked: Uint8Array
 }
 
-const FIRST_REGISTERS = 4
-
 export class ByteStream implements RedactStream {
   readonly #shared: Shared
   readonly #held = new Held()
   #state: State
-  #starts = new Int32Array(FIRST_REGISTERS)
+  /** The registers. An array that grows by itself: most streams never need one, and few more than two. */
+  readonly #starts: number[] = []
   /** Of the chunk at hand, where what was given out ends. */
   #given = 0
 
@@ -121,7 +120,7 @@ export class ByteStream implements RedactStream {
     const action = this.#shared.states.actions[index]
     if (action === undefined) throw new RangeError(`no action ${index}`)
     const { kept, begins, accepts, next } = action
-    const starts = this.#withRoom(kept.length + 1)
+    const starts = this.#starts
     for (let group = 0; group < kept.length; group += 1) starts[group] = starts[kept[group] ?? 0] ?? 0
     if (begins) starts[kept.length] = at
     if (accepts >= 0) {
@@ -134,15 +133,6 @@ export class ByteStream implements RedactStream {
 
   #startOf(group: number): number {
     return this.#starts[group] ?? 0
-  }
-
-  #withRoom(registers: number): Int32Array {
-    if (registers > this.#starts.length) {
-      const more = new Int32Array(2 * registers)
-      more.set(this.#starts)
-      this.#starts = more
-    }
-    return this.#starts
   }
 
   /** Marks a match, in the state at `row` after it, and makes room for the next one. */

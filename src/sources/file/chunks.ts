@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 
 /** Read at a time: large enough that the system calls do not count, small enough to stay in the processor's cache. */
-export const CHUNK_BYTES = 1024 * 1024
+const CHUNK_BYTES = 1024 * 1024
 
 export interface ChunkSource {
   /** The path, or `stdin`, as messages name it. */
@@ -27,7 +27,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: 'the device reports an error',
 }
 
-const unreadable = (name: string, thrown: unknown): TidegateError => {
+export const unreadable = (name: string, thrown: unknown): TidegateError => {
   if (thrown instanceof TidegateError) return thrown
   const errno = errnoOf(thrown)
   const reason = errno === undefined ? messageOf(thrown) : `${REASONS[errno] ?? messageOf(thrown)} (${errno})`
@@ -39,10 +39,10 @@ const unreadable = (name: string, thrown: unknown): TidegateError => {
   })
 }
 
-async function* fileChunks(handle: FileHandle, path: string): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(CHUNK_BYTES)
+async function* fileChunks(handle: FileHandle, path: string, chunkBytes: number): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(chunkBytes)
   for (;;) {
-    const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, null).catch((error: unknown) => {
+    const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null).catch((error: unknown) => {
       throw unreadable(path, error)
     })
     if (bytesRead === 0) return
@@ -64,7 +64,7 @@ const openChecked = async (path: string): Promise<{ handle: FileHandle; totalByt
 }
 
 /** @throws TidegateError (rejects) `file_unreadable`. */
-export const openFileChunks = async (path: string): Promise<ChunkSource> => {
+export const openFileChunks = async (path: string, chunkBytes = CHUNK_BYTES): Promise<ChunkSource> => {
   const { handle, totalBytes } = await openChecked(path).catch((error: unknown) => {
     throw unreadable(path, error)
   })
@@ -72,7 +72,7 @@ export const openFileChunks = async (path: string): Promise<ChunkSource> => {
   return {
     name: path,
     totalBytes,
-    chunks: () => fileChunks(handle, path),
+    chunks: () => fileChunks(handle, path, chunkBytes),
     close: () => {
       closing ??= handle.close()
       return closing

@@ -1,66 +1,78 @@
-/** What kind of recording this is, told from its first bytes; and what to say of a file that is none. */
+/** What kind of recording this is, told from its first bytes, compressed or not; and what to say of a file that is none. */
 
 import type { CaptureFormat } from '../../core/codec/capture.js'
 import { DETECT_BYTES, detectFormat } from '../../core/codec/detect.js'
 import { TidegateError } from '../../errors.js'
+import type { ChunkSource } from './chunks.js'
+import {
+  type Compression,
+  CompressionDamage,
+  checkCompression,
+  compressionOf,
+  decompressed,
+  MAGIC_BYTES,
+} from './compression.js'
+import { PeekedChunks } from './peek.js'
 
 const EXPECTED = 'expected pcapng, pcap or gogetway'
 
-const notARecording = (name: string, why: string): TidegateError =>
-  new TidegateError('format_unknown', `'${name}' ${why}: ${EXPECTED}`, { fault: 'usage', where: name })
-
-/** RFC 1952 and RFC 8878: what a compressed recording begins with. */
-const COMPRESSIONS: readonly {
-  readonly magic: readonly number[]
-  readonly name: string
-  readonly undo: string
-}[] = [
-  { magic: [0x1f, 0x8b], name: 'gzip', undo: 'gunzip -c' },
-  { magic: [0x28, 0xb5, 0x2f, 0xfd], name: 'zstd', undo: 'zstd -dc' },
-]
-
-const foreign = (name: string, head: Uint8Array): TidegateError => {
-  const packed = COMPRESSIONS.find(({ magic }) => magic.every((byte, at) => head[at] === byte))
-  if (packed === undefined) return notARecording(name, 'is not a recording')
-  const hint = `is compressed with ${packed.name} (try: ${packed.undo} '${name}' | tidegate … -)`
-  return notARecording(name, hint)
-}
+const notARecording = (name: string, why: string, cause?: unknown): TidegateError =>
+  new TidegateError('format_unknown', `'${name}' ${why}: ${EXPECTED}`, { fault: 'usage', where: name, cause })
 
 export interface Detected {
   readonly format: CaptureFormat
-  /** What was read to find out: the first chunks, mostly one. */
-  readonly head: readonly Uint8Array[]
+  readonly compression: Compression | null
+  /** Everything, from the first byte on, decompressed. Lets go of the source when the loop ends. */
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Lets go of the source, also where the loop was never begun. Idempotent. */
+  close(): Promise<void>
 }
 
-const joined = (parts: readonly Uint8Array[], limit: number): Uint8Array => {
-  const bytes = new Uint8Array(
-    Math.min(
-      limit,
-      parts.reduce((sum, part) => sum + part.length, 0),
-    ),
-  )
-  let at = 0
-  for (const part of parts) {
-    if (at === bytes.length) break
-    const piece = part.subarray(0, bytes.length - at)
-    bytes.set(piece, at)
-    at += piece.length
+const formatOf = (name: string, head: Uint8Array): CaptureFormat => {
+  const format = detectFormat(head)
+  if (head.length === 0) throw notARecording(name, 'is empty')
+  if (format === null || format === 'more') throw notARecording(name, 'is not a recording')
+  return format
+}
+
+const headOf = async (name: string, peeked: PeekedChunks): Promise<Uint8Array> => {
+  try {
+    return await peeked.head(DETECT_BYTES)
+  } catch (error) {
+    if (!(error instanceof CompressionDamage)) throw error
+    throw notARecording(name, `cannot be read: ${error.message}`, error)
   }
-  return bytes
 }
 
-/** @throws TidegateError (rejects) `format_unknown`. */
-export const detect = async (name: string, chunks: AsyncIterator<Uint8Array>): Promise<Detected> => {
-  const head: Uint8Array[] = []
-  for (;;) {
-    const next = await chunks.next()
-    const start = joined(head, DETECT_BYTES)
-    if (next.done === true) throw start.length === 0 ? notARecording(name, 'is empty') : foreign(name, start)
-    // The source reuses its buffer once more is asked for, so what is kept is copied.
-    head.push(next.value.slice())
-    const bytes = joined(head, DETECT_BYTES)
-    const format = detectFormat(bytes)
-    if (format === null) throw foreign(name, bytes)
-    if (format !== 'more') return { format, head }
+/** @throws TidegateError (rejects) `format_unknown`, `usage` (needs a newer Node), having let go of the source. */
+export const detect = async (
+  { name, chunks }: ChunkSource,
+  onBytes: (length: number) => void,
+): Promise<Detected> => {
+  const raw = new PeekedChunks(counted(chunks(), onBytes))
+  let peeked = raw
+  const close = async (): Promise<void> => {
+    await peeked.close()
+    await raw.close()
+  }
+  try {
+    const compression = compressionOf(await raw.head(MAGIC_BYTES))
+    checkCompression(compression, name)
+    if (compression !== null) peeked = new PeekedChunks(decompressed(compression, raw.chunks(), name))
+    const format = formatOf(name, await headOf(name, peeked))
+    return { format, compression, chunks: peeked.chunks(), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  onBytes: (length: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    onBytes(chunk.length)
+    yield chunk
   }
 }

@@ -31,8 +31,8 @@ const writerInto =
       ended,
       serve: (owner, seat) => writer.serve(owner, seat),
       leave: (owner) => writer.leave(owner, () => onLeft(owner)),
-      close: () => {
-        void writer.close().then(resolve)
+      close: (timeoutMs) => {
+        void writer.close(timeoutMs).then(resolve)
       },
     }
   }

@@ -11,7 +11,7 @@ describe('the table of connections', () => {
     expect(table.push(gap(1, 'downstream', 0, 10, 'overload: dropped'))).toBeNull()
     expect(table.push(sent(1, 'downstream', 'bye', { at: 10 }))).toBeNull()
     expect(table.push(fin(1, 'upstream'))).toBeNull()
-    expect(table.push(closed(1, annotation))).toEqual({
+    expect(table.push(closed(1, annotation))).toMatchObject({
       connection: 1,
       client: '10.0.0.1:1001',
       server: '10.0.0.2:80',
@@ -22,6 +22,7 @@ describe('the table of connections', () => {
       stored: { upstream: 5, downstream: 3 },
       gaps: { upstream: 0, downstream: 10 },
       missing: { upstream: 0, downstream: 10 },
+      cut: { upstream: 0, downstream: 0 },
       end: { state: 'closed', how: 'fin', annotation },
     })
     expect([...table.rest()]).toEqual([])
@@ -31,6 +32,7 @@ describe('the table of connections', () => {
       incomplete: 1,
       stored: { upstream: 5, downstream: 3 },
       missing: { upstream: 0, downstream: 10 },
+      cut: { upstream: 0, downstream: 0 },
     })
   })
 

@@ -15,6 +15,7 @@ export const opened = (connection: number, more: Partial<OpenEvent> = {}): OpenE
   listener: 'web',
   id: undefined,
   recording: undefined,
+  continues: undefined,
   fromStart: true,
   ...more,
 })

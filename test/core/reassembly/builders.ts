@@ -94,13 +94,15 @@ const textOf = (event: ConversationEvent): string => {
   const of = `${event.connection}`
   switch (event.kind) {
     case 'open':
-      return `${of} open ${event.client} > ${event.server}${event.fromStart ? '' : ' midway'}${event.listener ? ` on ${event.listener}` : ''}`
+      return `${of} open ${event.client} > ${event.server}${event.fromStart ? '' : ' midway'}${event.continues ? ` at ${event.continues.upstream}/${event.continues.downstream}` : ''}${event.listener ? ` on ${event.listener}` : ''}`
     case 'data':
       return `${of} ${event.direction} ${event.at}: ${new TextDecoder().decode(event.bytes)}`
     case 'gap':
-      return `${of} ${event.direction} ${event.at}: gap of ${event.length}${event.why === undefined ? '' : ` (${event.why})`}`
+      return `${of} ${event.direction} ${event.at}: ${event.cut ? 'cut' : 'gap'} of ${event.length}${event.why === undefined ? '' : ` (${event.why})`}`
     case 'fin':
       return `${of} ${event.direction} fin`
+    case 'continue':
+      return `${of} continues at ${event.upstream}/${event.downstream}`
     case 'close':
       return `${of} close ${event.how}${event.annotation === null ? '' : ` ${event.annotation.reason}`}`
   }

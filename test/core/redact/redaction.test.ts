@@ -172,7 +172,7 @@ describe('an undecided candidate', () => {
     expect(push(stream, '>').join('')).toBe('*'.repeat(HELD_LIMIT + 1))
   })
 
-  it.each([1, 1_000, HELD_LIMIT, HELD_LIMIT + 1, 1_000_000])(
+  it.each([7, 1_000, HELD_LIMIT, HELD_LIMIT + 1, 1_000_000])(
     'that grows beyond it is masked, in chunks of %i bytes',
     (size) => {
       const text = `x<${'a'.repeat(HELD_LIMIT + 99)}`
@@ -220,9 +220,9 @@ describe('a canary', () => {
   )
 
   it('nor cut in every way', () => {
-    const short = compileRedaction([rule('canary'), rule('.+', { after: 'A=' })])
-    for (const chunks of allCuts('xcanaryA=cana')) {
-      expect(redactedChunks(short, chunks)).toBe('x******A=****')
+    const short = compileRedaction([rule('key'), rule('.+', { after: 'A=' })])
+    for (const chunks of allCuts('xkeyA=key')) {
+      expect(redactedChunks(short, chunks)).toBe('x***A=***')
     }
   })
 })

@@ -131,7 +131,7 @@ describe('opening a recording', () => {
 
   it.each([
     ['missing file', () => `${tempDir()}/none`, 'file_unreadable', 'ENOENT'],
-    ['directory', tempDir, 'file_unreadable', 'EISDIR'],
+    ['directory without recordings', tempDir, 'format_unknown', undefined],
     ['path through a file', () => `${fileOf(PING_PONG)}/x`, 'file_unreadable', 'ENOTDIR'],
     ['foreign file', () => fileOf(utf8('%PDF-1.7 not a recording')), 'format_unknown', undefined],
     ['empty file', () => fileOf(utf8('')), 'format_unknown', undefined],

@@ -1,8 +1,8 @@
 /** A PostgreSQL cluster of the test's own, without passwords, without a unix socket, on loopback. */
 
-import { chmodSync, chownSync } from 'node:fs'
+import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runWell, startDaemon } from '../processes.js'
+import { type Daemon, runWell, startDaemon } from '../processes.js'
 import type { Scope } from '../scope.js'
 import { freePort, LOOPBACK, waitUntilAccepting } from '../sockets.js'
 import { toolPath } from '../tools.js'
@@ -43,13 +43,28 @@ const asOwner = (who: Owner | null, command: string, args: readonly string[]): r
 
 export interface PostgresCluster {
   readonly port: number
+  /** Where its data is, and its unix socket if it has one. */
+  readonly directory: string
   /** What starts its server, in the foreground. */
   readonly command: readonly [string, ...string[]]
   /** Whom that has to run as; null: as whoever runs the tests. */
   readonly owner: Owner | null
 }
 
-export const makeCluster = async (scope: Scope): Promise<PostgresCluster> => {
+export interface ClusterOptions {
+  /** It also listens on a unix socket, in its directory. Default false. */
+  readonly unixSocket?: boolean
+  /** Over TCP it asks for {@link POSTGRES_PASSWORD}; over the unix socket never. Default false. */
+  readonly passwords?: boolean
+}
+
+/** Of the superuser, where one is asked for. */
+export const POSTGRES_PASSWORD = 'c0rrect-horse'
+
+export const makeCluster = async (
+  scope: Scope,
+  { unixSocket = false, passwords = false }: ClusterOptions = {},
+): Promise<PostgresCluster> => {
   const directory = scope.tempDir()
   const who = await findOwner()
   if (who !== null) {
@@ -58,29 +73,43 @@ export const makeCluster = async (scope: Scope): Promise<PostgresCluster> => {
   }
   const data = join(directory, 'data')
   const options = ['-U', POSTGRES_USER, '--auth=trust', '--no-sync', '--no-locale', '--encoding=UTF8']
+  if (passwords) {
+    const file = join(directory, 'password')
+    writeFileSync(file, POSTGRES_PASSWORD)
+    options.push('--auth-host=scram-sha-256', `--pwfile=${file}`)
+  }
   const init = asOwner(who, toolPath('initdb'), ['-D', data, ...options])
   await runWell(init[0], init[1], { cwd: '/' })
   const port = await freePort()
   const settings = {
     listen_addresses: LOOPBACK,
     port,
-    unix_socket_directories: '',
+    unix_socket_directories: unixSocket ? directory : '',
     fsync: 'off',
     shared_buffers: '32MB',
     max_connections: 40,
     dynamic_shared_memory_type: 'mmap',
   }
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  return { port, command: [toolPath('postgres'), '-D', data, ...args], owner: who }
+  return { port, directory, command: [toolPath('postgres'), '-D', data, ...args], owner: who }
 }
 
-export const startPostgres = async (scope: Scope): Promise<number> => {
-  const { port, command, owner } = await makeCluster(scope)
+/** Its server, which may be started again after it has ended. */
+export const startCluster = async (
+  scope: Scope,
+  { port, command, owner }: PostgresCluster,
+): Promise<Daemon> => {
   const [program, ...args] = command
   const server = asOwner(owner, program, args)
   const postgres = startDaemon(scope, server[0], server[1], { cwd: '/' })
   // SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients.
   scope.defer(() => postgres.stop('SIGINT', 15_000))
   await waitUntilAccepting(postgres, port)
-  return port
+  return postgres
+}
+
+export const startPostgres = async (scope: Scope): Promise<number> => {
+  const cluster = await makeCluster(scope)
+  await startCluster(scope, cluster)
+  return cluster.port
 }

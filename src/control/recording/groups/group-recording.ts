@@ -73,8 +73,8 @@ const startHere =
           store.seatLeft(owner)
           onLeft(owner)
         }),
-      close: () => {
-        void writer.close().finally(resolve)
+      close: (timeoutMs) => {
+        void writer.close(timeoutMs).finally(resolve)
       },
     }
   }

@@ -1,0 +1,39 @@
+/** A recording gateway in a process of its own, that says what its recording has acknowledged. */
+
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { eventually, type Scope, within } from '../support/scope.js'
+
+const PROGRAM = fileURLToPath(new URL('../support/programs/acknowledging.mjs', import.meta.url))
+
+export interface Program {
+  readonly port: number
+  /** What has been acknowledged, as far as is known. */
+  acknowledged(): number
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+}
+
+export const startProgram = async (scope: Scope, config: object): Promise<Program> => {
+  const child = fork(PROGRAM, [JSON.stringify(config)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const exited = once(child, 'exit')
+  scope.defer(() => void child.kill('SIGKILL'))
+  let acknowledged = 0
+  let port = 0
+  child.on('message', (said: { port?: number; storedBytes?: number }) => {
+    port = said.port ?? port
+    acknowledged = said.storedBytes ?? acknowledged
+  })
+  await Promise.race([
+    eventually('the program to listen', () => port > 0),
+    exited.then(() => Promise.reject(new Error('the program ended'))),
+  ])
+  return {
+    port,
+    acknowledged: () => acknowledged,
+    kill: async (signal) => {
+      child.kill(signal)
+      await within(30_000, `the program to end after ${signal}`, exited)
+    },
+  }
+}
