@@ -6,8 +6,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import pg from 'pg'
 import { createGateway } from 'tidegate'
-import { createDefaultResourceGroup } from 'tidegate/record'
-import { createGogetwayReader } from 'tidegate/recording'
+import { createDefaultResourceGroup, decodeGogetwayFrame } from 'tidegate/record'
 
 const [connectionString] = process.argv.slice(2)
 const database = new pg.Pool({ connectionString, max: 4 })
@@ -18,13 +17,13 @@ await database.query(`
 
 const group = createDefaultResourceGroup({
   writeFunction: async (framed, { fromIp, toIp }) => {
-    const [frame] = createGogetwayReader().push(framed)
-    const at = new Date(Number(frame.timeNs / 1_000_000n))
+    const { timeNs, body } = decodeGogetwayFrame(framed)
+    const at = new Date(Number(timeNs / 1_000_000n))
     await database.query('INSERT INTO frame (at, sender, receiver, said) VALUES ($1, $2, $3, $4)', [
       at,
       fromIp,
       toIp,
-      Buffer.from(frame.body),
+      Buffer.from(body),
     ])
   },
 })
