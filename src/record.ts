@@ -18,6 +18,8 @@ export type {
 export { createDefaultResourceGroup } from './control/recording/groups/default-group.js'
 export type { ResourceCounters } from './control/recording/groups/group-recording.js'
 export type { Address, TcpAddress, UnixAddress } from './core/address.js'
+export { encodeGogetwayFrame, FRAME_TYPE, type Frame } from './core/codec/gogetway/frame.js'
+export { decodeGogetwayFrame } from './core/resource/decode-frame.js'
 export { Lock, type Unlock } from './core/resource/lock.js'
 export { LockGroup, type LockGroupOptions, type Reclaimed } from './core/resource/lock-group.js'
 export type { WriteContext, WriteFunction } from './core/resource/write-function.js'

@@ -19,6 +19,7 @@ import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import type { ResourceGroup, ResourceOptions } from '../ports/resource-group.js'
 import type { Sink } from '../ports/sink.js'
+import { checkGroups } from './open-groups.js'
 import type { Lookup } from './upstreams/resolver.js'
 
 /** An address in text or parsed, several to be tried in order, or a stream of the caller's own. */
@@ -73,11 +74,6 @@ export interface GatewayOptions {
   /** Start and stop the services of upstreams whose `wake` says neither `exec` nor `command`, by the upstream's name. */
   readonly activators?: Readonly<Record<string, Activator>>
   /**
-   * Takes what is recorded, in place of a file or database: for a config whose `record` has a `spool`, and neither `file` nor `to`. It is
-   * called on this thread, and closed with the gateway.
-   */
-  readonly sink?: Sink
-  /**
    * Takes what connections say, of all listeners that `resourceGroups` does not name. Null: nobody does yet, but `updateResourceGroup`
    * may say who. See `tidegate/record`.
    */
@@ -86,6 +82,11 @@ export interface GatewayOptions {
   readonly resourceGroups?: Readonly<Record<string, ResourceGroup>>
   /** How it reaches them. */
   readonly resourceOptions?: ResourceOptions
+  /**
+   * Takes what is recorded, in place of a file or database: for a config whose `record` has a `spool`, and neither `file` nor `to`. It is
+   * called on this thread, and closed with the gateway.
+   */
+  readonly sink?: Sink
 }
 
 const OPTION_NAMES = [
@@ -95,10 +96,10 @@ const OPTION_NAMES = [
   'logger',
   'lookup',
   'activators',
-  'sink',
   'resourceGroup',
   'resourceGroups',
   'resourceOptions',
+  'sink',
 ] as const satisfies (keyof GatewayOptions)[]
 
 const invalid = (name: string, expected: string): TidegateError =>
@@ -117,36 +118,6 @@ const checkSink = (sink: Partial<Sink> | null): void => {
     throw invalid('sink', expected)
   for (const method of ['open', 'write', 'close'] as const)
     if (typeof sink[method] !== 'function') throw invalid(`sink.${method}`, expected)
-}
-
-/** @throws TidegateError `value_invalid` */
-export const checkGroup = (where: string, group: unknown): void => {
-  const expected = 'a resource group: { getResource(context, connection) }'
-  if (typeof group !== 'object' || group === null) throw invalid(where, expected)
-  if (!('getResource' in group) || typeof group.getResource !== 'function') throw invalid(where, expected)
-}
-
-const checkResourceOptions = (options: ResourceOptions): void => {
-  const where = 'resourceOptions'
-  if (typeof options !== 'object' || options === null)
-    throw invalid(where, 'a mapping: { format, overload, maxBufferedBytes }')
-  const { format, overload, maxBufferedBytes } = options
-  if (format !== undefined && !['gogetway', 'pcapng'].includes(format))
-    throw invalid(`${where}.format`, "'gogetway' or 'pcapng'")
-  if (overload !== undefined && !['block', 'drop', 'disconnect'].includes(overload))
-    throw invalid(`${where}.overload`, "'block', 'drop' or 'disconnect'")
-  if (maxBufferedBytes !== undefined && !(Number.isSafeInteger(maxBufferedBytes) && maxBufferedBytes > 0))
-    throw invalid(`${where}.maxBufferedBytes`, 'a whole number of bytes')
-}
-
-const checkGroups = ({ resourceGroup, resourceGroups, resourceOptions }: GatewayOptions): void => {
-  if (resourceGroup !== undefined && resourceGroup !== null) checkGroup('resourceGroup', resourceGroup)
-  if (resourceGroups !== undefined) {
-    if (typeof resourceGroups !== 'object' || resourceGroups === null)
-      throw invalid('resourceGroups', 'a mapping of listener names to resource groups')
-    for (const [name, group] of Object.entries(resourceGroups)) checkGroup(`resourceGroups.${name}`, group)
-  }
-  if (resourceOptions !== undefined) checkResourceOptions(resourceOptions)
 }
 
 /** For callers without types. @throws TidegateError `value_invalid`, before anything has been opened. */

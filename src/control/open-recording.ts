@@ -2,12 +2,9 @@
 
 import { rm } from 'node:fs/promises'
 import type { GatewayConfig, RecordConfig } from '../config/config.js'
-import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { Sink } from '../ports/sink.js'
-import type { GatewayOptions } from './hooks.js'
 import { type OpenedPlace, openFilePlace, openFilesPlace, writerOptions } from './open-files.js'
-import { GroupRecording } from './recording/groups/group-recording.js'
 import { checkSinkIsUsed, openSinkStore } from './recording/open-sink-store.js'
 import type { Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
@@ -73,33 +70,4 @@ export const openRecording = async (
     throw thrown
   })
   return { site, here: startSeat(site.seat(0)), createdFile }
-}
-
-/** The recording that resource groups get; null without any. @throws TidegateError (rejects) `value_invalid`: no such listener. */
-export const openGroups = async (
-  config: GatewayConfig,
-  { resourceGroup, resourceGroups, resourceOptions }: GatewayOptions,
-  planes: number,
-  logger: Logger,
-): Promise<GroupRecording | null> => {
-  if (resourceGroup === undefined && resourceGroups === undefined && resourceOptions === undefined)
-    return null
-  for (const name of Object.keys(resourceGroups ?? {}))
-    if (!config.listeners.some((listener) => listener.name === name))
-      throw new TidegateError('value_invalid', `resourceGroups.${name}: no listener is named '${name}'`, {
-        fault: 'usage',
-        where: `resourceGroups.${name}`,
-      })
-  return GroupRecording.open({
-    ...resourceOptions,
-    group: resourceGroup ?? null,
-    byListener: resourceGroups ?? {},
-    listeners: config.listeners.map((listener) => ({
-      name: listener.name,
-      description: describeRoute(config, listener),
-    })),
-    planes,
-    application: `tidegate ${VERSION}`,
-    logger,
-  })
 }

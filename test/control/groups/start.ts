@@ -5,10 +5,9 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { GatewayConfigInput } from '../../../src/config/config.js'
 import { createGateway } from '../../../src/control/gateway.js'
 import type { GatewayOptions } from '../../../src/control/hooks.js'
-import { createGogetwayReader } from '../../../src/core/codec/gogetway/reader.js'
 import type { Logger } from '../../../src/ports/logger.js'
 import type { ConnectResource, ResourceConnection, ResourceGroup } from '../../../src/ports/resource-group.js'
-import type { WriteFunction } from '../../../src/record.js'
+import { decodeGogetwayFrame, type WriteFunction } from '../../../src/record.js'
 import { eventually, type Scope, testScope, within } from '../../support/scope.js'
 import { SETTING } from '../../support/setting.js'
 import { LOOPBACK, portOf } from '../../support/sockets.js'
@@ -122,15 +121,8 @@ export class Heard {
   readonly frames: { readonly from: string; readonly to: string; readonly body: Buffer }[] = []
 
   add(framed: Uint8Array): void {
-    const reader = createGogetwayReader()
-    let count = 0
-    for (const records of [reader.push(framed), reader.end()])
-      for (const record of records) {
-        if (record.kind !== 'frame') throw new Error(`a frame holds ${record.kind}`)
-        count++
-        this.frames.push({ from: record.from, to: record.to, body: Buffer.from(record.body) })
-      }
-    if (count !== 1) throw new Error(`${count} frames at once`)
+    const { from, to, body } = decodeGogetwayFrame(framed)
+    this.frames.push({ from, to, body: Buffer.from(body) })
   }
 
   private of(end: 'from' | 'to', port: number): Buffer {

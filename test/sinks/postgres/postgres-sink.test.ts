@@ -476,7 +476,11 @@ describeWith(POSTGRES_TOOLS, 'the PostgreSQL sink', () => {
 
   /** Until the last of its processes is gone, another server does not start. */
   const startAgain = (): Promise<Daemon> =>
-    eventually('the server to start again', () => startCluster(block, database.cluster).catch(() => null), 30_000)
+    eventually(
+      'the server to start again',
+      () => startCluster(block, database.cluster).catch(() => null),
+      30_000,
+    )
 
   const busy = (): string =>
     `pg_stat_activity WHERE application_name = 'sink${sinks}' AND wait_event_type = 'Lock'`
