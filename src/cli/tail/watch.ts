@@ -51,23 +51,27 @@ export const watch = async (
   }
 
   const look = async (): Promise<void> => {
-    for await (const { file, records } of follower.look())
+    for await (const { file, records, shift } of follower.look())
       for (const record of records) {
         if (record.kind === 'damage') {
-          tell(io, `'${file.path}' is ${damageText(record)}; it is not followed any more`)
+          tell(
+            io,
+            `'${file.path}' is ${damageText({ ...record, offset: record.offset + shift })}; it is not followed any more`,
+          )
           continue
         }
         for (const event of conversations.push(record, file.identity)) {
           const line = lineOf(event)
-          if (line !== null && isNews(file, record.offset)) await output.write(line)
+          if (line !== null && isNews(file, record.offset + shift)) await output.write(line)
         }
       }
     await output.flush()
   }
 
   try {
-    do await look()
-    while (!(await paused(stop)))
+    await look()
+    tell(io, `following ${paths.map((path) => `'${path}'`).join(', ')}`)
+    while (!(await paused(stop))) await look()
     await look()
   } finally {
     await follower.close()

@@ -29,6 +29,8 @@ const RECENT_MS = 2000
 export interface FollowedBatch {
   readonly file: FollowedFile
   readonly records: Iterable<CaptureRecord>
+  /** To be added to a record's offset, to have where it is in the file now. */
+  readonly shift: number
 }
 
 export interface FollowedFile {
@@ -168,7 +170,7 @@ export class Follower {
     if (isNew || !growing.hasNews(size)) return
     this.#hot.delete(known)
     this.#hot.add(known)
-    for await (const records of growing.read()) yield { file: known, records }
+    for await (const batch of growing.read()) yield { file: known, ...batch }
   }
 
   /** Null once it is gone. One that is open may have lost its name, and is read to its end before it is let go. */
@@ -185,7 +187,7 @@ export class Follower {
     const capture = await openCapture(source)
     if (capture.format !== 'pcapng') return capture.close()
     for await (const records of capture.batches())
-      yield { file: { path, identity: path, knownBytes: 0 }, records }
+      yield { file: { path, identity: path, knownBytes: 0 }, records, shift: 0 }
   }
 
   async #cool(): Promise<void> {
