@@ -22,6 +22,8 @@ SIGUSR2 prints listeners, upstreams and connections by state on stderr (not on W
 Examples:
   tidegate record 127.0.0.1:6380 127.0.0.1:6379 --out redis.pcapng
   tidegate record 127.0.0.1:15432 db.internal:5432 --out db.pcapng --overload drop
+  tidegate record :6380 127.0.0.1:6379 --out recordings/ --rotate-every 1h --compress gzip --keep-age 7d --min-free 1GiB
+  tidegate record :6380 127.0.0.1:6379 --out 'recordings/{client}/%Y%m%d-%H%M.pcapng' --rotate-size 64MiB
 `
 
 export const recordCommand = (): Command =>

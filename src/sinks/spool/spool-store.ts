@@ -9,7 +9,7 @@ import type { Clock } from '../../core/pool/clock.js'
 import { Episode } from '../../core/record/episode.js'
 import { Takeover } from '../../core/record/files/takeover.js'
 import { TidegateError } from '../../errors.js'
-import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
+import type { Store, StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
 import { writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
@@ -74,7 +74,6 @@ export class SpoolStore implements Store {
     this.#sealed = new Map(left.map(({ number, bytes }) => [number, bytes]))
     this.#next = next
     this.#bytes = left.reduce((sum, { bytes }) => sum + bytes, 0)
-    this.#count()
     this.#syncs.start(() => this.#unsynced())
   }
 
@@ -141,7 +140,6 @@ export class SpoolStore implements Store {
     }
     this.#takeover.commit()
     this.#bytes += file.bytes - before
-    this.#count()
     this.#options.tell({ kind: 'grown', segment: number, end: file.bytes })
   }
 
@@ -188,16 +186,11 @@ export class SpoolStore implements Store {
   #removed(segment: number): void {
     this.#bytes -= this.#sealed.get(segment) ?? 0
     this.#sealed.delete(segment)
-    this.#count()
     this.#onRoom?.()
   }
 
   #unsynced(): readonly DiskFile[] {
     return this.#current === null ? [] : [this.#current.file]
-  }
-
-  #count(): void {
-    this.#options.host.figures[STORE_FIGURE.spooledBytes] = this.#bytes
   }
 
   #log(level: 'info' | 'warn', message: string): void {

@@ -146,7 +146,7 @@ test('a folder, a missing folder and a file in place of a folder are told apart'
     expect(error).toMatchObject({ code: 'file_unwritable' })
     return error instanceof Error ? error.message.replaceAll(folder, '') : ''
   }
-  expect(await messageOf('folder')).toBe("'/folder' cannot be written: it is a folder")
+  expect(await messageOf('folder')).toBe("'/folder' cannot be written: it is a folder; end it with '/' to have files in it")
   expect(await messageOf('none/x')).toBe(
     "'/none/x' cannot be written: the folder '/none' does not exist, or it is a link to nothing",
   )
