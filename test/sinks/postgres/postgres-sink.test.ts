@@ -1,6 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, expect, it } from 'vitest'
 import type { Sink, SinkRecord } from '../../../src/ports/sink.js'
+import { migrate } from '../../../src/postgres/migrate.js'
+import { MIGRATIONS } from '../../../src/postgres/schema.js'
 import type { Row } from '../../../src/postgres/session.js'
 import { openPostgresSink } from '../../../src/sinks/postgres/postgres-sink.js'
 import { type Database, POSTGRES_TOOLS, quoted, startDatabase } from '../../support/database.js'
@@ -311,6 +313,31 @@ describeWith(POSTGRES_TOOLS, 'the PostgreSQL sink', () => {
       message: expect.stringContaining('has version 99'),
     })
     expect(await count(schema, 'schema_version')).toBe(2)
+  })
+
+  it('is brought from version to version, by one of those that start at once, without losing what is there', async () => {
+    const schema = newSchema()
+    const scope = testScope()
+    const target = { where: 'here', schema }
+    await migrate(await database.session(schema, scope), target, MIGRATIONS)
+    await write(await opened(scope, schema), talk({ said: [['upstream', bytesOf('kept')]] }))
+
+    const broken = 'ALTER TABLE frames ADD COLUMN tag text; SELECT no_such_function()'
+    const failing = migrate(await database.session(schema, scope), target, [...MIGRATIONS, broken])
+    await expect(failing).rejects.toThrow('no_such_function')
+    const steps = [...MIGRATIONS, `ALTER TABLE frames ADD COLUMN tag text NOT NULL DEFAULT 'old'`]
+    const sessions = await Promise.all([1, 2, 3].map(() => database.session(schema, scope)))
+    await Promise.all(sessions.map((session) => migrate(session, target, steps)))
+
+    expect(await asked(schema, `SELECT convert_from(data, 'UTF8') AS data, tag FROM frames`)).toEqual([
+      { data: 'kept', tag: 'old' },
+    ])
+    expect(await asked(schema, 'SELECT version FROM schema_version ORDER BY version')).toEqual([
+      { version: 1 },
+      { version: 2 },
+    ])
+    const older = await openPostgresSink(urlFor(schema))
+    await expect(older.open()).rejects.toMatchObject({ fault: 'usage' })
   })
 
   it("does not touch tables of the same names that are somebody else's", async () => {
