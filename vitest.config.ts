@@ -20,6 +20,7 @@ const SETTINGS: readonly Setting[] = [
     workers: '0',
     // Seconds of load each: the engine is that of linux-2, and who chooses and waits that of portable.
     leavesOut: [
+      'test/control/groups/trouble.test.ts',
       'test/control/upstreams/gateway/{crowd,fairness,killed}.test.ts',
       'test/integration/wake-{ends,failures,ncat,recording,reload,services}.test.ts',
     ],
@@ -46,6 +47,7 @@ const chosen = (): readonly Setting[] | null => {
 }
 
 const IN_EVERY_SETTING = [
+  'test/control/groups/**/*.test.ts',
   'test/integration/**/*.test.ts',
   'test/control/gateway.test.ts',
   'test/control/pool.test.ts',

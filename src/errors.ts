@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'file_unwritable'
   | 'format_unknown'
   | 'hook_failed'
+  | 'index_missing'
   | 'listen_failed'
   | 'misuse'
   | 'name_not_found'

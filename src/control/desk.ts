@@ -8,8 +8,9 @@ import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
 import { logClosed } from './connection-log.js'
 import type { ConnectTarget } from './hooks.js'
-import { Captures, type ListenerCapture } from './recording/captures.js'
-import type { ConnectionTap, Recording } from './recording/recording.js'
+import type { ListenerCapture } from './recording/captures.js'
+import type { PlaneRecordings } from './recording/plane-recordings.js'
+import type { ConnectionTap } from './recording/recording.js'
 import { routeByHook } from './route-by-hook.js'
 import { tellClosed, type Watchers, watchesLinks, watchLink } from './watch.js'
 
@@ -22,7 +23,10 @@ export interface ListenerEntry {
 
 export interface DeskOptions extends Watchers {
   readonly connectTarget: ConnectTarget | undefined
-  readonly recording: Recording | null
+  /** The main thread's. */
+  readonly recordings: PlaneRecordings
+  /** Number of the resource group that a listener's connections have; null: none. */
+  readonly groupOf: (listener: string) => number | null
   readonly logger: Logger
 }
 
@@ -30,7 +34,6 @@ export class ControlDesk implements ControlPort {
   readonly #options: DeskOptions
   /** Entries of listeners that a reload removed stay, for the connections that they leave behind. */
   readonly #entries = new Map<string, ListenerEntry>()
-  readonly #captures = new Captures()
   readonly #taps = new IdMap<ConnectionTap>()
 
   constructor(options: DeskOptions) {
@@ -39,7 +42,7 @@ export class ControlDesk implements ControlPort {
 
   enter(listener: string, entry: ListenerEntry): void {
     this.#entries.set(listener, entry)
-    this.#captures.enter(listener, entry.capture)
+    this.#options.recordings.enter(listener, entry.capture)
   }
 
   /** Whether anybody reads the accounts of connections that ended as connections do. */
@@ -52,6 +55,10 @@ export class ControlDesk implements ControlPort {
   get servesHere(): boolean {
     const { inspect, observers } = this.#options
     return inspect !== undefined || observers.some(watchesLinks)
+  }
+
+  groupOf(listener: string): number | null {
+    return this.#options.groupOf(listener)
   }
 
   captureOf(listener: string): ListenerCapture | null {
@@ -91,12 +98,10 @@ export class ControlDesk implements ControlPort {
   }
 
   #tap(connection: LinkedConnection, link: () => Link | null): ConnectionTap | null {
-    const { recording } = this.#options
-    const capture = recording === null ? null : this.#captures.select(connection)
-    if (recording === null || capture === null) return null
+    const { recordings, groupOf } = this.#options
     const { id, listener, client, server } = connection
-    const tap = recording.open({ id, listener, client, server }, link, capture)
-    this.#taps.set(id, tap)
+    const tap = recordings.open({ id, listener, client, server }, groupOf(listener), link)
+    if (tap !== null) this.#taps.set(id, tap)
     return tap
   }
 }

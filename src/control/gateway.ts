@@ -11,6 +11,7 @@ import type { ConnectionCounters, LiveConnection } from '../core/session/record.
 import { TidegateError } from '../errors.js'
 import type { Engine } from '../ports/engine.js'
 import { type Logger, SILENT } from '../ports/logger.js'
+import type { ResourceGroup } from '../ports/resource-group.js'
 import { BudgetKeeper } from './budget-keeper.js'
 import { DataPlane } from './data-plane.js'
 import { type FittedPlan, readDescriptors } from './descriptors.js'
@@ -18,10 +19,12 @@ import { ControlDesk } from './desk.js'
 import { chooseEngine, type EngineChoice, lendingEngine } from './engine-choice.js'
 import { checkOptions, type GatewayOptions } from './hooks.js'
 import { type GatewayListener, ListenerSet } from './listener-set.js'
+import { checkGroup, openGroups } from './open-groups.js'
 import { type OpenedRecording, openRecording } from './open-recording.js'
 import type { Plane } from './plane.js'
+import type { GroupRecording, ResourceCounters } from './recording/groups/group-recording.js'
+import { PlaneRecordings } from './recording/plane-recordings.js'
 import type { RecordingCounters } from './recording/recording.js'
-import type { RecordingSite } from './recording/site.js'
 import type { UpstreamStatus } from './upstreams/managed-upstream.js'
 import { PlaneUpstreams } from './upstreams/plane-upstreams.js'
 import { systemLookupAll } from './upstreams/resolver.js'
@@ -32,7 +35,7 @@ import { inetdAccount } from './wake/activators.js'
 import { LentListeners } from './wake/lent-listeners.js'
 import { missingPrograms } from './wake/missing-programs.js'
 import type { ServiceStatus } from './wake/service-figures.js'
-import { WorkerFleet } from './workers/fleet.js'
+import { type FleetOptions, WorkerFleet } from './workers/fleet.js'
 import { processNow } from './workers/live-slots.js'
 
 export interface GatewayCounters {
@@ -42,6 +45,8 @@ export interface GatewayCounters {
   readonly upstreams: Readonly<Record<string, UpstreamStatus>>
   /** Null when nothing is recorded. */
   readonly recording: RecordingCounters | null
+  /** What resource groups were handed; null without them. */
+  readonly resources: ResourceCounters | null
 }
 
 /** A service that is started on demand. */
@@ -70,6 +75,13 @@ export interface Gateway {
    * @throws TidegateError `not_found` without such a listener; `misuse` for one that its config does not record.
    */
   setRecording(listener: string, isOn: boolean): void
+  /**
+   * Has another resource group take what new connections say: those of one listener, or of all. Resolves when it holds on all
+   * threads. Connections that are open keep the group they have, which is closed after the last of them. Null: nobody takes it.
+   * @throws TidegateError (rejects) `misuse`: the gateway was created without resource groups, or is closed; the group has been closed.
+   * `not_found`: there is no such listener. `value_invalid`: it is no group.
+   */
+  updateResourceGroup(group: ResourceGroup | null, listener?: string): Promise<void>
   /** Ends one connection at once, with reason `killed`. False when there is no such connection. */
   kill(id: number): boolean
   /**
@@ -101,7 +113,7 @@ export interface ManagedGateway extends Gateway {
 const planeOf = (
   choice: EngineChoice,
   desk: ControlDesk,
-  site: RecordingSite | null,
+  sites: Pick<FleetOptions, 'site' | 'groupSite'>,
   logger: Logger,
   { turned, wake, printed }: Pick<UpstreamNews, 'turned' | 'wake' | 'printed'>,
 ): Plane => {
@@ -109,7 +121,7 @@ const planeOf = (
     return new WorkerFleet({
       ...choice,
       desk,
-      site,
+      ...sites,
       logger,
       onTurned: turned,
       onWake: wake,
@@ -150,6 +162,9 @@ class RunningGateway implements ManagedGateway {
   readonly #lender: Lender
   readonly #upstreams: UpstreamSet
   readonly #recording: OpenedRecording | null
+  readonly #groups: GroupRecording | null
+  /** The main thread's parts in both. */
+  readonly #recordings: PlaneRecordings
   readonly #budget: BudgetKeeper
   readonly #logger: Logger
   readonly #parsing: ParseOptions
@@ -167,22 +182,27 @@ class RunningGateway implements ManagedGateway {
     options: GatewayOptions,
     choice: EngineChoice,
     recording: OpenedRecording | null,
+    groups: GroupRecording | null,
     budget: BudgetKeeper,
   ) {
     const { connectTarget, inspect, observers = [], logger = SILENT, activators = {} } = options
+    this.#recordings = new PlaneRecordings(recording?.here ?? null, groups?.here ?? null)
     const desk = new ControlDesk({
       connectTarget,
       inspect,
       observers,
       logger,
-      recording: recording?.here ?? null,
+      recordings: this.#recordings,
+      groupOf: (listener) => groups?.groups.numberOf(listener) ?? null,
     })
     this.#config = config
     this.#recording = recording
+    this.#groups = groups
     this.#budget = budget
     this.#logger = logger
     this.#parsing = parsingOf(options)
-    this.#plane = planeOf(choice, desk, recording?.site ?? null, logger, {
+    const sites = { site: recording?.site ?? null, groupSite: groups?.site ?? null }
+    this.#plane = planeOf(choice, desk, sites, logger, {
       turned: (name, slot, turn) => this.#upstreams.turned(name, slot, turn),
       wake: (name) => this.#upstreams.wanted(name),
       printed: (upstream, pid, line) => logger.info(pid === null ? { upstream } : { upstream, pid }, line),
@@ -228,6 +248,7 @@ class RunningGateway implements ManagedGateway {
       listeners: Object.fromEntries(this.#plane.counters()),
       upstreams: this.#upstreams.status((name) => this.#lent.service(name)?.status() ?? null),
       recording: this.#recording?.site.counters() ?? null,
+      resources: this.#groups?.counters() ?? null,
     }
   }
 
@@ -237,6 +258,13 @@ class RunningGateway implements ManagedGateway {
 
   setRecording(listener: string, isOn: boolean): void {
     this.#listeners.setRecording(listener, isOn)
+  }
+
+  async updateResourceGroup(group: ResourceGroup | null, listener?: string): Promise<void> {
+    if (group !== null) checkGroup('updateResourceGroup', group)
+    const updated = this.#applying.then(() => this.#updateGroup(group, listener))
+    this.#applying = updated.catch(() => {})
+    return updated
   }
 
   kill(id: number): boolean {
@@ -266,6 +294,21 @@ class RunningGateway implements ManagedGateway {
     this.#upstreams.hurry()
     this.#lent.hurry()
     return closed
+  }
+
+  async #updateGroup(group: ResourceGroup | null, listener: string | undefined): Promise<void> {
+    const groups = this.#groups
+    if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
+    if (groups === null)
+      throw new TidegateError(
+        'misuse',
+        'the gateway was created without resource groups: give it a resourceGroup, be it null',
+        { fault: 'hook' },
+      )
+    this.#listeners.check(listener)
+    groups.groups.set(group, listener)
+    await this.#listeners.refresh()
+    groups.groups.settle(groups.site.opened())
   }
 
   async #apply(config: GatewayConfig): Promise<void> {
@@ -326,8 +369,8 @@ class RunningGateway implements ManagedGateway {
     await this.#lender.close()
     this.#listeners.clear()
     // The planes' parts in the recording side by side; the file when all of them are written.
-    await Promise.all([this.#recording?.here.close(), this.#plane.close()])
-    await this.#recording?.site.close()
+    await Promise.all([this.#recordings.close(), this.#plane.close()])
+    await Promise.all([this.#recording?.site.close(), this.#groups?.close()])
   }
 }
 
@@ -388,16 +431,20 @@ export const startGateway = async (
   const choice = chooseEngine(config.engine, config.workers)
   const workers = workersOf(choice)
   const budget = new BudgetKeeper(figures, { workers, acceptsAll: choice.engine.acceptsAll }, logger)
+  const planes = 1 + workers
+  let groups: GroupRecording | null = null
   const opening = async (): Promise<OpenedRecording | null> => {
     // Before a file is touched.
     budget.plan(config)
-    return openRecording(config, 1 + workers, logger, options.sink)
+    groups = await openGroups(config, options, planes, logger)
+    return openRecording(config, planes, logger, options.sink)
   }
   const opened = await opening().catch(async (thrown: unknown) => {
+    await groups?.abandon()
     await choice.engine.close()
     throw thrown
   })
-  const gateway = new RunningGateway(config, options, choice, opened, budget)
+  const gateway = new RunningGateway(config, options, choice, opened, groups, budget)
   try {
     await gateway.open()
   } catch (thrown) {

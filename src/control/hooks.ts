@@ -17,7 +17,9 @@ import type { Activator } from '../ports/activator.js'
 import type { LinkedConnection, LinkWatch } from '../ports/control.js'
 import type { Link } from '../ports/engine.js'
 import type { Logger } from '../ports/logger.js'
+import type { ResourceGroup, ResourceOptions } from '../ports/resource-group.js'
 import type { Sink } from '../ports/sink.js'
+import { checkGroups } from './open-groups.js'
 import type { Lookup } from './upstreams/resolver.js'
 
 /** An address in text or parsed, several to be tried in order, or a stream of the caller's own. */
@@ -72,6 +74,15 @@ export interface GatewayOptions {
   /** Start and stop the services of upstreams whose `wake` says neither `exec` nor `command`, by the upstream's name. */
   readonly activators?: Readonly<Record<string, Activator>>
   /**
+   * Takes what connections say, of all listeners that `resourceGroups` does not name. Null: nobody does yet, but `updateResourceGroup`
+   * may say who. See `tidegate/record`.
+   */
+  readonly resourceGroup?: ResourceGroup | null
+  /** Likewise, by listener. */
+  readonly resourceGroups?: Readonly<Record<string, ResourceGroup>>
+  /** How it reaches them. */
+  readonly resourceOptions?: ResourceOptions
+  /**
    * Takes what is recorded, in place of a file or database: for a config whose `record` has a `spool`, and neither `file` nor `to`. It is
    * called on this thread, and closed with the gateway.
    */
@@ -85,6 +96,9 @@ const OPTION_NAMES = [
   'logger',
   'lookup',
   'activators',
+  'resourceGroup',
+  'resourceGroups',
+  'resourceOptions',
   'sink',
 ] as const satisfies (keyof GatewayOptions)[]
 
@@ -116,6 +130,7 @@ export const checkOptions = (options: GatewayOptions): void => {
   const { observers, activators, sink } = options
   if (sink !== undefined) checkSink(sink)
   if (activators !== undefined) checkActivators(activators)
+  checkGroups(options)
   if (observers === undefined) return
   if (!Array.isArray(observers)) throw invalid('observers', 'a list of observers')
   for (const observer of observers)

@@ -79,9 +79,9 @@ export class ListenerSet {
    * @throws TidegateError `not_found` without such a listener, `misuse` if nothing of it is ever recorded.
    */
   setRecording(name: string, isOn: boolean): void {
+    this.check(name)
     const running = this.#running.get(name)
-    if (running === undefined)
-      throw new TidegateError('not_found', `no listener is named '${name}'`, { fault: 'usage', where: name })
+    if (running === undefined) return
     if (running.entry.capture === null)
       throw new TidegateError(
         'misuse',
@@ -134,6 +134,18 @@ export class ListenerSet {
     for (const listener of config.listeners)
       await this.#change(config, listener, before).catch((thrown: unknown) => failures.push(thrown))
     if (failures.length > 0) throw failures[0]
+  }
+
+  /** @throws TidegateError `not_found` without a listener of that name; undefined stands for all. */
+  check(name: string | undefined): void {
+    if (name === undefined || this.#running.has(name)) return
+    throw new TidegateError('not_found', `no listener is named '${name}'`, { fault: 'usage', where: name })
+  }
+
+  /** Has all threads take over what the desk says of the listeners now. Resolves when it holds. */
+  async refresh(): Promise<void> {
+    for (const { settings, lentTo } of this.#running.values())
+      if (lentTo === null) await this.#plane.update(settings)
   }
 
   /** All are shut, by whoever drained the plane. */

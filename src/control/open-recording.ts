@@ -1,16 +1,12 @@
 /** Opens the recording that a config asks for. */
 
 import { rm } from 'node:fs/promises'
-import type { FilesConfig, GatewayConfig, RecordConfig } from '../config/config.js'
-import { formatSize } from '../config/units.js'
-import { parseTemplate } from '../core/record/files/template.js'
+import type { GatewayConfig, RecordConfig } from '../config/config.js'
 import type { Logger } from '../ports/logger.js'
 import type { Sink } from '../ports/sink.js'
-import { openFileSink } from '../sinks/file/file-sink.js'
-import { openSeriesPlace } from '../sinks/files/base-folder.js'
+import { type OpenedPlace, openFilePlace, openFilesPlace, writerOptions } from './open-files.js'
 import { checkSinkIsUsed, openSinkStore } from './recording/open-sink-store.js'
-import type { StoreSpec } from './recording/open-store.js'
-import type { OpenedStore, Recording } from './recording/recording.js'
+import type { Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
 import { openRecordingSite, type RecordingSite } from './recording/site.js'
 import { describeRoute } from './settings.js'
@@ -24,72 +20,17 @@ export interface OpenedRecording {
   readonly createdFile: string | null
 }
 
-/** A store that is ready, and what has to be undone if the recording cannot begin after all. */
-interface ReadyStore {
-  readonly store: OpenedStore
-  readonly createdFile: string | null
-}
-
-type Durable = Pick<RecordConfig, 'minFreeBytes' | 'sync' | 'syncIntervalMs'>
-
-const writerOptions = ({ minFreeBytes, sync, syncIntervalMs }: Durable) => ({
-  durability: { sync, intervalMs: syncIntervalMs },
-  floor: { bytes: minFreeBytes, text: formatSize(minFreeBytes) },
-})
-
-const openOneFile = async (file: string, durable: Durable, logger: Logger): Promise<ReadyStore> => {
-  const sink = await openFileSink(file)
-  if (sink.repairedBytes > 0)
-    logger.warn(
-      { file, cutBytes: sink.repairedBytes },
-      'the recording ended in a torn block, which was cut off',
-    )
-  logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
-  const spec: StoreSpec = { kind: 'file', target: sink.target, options: writerOptions(durable) }
-  return {
-    store: { where: file, spec, close: () => sink.close() },
-    createdFile: sink.created ? file : null,
-  }
-}
-
-const openManyFiles = async (files: FilesConfig, durable: Durable, logger: Logger): Promise<ReadyStore> => {
-  const { template: text, rotateBytes, rotateMs, compress, keepBytes, keepMs, keepFiles } = files
-  const template = parseTemplate(text)
-  const place = await openSeriesPlace(template.base, text.slice(template.base.length))
-  logger.info({ files: text }, 'recording')
-  const { durability, floor } = writerOptions(durable)
-  return {
-    store: {
-      where: text,
-      spec: {
-        kind: 'files',
-        where: text,
-        base: place.base,
-        template,
-        rotateBytes,
-        rotateMs,
-        durability,
-        floor,
-        compress,
-        limits: { keepBytes, keepMs, keepFiles },
-      },
-      close: () => place.close(),
-    },
-    createdFile: null,
-  }
-}
-
 const openPlace = async (
   record: RecordConfig,
   logger: Logger,
   ownSink: Sink | undefined,
-): Promise<ReadyStore> => {
+): Promise<OpenedPlace> => {
   const { place } = record
   switch (place.kind) {
     case 'file':
-      return openOneFile(place.path, record, logger)
+      return openFilePlace(place.path, record, logger)
     case 'files':
-      return openManyFiles(place, record, logger)
+      return openFilesPlace(place, record, logger)
     case 'sink':
       return { store: await openSinkStore(place, writerOptions(record), logger, ownSink), createdFile: null }
   }

@@ -45,7 +45,7 @@ it('is bounded in length, and says how much is left out', () => {
     {
       listeners: [],
       connections: () => [],
-      counters: () => ({ listeners: {}, upstreams: many, recording: null }),
+      counters: () => ({ listeners: {}, upstreams: many, recording: null, resources: null }),
     },
     picocolors.createColors(false),
   )
@@ -72,7 +72,7 @@ it('has a line for each service that is started on demand, and says how it is', 
     {
       listeners: [],
       connections: () => [],
-      counters: () => ({ listeners: {}, upstreams: woken, recording: null }),
+      counters: () => ({ listeners: {}, upstreams: woken, recording: null, resources: null }),
     },
     picocolors.createColors(false),
   )

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { run } from '../support/processes.js'
 import { testScope } from '../support/scope.js'
+import { POSTGRES_USER, startPostgres } from '../support/servers/postgres.js'
 import { startRedis } from '../support/servers/redis.js'
 import { dial, exchange, LOOPBACK, lastingPort } from '../support/sockets.js'
 import { listening, portIn, startTidegate, tidegate } from '../support/tidegate.js'
@@ -22,6 +23,11 @@ answer: hello
 open connections: 1
 #1 ended: client_fin { upstream: 5, downstream: 5 }
 relayed in all: { upstream: 5, downstream: 5 }
+`,
+  'per-tenant-group.mjs': `blue: upstream blue was here
+blue: downstream blue was here
+green: upstream green was here
+green: downstream green was here
 `,
   'pool-redis.mjs': `the last visit was number 100
 one more: 101
@@ -45,11 +51,21 @@ ended: { denied: 1 }
 client 2 reached green
 client 3 reached green
 `,
+  'swap-groups.mjs': `first: connection 1 is over
+first is closed after 4 frames
+second: connection 2 is over
+second is closed after 2 frames
+`,
   'wake-activator.mjs': `before the first client: closed
 answer: hello
 while it is connected: open
 the service was stopped
 after the last client: closed { starts: 1, failures: 0 }
+`,
+  'write-function-postgres.mjs': `one: 2 frames
+three: 2 frames
+two: 2 frames
+failures: 0
 `,
   'read-recording.mjs': `#1 guest-book
 #1 > POST /notes HTTP/1.1
@@ -70,11 +86,29 @@ it('every program in examples/ is run by a test', () => {
   expect(programs.sort()).toEqual(Object.keys(PRINTS).sort())
 })
 
-it.each(Object.keys(PRINTS).filter((name) => name !== 'read-recording.mjs'))(
-  '%s does what it says',
-  async (name) => {
-    const { code, stdout, stderr } = await runExample(name)
-    expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
+/** They are told what to work on. */
+const TOLD: readonly string[] = ['read-recording.mjs', 'write-function-postgres.mjs']
+
+it.each(Object.keys(PRINTS).filter((name) => !TOLD.includes(name)))('%s does what it says', async (name) => {
+  const { code, stdout, stderr } = await runExample(name)
+  expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
+})
+
+describeWith(
+  ['initdb', 'postgres', ...(process.getuid?.() === 0 ? ['setpriv'] : [])],
+  'write-function-postgres.mjs with a real PostgreSQL',
+  () => {
+    it('does what it says', async () => {
+      const name = 'write-function-postgres.mjs'
+      const port = await startPostgres(testScope())
+      const url = `postgres://${POSTGRES_USER}@${LOOPBACK}:${port}/postgres`
+      const { code, stdout, stderr } = await runExample(name, url)
+      expect({ code, stderr, stdout: stdout.toString() }).toEqual({
+        code: 0,
+        stderr: '',
+        stdout: PRINTS[name],
+      })
+    }, 90_000)
   },
 )
 

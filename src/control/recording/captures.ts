@@ -50,6 +50,11 @@ export class Captures {
       this.#plans.set(listener, planOf(capture))
   }
 
+  /** The listener's config says what of it is recorded, be that nothing. */
+  has(listener: string): boolean {
+    return this.#plans.has(listener)
+  }
+
   /** What of a new connection is recorded; null: nothing. */
   select({ listener, client }: { readonly listener: string; readonly client: Address }): Capture | null {
     const plan = this.#plans.get(listener)

@@ -19,11 +19,15 @@ export interface FilesStoreSpec extends FilesSpec {
   readonly kind: 'files'
 }
 
-export type StoreSpec = FileStoreSpec | FilesStoreSpec | SpoolStoreSpec
+export type StoreSpec = FileStoreSpec | FilesStoreSpec | SpoolStoreSpec | OwnStoreSpec
 
 /** What of a spec has to be transferred with it. */
 export const storePorts = (store: StoreSpec): readonly MessagePort[] =>
   store.kind === 'spool' && store.sink.kind === 'port' ? [store.sink.port] : []
+/** On the thread of whoever starts the writer, who knows it. */
+export interface OwnStoreSpec {
+  readonly kind: 'own'
+}
 
 export interface StoreStart {
   readonly where: string
@@ -47,5 +51,7 @@ export const openStore = async (start: StoreStart, host: StoreHost): Promise<Sto
       return openFilesStore({ ...store, sectionStart, sequenceSalt }, host)
     case 'spool':
       return openSpoolStore(store, { where: start.where, sectionStart, sequenceSalt, host })
+    case 'own':
+      throw new Error('this store is on another thread')
   }
 }

@@ -8,7 +8,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { LINK_TYPE } from '../../core/codec/link-types.js'
 import { encodeSectionStart } from '../../core/codec/pcapng/writer.js'
 import { encodeRecordingComment } from '../../core/record/annotation.js'
-import { addRow, FIGURES, readCounters } from '../../core/record/counters.js'
+import { addRow, FIGURE, FIGURES, figure, readCounters } from '../../core/record/counters.js'
 import { MIN_POOL_BYTES } from '../../core/record/slab-pool.js'
 import { sharedEnds } from '../../core/record/tuples.js'
 import { messageOf } from '../../errors.js'
@@ -42,6 +42,8 @@ export interface RecordingSite {
    * thread dies need not be reported: what it had not handed over is counted lost, and said once.
    */
   seat(plane: number): RecordingSeat
+  /** How many connections each seat has opened, by owner number; of seats that are over, and done with, nothing. */
+  opened(): ReadonlyMap<number, number>
   /** Of all planes together, whatever they are doing. */
   counters(): RecordingCounters
   /**
@@ -153,11 +155,18 @@ class OpenSite implements RecordingSite {
     }
   }
 
+  opened(): ReadonlyMap<number, number> {
+    return new Map(
+      Array.from(this.#seats, ([owner, { cells }]) => [owner, figure(cells, FIGURE.connections)]),
+    )
+  }
+
   counters(): RecordingCounters {
     const sum = new Float64Array(FIGURES)
     for (const cells of this.#past) addRow(sum, cells)
     for (const { cells } of this.#seats.values()) addRow(sum, cells)
-    const counters = readCounters(sum)
+    const files = this.#figures[STORE_FIGURE.files] ?? 0
+    const counters = { ...readCounters(sum), ...(files > 0 ? { files } : {}) }
     return this.#store.spec.kind === 'spool' ? { ...counters, sink: sinkCounters(this.#figures) } : counters
   }
 

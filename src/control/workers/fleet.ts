@@ -47,6 +47,8 @@ export interface FleetOptions {
   readonly desk: ControlDesk
   /** Null when nothing is recorded. */
   readonly site: RecordingSite | null
+  /** Of the recording that resource groups get. */
+  readonly groupSite: RecordingSite | null
   readonly logger: Logger
   /** A member of an upstream was found to be well or not, by its clients. */
   readonly onTurned: UpstreamNews['turned']
@@ -73,7 +75,18 @@ export class WorkerFleet implements Plane, KeeperListener {
   #atExit: (() => void) | null
   #isCutting = false
 
-  constructor({ engine, ledger, workers, desk, site, logger, onTurned, onWake, onPrinted }: FleetOptions) {
+  constructor({
+    engine,
+    ledger,
+    workers,
+    desk,
+    site,
+    groupSite,
+    logger,
+    onTurned,
+    onWake,
+    onPrinted,
+  }: FleetOptions) {
     this.#engine = engine
     this.#ledger = ledger
     this.#desk = desk
@@ -113,7 +126,11 @@ export class WorkerFleet implements Plane, KeeperListener {
       const plane = index + 1
       const share = desk.servesHere ? NONE : { index, of: workers }
       const seat = { plane, planes, ids, ledger, records, share }
-      const newSeat = (): WorkerSeat => ({ ...seat, recording: site?.seat(plane) ?? null })
+      const newSeat = (): WorkerSeat => ({
+        ...seat,
+        recording: site?.seat(plane) ?? null,
+        groups: groupSite?.seat(plane) ?? null,
+      })
       return new WorkerKeeper(plane, newSeat, this, logger)
     })
   }
@@ -312,7 +329,8 @@ export class WorkerFleet implements Plane, KeeperListener {
   #workerListener({ number, board }: FleetListener, settings: ListenerSettings): WorkerListener {
     const { name } = settings
     const capture = this.#desk.captureOf(name)
-    return { settings, number, board: board.buffer, serving: this.#servingOf(name), capture }
+    const group = this.#desk.groupOf(name)
+    return { settings, number, board: board.buffer, serving: this.#servingOf(name), capture, group }
   }
 
   #servingOf(name: string): Serving {

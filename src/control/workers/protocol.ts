@@ -54,6 +54,8 @@ export interface WorkerSeat {
   readonly share: Share
   /** Its part in the recording; null when there is none. */
   readonly recording: RecordingSeat | null
+  /** Likewise in the one that resource groups get. */
+  readonly groups: RecordingSeat | null
 }
 
 /** `trouble`: only of connections that ended so that somebody should look at it. */
@@ -75,6 +77,8 @@ export interface WorkerListener {
   readonly board: SharedArrayBuffer
   readonly serving: Serving
   readonly capture: ListenerCapture | null
+  /** Number of the resource group that its connections have; null: none. */
+  readonly group: number | null
 }
 
 export type PlainDecision =

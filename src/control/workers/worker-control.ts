@@ -5,8 +5,8 @@ import type { ConnectionIdentity, ConnectionRecord } from '../../core/session/re
 import type { ControlPort, LinkedConnection, LinkWatch, RouteDecision } from '../../ports/control.js'
 import type { Link } from '../../ports/engine.js'
 import { isTrouble } from '../connection-log.js'
-import { Captures } from '../recording/captures.js'
-import type { ConnectionTap, Recording } from '../recording/recording.js'
+import type { PlaneRecordings } from '../recording/plane-recordings.js'
+import type { ConnectionTap } from '../recording/recording.js'
 import { type Watchers, watchLink } from '../watch.js'
 import { revivedError } from './plain-error.js'
 import type { FromWorker, PlainDecision, RecordsWanted, WorkerListener } from './protocol.js'
@@ -23,10 +23,10 @@ const NOBODY_WATCHES: LinkWatch = {}
 /** Hooks run on the main thread alone. */
 const NO_HOOKS: Watchers = { inspect: undefined, observers: [] }
 
-type ServedListener = Pick<WorkerListener, 'serving' | 'capture'>
+type ServedListener = Pick<WorkerListener, 'serving' | 'capture' | 'group'>
 
 export interface WorkerControlOptions {
-  readonly recording: Recording | null
+  readonly recordings: PlaneRecordings
   readonly post: (message: FromWorker) => void
   readonly records: RecordsWanted
   readonly listenerNumbers: ReadonlyMap<string, number>
@@ -41,15 +41,14 @@ export class WorkerControl implements ControlPort {
   readonly #post: (message: FromWorker) => void
   readonly #wanted: RecordsWanted
   readonly #gatherer: RecordGatherer
-  readonly #recording: Recording | null
+  readonly #recordings: PlaneRecordings
   readonly #listeners = new Map<string, ServedListener>()
-  readonly #captures = new Captures()
   readonly #taps = new IdMap<ConnectionTap>()
   readonly #asked = new Map<number, Asked>()
   #timer: NodeJS.Timeout | null = null
 
-  constructor({ recording, post, records, listenerNumbers }: WorkerControlOptions) {
-    this.#recording = recording
+  constructor({ recordings, post, records, listenerNumbers }: WorkerControlOptions) {
+    this.#recordings = recordings
     this.#post = post
     this.#wanted = records
     this.#gatherer = new RecordGatherer(listenerNumbers)
@@ -57,7 +56,7 @@ export class WorkerControl implements ControlPort {
 
   enter(listener: string, served: ServedListener): void {
     this.#listeners.set(listener, served)
-    this.#captures.enter(listener, served.capture)
+    this.#recordings.enter(listener, served.capture)
   }
 
   /** Whether the main thread serves this listener's clients. */
@@ -91,9 +90,9 @@ export class WorkerControl implements ControlPort {
 
   watch(connection: LinkedConnection, link: () => Link | null): LinkWatch {
     const { id, listener, client, server } = connection
-    const capture = this.#recording === null ? null : this.#captures.select(connection)
-    if (this.#recording === null || capture === null) return NOBODY_WATCHES
-    const tap = this.#recording.open({ id, listener, client, server }, link, capture)
+    const group = this.#listeners.get(listener)?.group ?? null
+    const tap = this.#recordings.open({ id, listener, client, server }, group, link)
+    if (tap === null) return NOBODY_WATCHES
     this.#taps.set(id, tap)
     return watchLink(NO_HOOKS, tap, connection, link)
   }

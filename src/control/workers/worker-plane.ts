@@ -4,7 +4,8 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ConnectionIdentity } from '../../core/session/record.js'
 import type { Conn, ThreadedEngine } from '../../ports/engine.js'
 import { DataPlane } from '../data-plane.js'
-import type { Recording } from '../recording/recording.js'
+import { GroupSeat } from '../recording/groups/group-seat.js'
+import { PlaneRecordings } from '../recording/plane-recordings.js'
 import { startSeat } from '../recording/seat-recording.js'
 import { justNow, type SessionStart } from '../session-runner.js'
 import { PlaneUpstreams } from '../upstreams/plane-upstreams.js'
@@ -22,7 +23,7 @@ export class WorkerPlane {
   readonly #seat: WorkerSeat
   readonly #port: MessagePort
   readonly #engine: ThreadedEngine
-  readonly #recording: Recording | null
+  readonly #recordings: PlaneRecordings
   readonly #books: SharedBooks
   readonly #control: WorkerControl
   readonly #upstreams: PlaneUpstreams
@@ -35,9 +36,12 @@ export class WorkerPlane {
     this.#port = port
     this.#engine = engine
     const listenerNumbers = this.#listenerNumbers
-    this.#recording = seat.recording === null ? null : startSeat(seat.recording)
+    this.#recordings = new PlaneRecordings(
+      seat.recording === null ? null : startSeat(seat.recording),
+      seat.groups === null ? null : new GroupSeat(seat.groups),
+    )
     this.#control = new WorkerControl({
-      recording: this.#recording,
+      recordings: this.#recordings,
       post: this.#post,
       records: seat.records,
       listenerNumbers,
@@ -132,10 +136,10 @@ export class WorkerPlane {
     }
   }
 
-  #know({ settings: { name }, number, board, serving, capture }: WorkerListener): void {
+  #know({ settings: { name }, number, board, serving, capture, group }: WorkerListener): void {
     this.#listenerNumbers.set(name, number)
     this.#books.enter(name, new ListenerBoard(this.#seat.planes, board))
-    this.#control.enter(name, { serving, capture })
+    this.#control.enter(name, { serving, capture, group })
   }
 
   #surrender(id: number): void {
@@ -161,7 +165,7 @@ export class WorkerPlane {
 
   async #stop(): Promise<void> {
     await this.#plane.close()
-    await this.#recording?.close()
+    await this.#recordings.close()
     this.#tellLast({ type: 'stopped' })
     this.#port.close()
   }

@@ -7,7 +7,7 @@ import { haltEngine } from '../../engine/linux/halt.js'
 import { messageOf, TidegateError } from '../../errors.js'
 import type { DescriptorLedger } from '../engine-choice.js'
 import { within } from '../plane.js'
-import { seatPorts } from '../recording/seat.js'
+import { type RecordingSeat, seatPorts } from '../recording/seat.js'
 import { DEFAULT_CLOSE_TIMEOUT_MS } from '../recording/seat-recording.js'
 import { revivedError } from './plain-error.js'
 import type { Errand, FromWorker, ToWorker, WorkerSeat } from './protocol.js'
@@ -36,8 +36,11 @@ const entryFile = (): URL => {
   })
 }
 
+const recordingSeats = ({ recording, groups }: WorkerSeat): readonly RecordingSeat[] =>
+  [recording, groups].filter((seat) => seat !== null)
+
 const startWorker = (entry: URL, seat: WorkerSeat): Worker => {
-  const ports = seat.recording === null ? [] : seatPorts(seat.recording)
+  const ports = recordingSeats(seat).flatMap(seatPorts)
   try {
     return new Worker(entry, {
       workerData: seat,
@@ -110,7 +113,7 @@ export class WorkerThread {
     const entry = entryFile()
     const seat = newSeat()
     this.#ledger = seat.ledger
-    this.#stopTimeoutMs = seat.recording === null ? STOP_TIMEOUT_MS : STOP_RECORDING_TIMEOUT_MS
+    this.#stopTimeoutMs = recordingSeats(seat).length === 0 ? STOP_TIMEOUT_MS : STOP_RECORDING_TIMEOUT_MS
     this.#worker = startWorker(entry, seat)
     this.#worker.on('message', (message: FromWorker) => this.#hear(message))
     this.#worker.on('error', (error) => {

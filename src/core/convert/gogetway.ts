@@ -23,7 +23,7 @@ interface Ends {
 const MAX_END_CHARACTERS = Math.floor((MAX_ADDRESSES_BYTES - ADDRESS_SEPARATOR.length) / 2 / 4)
 
 /** What would end a name early is percent-encoded, as in a URL (RFC 3986): three dots, a last dot, a line feed. */
-const frameName = (name: string): string =>
+export const frameName = (name: string): string =>
   name
     .slice(0, MAX_END_CHARACTERS)
     .replaceAll('...', '%2E%2E%2E')
@@ -33,7 +33,7 @@ const frameName = (name: string): string =>
 const MAX_TIME_NS = 2n ** 63n - 1n
 
 /** Frames have 63 bits for the time: until the year 2262. Only a hostile file has a later one. */
-const frameTime = (timeNs: bigint): bigint => (timeNs > MAX_TIME_NS ? MAX_TIME_NS : timeNs)
+export const frameTime = (timeNs: bigint): bigint => (timeNs > MAX_TIME_NS ? MAX_TIME_NS : timeNs)
 
 export const createGogetwayEncoder = (): ConversationEncoder => {
   const connections = new RecentTable<Ends>(MAX_FOLLOWED)

@@ -39,8 +39,11 @@ export interface FilesTarget {
 
 /** Who is told of files that are complete. */
 export interface ClosedFiles {
+  /** Of this path, as long as it is not added. */
+  begin(path: string): void
   add(file: ClosedFile): void
-  close(): Promise<void>
+  /** What is not done after this time is left to the next start. */
+  close(timeoutMs: number): Promise<void>
 }
 
 interface Done {
@@ -100,7 +103,7 @@ export class FilesStore implements Store {
     this.#setRotation()
   }
 
-  async close(): Promise<void> {
+  async close(timeoutMs: number): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     if (this.#rotation !== null) clearTimeout(this.#rotation)
@@ -111,7 +114,7 @@ export class FilesStore implements Store {
       for (const disk of this.#disks.values()) disk.park()
     }
     await this.#syncs.stop([])
-    await this.#closedFiles.close()
+    await this.#closedFiles.close(timeoutMs)
   }
 
   /** @throws TidegateError `write_failed`; then nothing of it was done. */
@@ -175,6 +178,7 @@ export class FilesStore implements Store {
     for (;;) {
       try {
         const disk = DiskFile.create(`${folder}/${this.#names.free(folder, stem)}`)
+        this.#closedFiles.begin(disk.path)
         if (durable) syncFolder(folder)
         return disk
       } catch (error) {

@@ -34,8 +34,9 @@ const checkSchema = async (session: Session, { where, schema }: PostgresUrl): Pr
 
 const begin = async (session: Session, url: PostgresUrl): Promise<void> => {
   await session.query('SET statement_timeout = 0; SET client_min_messages = warning')
-  await checkSchema(session, url)
+  // What is there at the first look after this is all that will be seen.
   await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  await checkSchema(session, url)
 }
 
 async function* chunksOf(session: Session, { where, recording }: PostgresUrl): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { PlaneRecordings } from '../../../src/control/recording/plane-recordings.js'
 import type { FromWorker, RecordsWanted } from '../../../src/control/workers/protocol.js'
 import { WorkerControl } from '../../../src/control/workers/worker-control.js'
 import type { CloseReason } from '../../../src/core/close-reason.js'
@@ -25,7 +26,7 @@ const record = (reason: CloseReason): ConnectionRecord => ({
 const control = (records: RecordsWanted = 'all') => {
   const posted: FromWorker[] = []
   const it = new WorkerControl({
-    recording: null,
+    recordings: new PlaneRecordings(null, null),
     post: (message) => void posted.push(message),
     records,
     listenerNumbers: new Map([['test', 0]]),
@@ -39,7 +40,7 @@ const control = (records: RecordsWanted = 'all') => {
 describe('the control port of a worker', () => {
   it('answers itself where a client goes when that is settled, and tells nobody', () => {
     const { it, posted } = control()
-    it.enter('test', { serving: { by: 'worker', upstream: 'redis' }, capture: null })
+    it.enter('test', { serving: { by: 'worker', upstream: 'redis' }, capture: null, group: null })
     expect(it.route(client, () => new AbortController().signal)).toEqual({
       kind: 'upstream',
       upstream: 'redis',
@@ -75,7 +76,7 @@ describe('the control port of a worker', () => {
 
   it('asks where a client goes, and takes that back when the client leaves', async () => {
     const { it, posted } = control()
-    it.enter('test', { serving: { by: 'answer' }, capture: null })
+    it.enter('test', { serving: { by: 'answer' }, capture: null, group: null })
     const leaving = new AbortController()
     const never = it.route(client, () => leaving.signal)
     leaving.abort()
@@ -90,7 +91,7 @@ describe('the control port of a worker', () => {
 
   it('fails with what the hook threw', async () => {
     const { it } = control()
-    it.enter('test', { serving: { by: 'answer' }, capture: null })
+    it.enter('test', { serving: { by: 'answer' }, capture: null, group: null })
     const answer = it.route(client, () => new AbortController().signal)
     it.routed(1, { kind: 'threw', error: { name: 'TypeError', message: 'no idea' } })
     await expect(answer).rejects.toMatchObject({ name: 'TypeError', message: 'no idea' })

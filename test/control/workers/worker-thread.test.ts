@@ -32,6 +32,7 @@ it('a worker that is stopped while it starts leaves no file open', async () => {
       records: 'all',
       share: { index: 0, of: 1 },
       recording: null,
+      groups: null,
     }
     let isOver = false
     const thread = new WorkerThread(1, () => seat, {

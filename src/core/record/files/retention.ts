@@ -21,26 +21,32 @@ export interface CurrentFiles {
   readonly bytes: number
 }
 
-/** Those to remove, the oldest first. */
+/** Those to remove, the oldest first, as `closed` has to be. */
 export const surplus = (
   closed: readonly ClosedFile[],
   { files, bytes }: CurrentFiles,
   { keepBytes, keepMs, keepFiles }: RetentionLimits,
   nowMs: number,
 ): readonly ClosedFile[] => {
-  const oldestFirst = [...closed].sort((a, b) => a.closedMs - b.closedMs || (a.path < b.path ? -1 : 1))
-  let restFiles = files + oldestFirst.length
-  let restBytes = oldestFirst.reduce((sum, file) => sum + file.bytes, bytes)
+  let restFiles = files + closed.length
+  let restBytes = closed.reduce((sum, file) => sum + file.bytes, bytes)
   const goes = (file: ClosedFile): boolean =>
     (keepFiles !== null && restFiles > keepFiles) ||
     (keepBytes !== null && restBytes > keepBytes) ||
     (keepMs !== null && file.closedMs + keepMs <= nowMs)
   const removed: ClosedFile[] = []
-  for (const file of oldestFirst) {
+  for (const file of closed) {
     if (!goes(file)) break
     removed.push(file)
     restFiles--
     restBytes -= file.bytes
   }
   return removed
+}
+
+/** Where it belongs among `closed`, the oldest first. */
+export const insertClosed = (closed: ClosedFile[], file: ClosedFile): void => {
+  let index = closed.length
+  while (index > 0 && (closed[index - 1]?.closedMs ?? 0) > file.closedMs) index--
+  closed.splice(index, 0, file)
 }

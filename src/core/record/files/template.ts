@@ -116,6 +116,12 @@ export const templateProblem = (text: string): TemplateProblem | null => {
   if (text === '')
     return { lead: 'an empty path', expected: 'the path of a file, or a folder that ends in /' }
   if (text.includes('\0')) return { lead: 'a NUL in it', expected: 'a path' }
+  const compressed = /\.(gz|zst)(\.part)?$/.exec(text)?.[0]
+  if (compressed !== undefined)
+    return {
+      lead: `'${compressed}' at its end is for files that have been compressed`,
+      expected: 'another ending, .pcapng, and compress: gzip or zstd',
+    }
   const { rest } = partsOf(text)
   for (const segment of rest) {
     const tokens = tokensOf(segment)
