@@ -213,7 +213,7 @@ export const record = (form: Form, read: PlacedReaders) =>
     })
       .optional()
       .meta({
-        description: 'With `to`: keeps on disk what the database has not taken.',
+        description: 'With `to`, or a sink of the program: keeps on disk what that has not taken.',
         fallback: 'required with `to`',
       }),
     overload: z.enum(['block', 'drop', 'disconnect']).prefault('block').meta({

@@ -34,6 +34,15 @@ one more: 101
 a mistake: ERR unknown command
 { taken: 103, inUse: 0, waiting: 0, mostConnections: 3 }
 `,
+  'record-sink.mjs': `answer: HELLO
+waiting in the spool: 0
+#1 open
+#1 data upstream hello
+#1 data downstream HELLO
+#1 fin upstream
+#1 fin downstream
+#1 close client_fin
+`,
   'rewrite.mjs': `the service saw: my ****** word
 the client sees ECONNRESET
 ended: { denied: 1 }
