@@ -15,7 +15,7 @@ import { writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
 import { folderBelow, syncFolder } from './base-folder.js'
 import { DiskFile } from './disk-file.js'
-import { FileNames } from './names.js'
+import { type FileName, FileNames } from './names.js'
 
 /** Files that are current at a time. Each takes about a kilobyte of memory. */
 export const MAX_CURRENT_FILES = 16_384
@@ -72,6 +72,8 @@ export class FilesStore implements Store {
   readonly #disks = new Map<TargetFile, DiskFile>()
   /** Those with a descriptor, the one used longest ago first. */
   readonly #open = new Set<DiskFile>()
+  /** Files of the write that is under way. */
+  readonly #created = new Map<DiskFile, FileName>()
   #currentBytes = 0
   #closed = false
   #rotation: NodeJS.Timeout | null = null
@@ -142,6 +144,7 @@ export class FilesStore implements Store {
       throw error instanceof TidegateError ? error : writeFailed(this.where, error)
     }
     this.#planner.commit()
+    this.#created.clear()
     this.#settle(done)
     return null
   }
@@ -149,6 +152,7 @@ export class FilesStore implements Store {
   #takeAllBack(done: Done[]): void {
     for (const each of done.reverse()) this.#takeBack(each)
     this.#planner.rollback()
+    this.#created.clear()
   }
 
   #append(work: FileWork, done: Done[]): Lost | null {
@@ -176,14 +180,18 @@ export class FilesStore implements Store {
     const { folders, stem } = expandTemplate(template, Date.now(), file.target.values)
     const folder = folderBelow(base, folders, durable)
     for (;;) {
+      const name = this.#names.free(folder, stem)
       try {
-        const disk = DiskFile.create(`${folder}/${this.#names.free(folder, stem)}`)
+        const disk = DiskFile.create(`${folder}/${name.name}`)
+        this.#created.set(disk, name)
         this.#closedFiles.begin(disk.path)
         if (durable) syncFolder(folder)
         return disk
       } catch (error) {
         // Somebody was faster; each time it is another name.
-        if (errnoOf(error) !== 'EEXIST') throw error
+        if (errnoOf(error) === 'EEXIST') continue
+        this.#names.giveBack(name)
+        throw error
       }
     }
   }
@@ -195,6 +203,8 @@ export class FilesStore implements Store {
       return
     }
     disk.remove()
+    const name = this.#created.get(disk)
+    if (name !== undefined) this.#names.giveBack(name)
     this.#disks.delete(work.file)
     this.#open.delete(disk)
   }
