@@ -8,6 +8,7 @@ import { type FileWork, Planner } from '../../core/record/files/planner.js'
 import type { ClosedFile, CurrentFiles } from '../../core/record/files/retention.js'
 import type { TargetFile } from '../../core/record/files/targets.js'
 import { expandTemplate, type PathTemplate } from '../../core/record/files/template.js'
+import { join } from 'node:path'
 import { errnoOf, TidegateError } from '../../errors.js'
 import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
@@ -176,17 +177,12 @@ export class FilesStore implements Store {
 
   #create(file: TargetFile): DiskFile {
     const { base, template } = this.#target
-    const durable = this.#syncs.isAlways
     const { folders, stem } = expandTemplate(template, Date.now(), file.target.values)
-    const folder = folderBelow(base, folders, durable)
+    const folder = folderBelow(base, folders, this.#syncs.isAlways)
     for (;;) {
       const name = this.#names.free(folder, stem)
       try {
-        const disk = DiskFile.create(`${folder}/${name.name}`)
-        this.#created.set(disk, name)
-        this.#closedFiles.begin(disk.path)
-        if (durable) syncFolder(folder)
-        return disk
+        return this.#createNamed(folder, name)
       } catch (error) {
         // Somebody was faster; each time it is another name.
         if (errnoOf(error) === 'EEXIST') continue
@@ -194,6 +190,19 @@ export class FilesStore implements Store {
         throw error
       }
     }
+  }
+
+  #createNamed(folder: string, name: FileName): DiskFile {
+    const disk = DiskFile.create(join(folder, name.name))
+    try {
+      if (this.#syncs.isAlways) syncFolder(folder)
+    } catch (error) {
+      disk.remove()
+      throw error
+    }
+    this.#created.set(disk, name)
+    this.#closedFiles.begin(disk.path)
+    return disk
   }
 
   #takeBack({ work, disk, end }: Done): void {

@@ -292,6 +292,24 @@ describe('a write that fails', () => {
   })
 })
 
+it('knows whose a packet is, although the write that said so was lost', () => {
+  const series = new Series({ splitsBy: ['client'] })
+  const connection = series.open(1)
+  const lost = series.recorder.take(true)!
+  series.send(connection, 'downstream', 10)
+  const next = series.recorder.take(true)!
+  series.planner.plan(lost.contents, series.nowMs)
+  series.planner.rollback()
+  series.recorder.settle('write failed: ENOSPC', series.nowMs)
+  series.storeTaken(next.contents)
+  series.recorder.close(connection, 'client_reset', series.nowMs)
+  series.writeAll()
+  series.writeAll()
+  expect(series.files.map(({ key }) => key)).toEqual(['127.0.0.1'])
+  const opened = { kind: 'open', id: 1, listener: 'one', client: '127.0.0.1:40000', server: '10.0.0.1:6379' }
+  expect(series.annotationsOf(0)).toEqual([opened, opened, expect.objectContaining({ kind: 'close' })])
+})
+
 it('refuses what is no block', () => {
   const { planner } = new Series()
   expect(() => planner.plan(new Uint8Array(16), 0)).toThrow('no whole pcapng block at byte 0')
