@@ -66,7 +66,7 @@ export const folderBelow = (base: string, folders: readonly string[], durable: b
       if (errnoOf(error) !== 'EEXIST') throw error
     }
   }
-  const real = realpathSync(folder)
+  const real = realpathSync.native(folder)
   if (real !== base && !real.startsWith(base.endsWith(sep) ? base : base + sep))
     throw new TidegateError('write_failed', 'a link leads out of its folder', {
       fault: 'system',

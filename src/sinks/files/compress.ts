@@ -17,6 +17,8 @@ export type Compressed = keyof typeof COMPRESSED_ENDINGS
 /** What a compression that was not finished is called. */
 const PARTIAL_ENDING = '.part'
 
+const READ_BYTES = 256 * 1024
+
 const OWNER_ONLY = 0o600
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants
@@ -64,10 +66,9 @@ const compressInto = async (
   try {
     const target = await open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, OWNER_ONLY)
     return await closing(target, async () => {
-      const from = source.createReadStream({ autoClose: false, highWaterMark: 256 * 1024 })
-      const to = target.createWriteStream({ autoClose: false })
-      await pipeline(from, encoderOf(how), to, { signal })
       const { atime, mtime } = await source.stat()
+      const from = source.createReadStream({ highWaterMark: READ_BYTES })
+      await pipeline(from, encoderOf(how), (chunks) => writeAll(target, chunks), { signal })
       await target.utimes(atime, mtime)
       await target.sync()
       return (await target.stat()).size
@@ -75,6 +76,10 @@ const compressInto = async (
   } finally {
     await source.close()
   }
+}
+
+const writeAll = async (target: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+  for await (const chunk of chunks) await target.writeFile(chunk)
 }
 
 const closing = async <T>(handle: FileHandle, work: () => Promise<T>): Promise<T> => {

@@ -8,6 +8,7 @@ import { type FileWork, Planner } from '../../core/record/files/planner.js'
 import type { ClosedFile, CurrentFiles } from '../../core/record/files/retention.js'
 import type { TargetFile } from '../../core/record/files/targets.js'
 import { expandTemplate, type PathTemplate } from '../../core/record/files/template.js'
+import { join } from 'node:path'
 import { errnoOf, TidegateError } from '../../errors.js'
 import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
@@ -15,7 +16,7 @@ import { writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
 import { folderBelow, syncFolder } from './base-folder.js'
 import { DiskFile } from './disk-file.js'
-import { FileNames } from './names.js'
+import { type FileName, FileNames } from './names.js'
 
 /** Files that are current at a time. Each takes about a kilobyte of memory. */
 export const MAX_CURRENT_FILES = 16_384
@@ -72,6 +73,8 @@ export class FilesStore implements Store {
   readonly #disks = new Map<TargetFile, DiskFile>()
   /** Those with a descriptor, the one used longest ago first. */
   readonly #open = new Set<DiskFile>()
+  /** Files of the write that is under way. */
+  readonly #created = new Map<DiskFile, FileName>()
   #currentBytes = 0
   #closed = false
   #rotation: NodeJS.Timeout | null = null
@@ -142,6 +145,7 @@ export class FilesStore implements Store {
       throw error instanceof TidegateError ? error : writeFailed(this.where, error)
     }
     this.#planner.commit()
+    this.#created.clear()
     this.#settle(done)
     return null
   }
@@ -149,6 +153,7 @@ export class FilesStore implements Store {
   #takeAllBack(done: Done[]): void {
     for (const each of done.reverse()) this.#takeBack(each)
     this.#planner.rollback()
+    this.#created.clear()
   }
 
   #append(work: FileWork, done: Done[]): Lost | null {
@@ -172,20 +177,32 @@ export class FilesStore implements Store {
 
   #create(file: TargetFile): DiskFile {
     const { base, template } = this.#target
-    const durable = this.#syncs.isAlways
     const { folders, stem } = expandTemplate(template, Date.now(), file.target.values)
-    const folder = folderBelow(base, folders, durable)
+    const folder = folderBelow(base, folders, this.#syncs.isAlways)
     for (;;) {
+      const name = this.#names.free(folder, stem)
       try {
-        const disk = DiskFile.create(`${folder}/${this.#names.free(folder, stem)}`)
-        this.#closedFiles.begin(disk.path)
-        if (durable) syncFolder(folder)
-        return disk
+        return this.#createNamed(folder, name)
       } catch (error) {
         // Somebody was faster; each time it is another name.
-        if (errnoOf(error) !== 'EEXIST') throw error
+        if (errnoOf(error) === 'EEXIST') continue
+        this.#names.giveBack(name)
+        throw error
       }
     }
+  }
+
+  #createNamed(folder: string, name: FileName): DiskFile {
+    const disk = DiskFile.create(join(folder, name.name))
+    try {
+      if (this.#syncs.isAlways) syncFolder(folder)
+    } catch (error) {
+      disk.remove()
+      throw error
+    }
+    this.#created.set(disk, name)
+    this.#closedFiles.begin(disk.path)
+    return disk
   }
 
   #takeBack({ work, disk, end }: Done): void {
@@ -195,6 +212,8 @@ export class FilesStore implements Store {
       return
     }
     disk.remove()
+    const name = this.#created.get(disk)
+    if (name !== undefined) this.#names.giveBack(name)
     this.#disks.delete(work.file)
     this.#open.delete(disk)
   }

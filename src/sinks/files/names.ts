@@ -12,6 +12,13 @@ const MAX_REMEMBERED = 1024
 
 const ENDINGS = ['', ...Object.values(COMPRESSED_ENDINGS)]
 
+export interface FileName {
+  readonly name: string
+  /** Folder and stem, and the number. */
+  readonly key: string
+  readonly number: number
+}
+
 export class FileNames {
   readonly #extension: string
   /** The next number of each folder and stem. */
@@ -22,13 +29,18 @@ export class FileNames {
   }
 
   /** A name that was free just now. */
-  free(folder: string, stem: string): string {
+  free(folder: string, stem: string): FileName {
     const key = join(folder, stem)
     const number = this.#next.get(key) ?? this.#unused(folder, stem)
     this.#next.delete(key)
     this.#next.set(key, number + 1)
     if (this.#next.size > MAX_REMEMBERED) this.#forgetOldest()
-    return numberedName(stem, number, this.#extension)
+    return { name: numberedName(stem, number, this.#extension), key, number }
+  }
+
+  /** It was not used after all. Those given last come back first. */
+  giveBack({ key, number }: FileName): void {
+    this.#next.set(key, number)
   }
 
   /** Beyond the highest there is: whoever sorts files by number has them in order, also when the first are gone. */

@@ -56,11 +56,14 @@ export class KnownConnection {
   readonly target: FileTarget
   /** The file that has been told of it; null: the next one has to be. */
   file: TargetFile | null = null
+  /** Some file has been told of it. */
+  told = false
   /** Of the same hash. */
   next: KnownConnection | null = null
   /** The write that has touched it last. */
   touched = 0
   #savedFile: TargetFile | null = null
+  #savedTold = false
 
   constructor(
     open: OpenAnnotation,
@@ -89,6 +92,7 @@ export class KnownConnection {
     this.upstream.save()
     this.downstream.save()
     this.#savedFile = this.file
+    this.#savedTold = this.told
   }
 
   restore(): void {
@@ -97,6 +101,7 @@ export class KnownConnection {
     this.file?.connections.delete(this)
     this.file = this.#savedFile
     this.file?.connections.add(this)
+    this.told = this.#savedTold
   }
 }
 
@@ -129,7 +134,6 @@ export class Connections {
   #last: KnownConnection | null = null
   #write = 1
   readonly #touched: KnownConnection[] = []
-  readonly #added: KnownConnection[] = []
   readonly #removed: KnownConnection[] = []
 
   /** `salt` is the recorders' own: with it the first sequence numbers are known, also where no SYN was stored. */
@@ -167,7 +171,6 @@ export class Connections {
     const connection = new KnownConnection(open, hashEnds(packet), interfaceIndex, routes, this.#salt, target)
     target.users++
     this.#insert(connection)
-    this.#added.push(connection)
     return connection
   }
 
@@ -206,19 +209,19 @@ export class Connections {
     this.#next()
   }
 
-  /** Everything is as it was at the last {@link commit}. */
+  /**
+   * Everything is as it was at the last {@link commit}, but that connections which have begun since are known all the same: packets of
+   * theirs may be on their way that say nothing of it, because their recorder has not heard yet that its word was lost.
+   */
   rollback(): void {
-    for (const connection of this.#added) if (!this.#removed.includes(connection)) this.#take(connection)
-    for (const connection of this.#removed) if (!this.#added.includes(connection)) this.#insert(connection)
+    for (const connection of this.#removed) this.#insert(connection)
     for (const connection of this.#touched) connection.restore()
-    for (const { target } of this.#added) target.users--
     this.#next()
   }
 
   #next(): void {
     this.#write++
     this.#touched.length = 0
-    this.#added.length = 0
     this.#removed.length = 0
   }
 

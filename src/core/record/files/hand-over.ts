@@ -63,7 +63,9 @@ const positionsOf = ({ upstream, downstream }: KnownConnection) => ({
 /** Its sequence numbers are those of the next bytes, also where a direction has ended: a FIN follows then. */
 export const introduce = (connection: KnownConnection, before: PacketCursor): readonly Uint8Array[] => {
   const { open, upstream, downstream } = connection
-  const comment = encodeText(encodeAnnotation({ ...open, continues: positionsOf(connection) }))
+  // One that no file has been told of began in a write that failed.
+  const continues = connection.told ? { continues: positionsOf(connection) } : {}
+  const comment = encodeText(encodeAnnotation({ ...open, ...continues }))
   const fin = FLAGS.fin | FLAGS.ack
   return [
     emptyPacket(connection, upstream, downstream, FLAGS.ack, before, [comment]),

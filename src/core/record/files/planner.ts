@@ -195,6 +195,7 @@ export class Planner {
       const work = this.#workOf(file)
       for (const part of introduce(connection, this.#cursor)) this.#add(work, part)
     }
+    connection.told = true
     connection.file = file
     file.connections.add(connection)
   }

@@ -146,7 +146,9 @@ export const parseTemplate = (text: string): PathTemplate => {
   const segments = rest.map((segment) => tokensOf(segment).filter(isToken))
   const stem = segments.at(-1) ?? []
   const last = stem.at(-1)
-  const extension = last?.kind === 'text' ? (/(?<=.)\.[A-Za-z0-9]+$/.exec(last.text)?.[0] ?? '') : ''
+  // A name that is nothing else is a hidden file's.
+  const named = stem.length > 1 ? /\.[A-Za-z0-9]+$/ : /(?<=.)\.[A-Za-z0-9]+$/
+  const extension = last?.kind === 'text' ? (named.exec(last.text)?.[0] ?? '') : ''
   const shortened: readonly Token[] =
     last?.kind === 'text' && extension !== ''
       ? [...stem.slice(0, -1), { kind: 'text', text: last.text.slice(0, -extension.length) }]

@@ -1,0 +1,127 @@
+/** A files store in a folder of its own, fed by a recorder; and what is on disk then. */
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { encodeSectionStart } from '../../../src/core/codec/pcapng/writer.js'
+import { parseTemplate } from '../../../src/core/record/files/template.js'
+import { messageOf, TidegateError } from '../../../src/errors.js'
+import { STORE_FIGURE, STORE_FIGURES, type Store } from '../../../src/ports/store.js'
+import { NO_FLOOR } from '../../../src/sinks/file/free-space.js'
+import { openSeriesPlace } from '../../../src/sinks/files/base-folder.js'
+import { type FilesSpec, openFilesStore } from '../../../src/sinks/files/open-files.js'
+import { Harness } from '../../core/record/harness.js'
+import { type ParsedPacket, parseFile } from '../../core/record/parse.js'
+import type { Scope } from '../../support/scope.js'
+
+const SECTION_START = encodeSectionStart('tidegate test', [
+  { linkType: 101, name: 'one', description: '' },
+  { linkType: 101, name: 'two', description: '' },
+])
+
+export interface Line {
+  readonly level: string
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+export class DiskSeries extends Harness {
+  readonly store: Store
+  readonly base: string
+  readonly lines: Line[]
+  readonly figures: Float64Array
+
+  private constructor(store: Store, base: string, lines: Line[], figures: Float64Array) {
+    super()
+    this.store = store
+    this.base = base
+    this.lines = lines
+    this.figures = figures
+  }
+
+  /** `name`: the template below the folder. It is closed when the test ends. */
+  static async open(
+    scope: Scope,
+    name: string,
+    options: Partial<FilesSpec> = {},
+    folder: string = scope.tempDir(),
+  ): Promise<DiskSeries> {
+    const where = join(folder, name)
+    const template = parseTemplate(where)
+    const place = await openSeriesPlace(template.base, name)
+    const lines: Line[] = []
+    const figures = new Float64Array(STORE_FIGURES)
+    const spec = {
+      where,
+      base: place.base,
+      template,
+      rotateBytes: null,
+      rotateMs: null,
+      durability: { sync: 'never', intervalMs: 1000 },
+      floor: NO_FLOOR,
+      compress: 'none',
+      limits: { keepBytes: null, keepMs: null, keepFiles: null },
+      sectionStart: SECTION_START,
+      sequenceSalt: 1,
+      ...options,
+    } as const
+    const log = (level: string, fields: Line['fields'], message: string) =>
+      lines.push({ level, message, fields })
+    const store = await openFilesStore(spec, { log, figures })
+    const series = new DiskSeries(store, folder, lines, figures)
+    series.#release = place.close
+    scope.defer(() => series.close())
+    return series
+  }
+
+  #release: () => Promise<void> = async () => {}
+
+  async close(): Promise<void> {
+    await this.store.close(60_000)
+    await this.#release()
+  }
+
+  /** Stores all that is buffered; returns why it was refused, of the last write that was. */
+  flush(): string | null {
+    let why: string | null = null
+    for (let slab = this.recorder.take(true); slab !== null; slab = this.recorder.take(true)) {
+      const failure = this.#store(slab.contents)
+      if (failure !== null) why = failure
+      this.recorder.settle(failure, this.nowMs)
+    }
+    return why
+  }
+
+  figure(name: keyof typeof STORE_FIGURE): number {
+    return this.figures[STORE_FIGURE[name]] ?? 0
+  }
+
+  names(): readonly string[] {
+    return namesIn(this.base)
+  }
+
+  #store(bytes: Uint8Array): string | null {
+    try {
+      void this.store.write(bytes)
+      return null
+    } catch (error) {
+      return error instanceof TidegateError ? (error.errno ?? error.message) : messageOf(error)
+    }
+  }
+}
+
+/** Of files that differ only in their number, the one without is the first. */
+const inOrder = (name: string): string => name.replace(/(-\d+)?\.pcapng/, (_, number) => `${number ?? '-0'}.pcapng`)
+
+/** Files below a folder, sorted. */
+export const namesIn = (folder: string): readonly string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile())
+    .map((path) => relative(folder, path))
+    .sort((a, b) => inOrder(a).localeCompare(inOrder(b), 'en', { numeric: true }))
+
+export const packetsIn = (path: string): readonly ParsedPacket[] => {
+  const bytes = readFileSync(path)
+  return parseFile(new Uint8Array(path.endsWith('.gz') ? gunzipSync(bytes) : bytes)).packets
+}
