@@ -335,7 +335,11 @@ describe('inspect of what is no recording', () => {
       () => `${tempDir()}/none`,
       /^tidegate: cannot read '.*none': no such file \(ENOENT\)\n$/,
     ],
-    ['an empty directory', tempDir, /^tidegate: '.*' holds no recordings: expected pcapng, pcap or gogetway\n$/],
+    [
+      'an empty directory',
+      tempDir,
+      /^tidegate: '.*' holds no recordings: expected pcapng, pcap or gogetway\n$/,
+    ],
     [
       'a foreign file',
       () => fileOf(utf8('#!/bin/sh\n')),

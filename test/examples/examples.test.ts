@@ -80,13 +80,10 @@ it('every program in examples/ is run by a test', () => {
 /** They are told what to work on. */
 const TOLD: readonly string[] = ['read-recording.mjs', 'write-function-postgres.mjs']
 
-it.each(Object.keys(PRINTS).filter((name) => !TOLD.includes(name)))(
-  '%s does what it says',
-  async (name) => {
-    const { code, stdout, stderr } = await runExample(name)
-    expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
-  },
-)
+it.each(Object.keys(PRINTS).filter((name) => !TOLD.includes(name)))('%s does what it says', async (name) => {
+  const { code, stdout, stderr } = await runExample(name)
+  expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
+})
 
 describeWith(
   ['initdb', 'postgres', ...(process.getuid?.() === 0 ? ['setpriv'] : [])],
@@ -97,7 +94,11 @@ describeWith(
       const port = await startPostgres(testScope())
       const url = `postgres://${POSTGRES_USER}@${LOOPBACK}:${port}/postgres`
       const { code, stdout, stderr } = await runExample(name, url)
-      expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
+      expect({ code, stderr, stdout: stdout.toString() }).toEqual({
+        code: 0,
+        stderr: '',
+        stdout: PRINTS[name],
+      })
     }, 90_000)
   },
 )

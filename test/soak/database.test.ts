@@ -72,7 +72,9 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
         },
         20_000 + 10 * AWAY_MS,
       ).catch(async (thrown: unknown) => {
-        throw new Error(`${thrown}: ${await query(BYTES)} of ${gateway.acknowledged()} bytes; in the spool: ${readdirSync(spool)}`)
+        throw new Error(
+          `${thrown}: ${await query(BYTES)} of ${gateway.acknowledged()} bytes; in the spool: ${readdirSync(spool)}`,
+        )
       })
       await gateway.kill('SIGTERM')
 

@@ -1,11 +1,11 @@
 /** `inspect FILE`: the connections of a recording, each printed when it ends. */
 
+import type { PerDirection } from '../../core/direction.js'
 import {
   type ConnectionSummary,
   type ConnectionTotals,
   createConnectionTable,
 } from '../../core/inspect/connections.js'
-import type { PerDirection } from '../../core/direction.js'
 import { count, isoTime, milliseconds } from '../../core/inspect/figures.js'
 import { connectionJson } from '../../core/inspect/json.js'
 import { printableLine } from '../../core/inspect/printable.js'

@@ -99,13 +99,21 @@ interface Followed {
 }
 
 /** A ledger may know of a loss, or a cut, that left no trace in the packets. */
-const missingIn = (direction: Direction, { gaps, extent }: Followed, ledger: CloseAnnotation | null): number => {
+const missingIn = (
+  direction: Direction,
+  { gaps, extent }: Followed,
+  ledger: CloseAnnotation | null,
+): number => {
   const { absentBytes } = extent[direction]
   const known = ledger === null ? 0 : extent[direction].bytesWithin(ledger[direction].lost)
   return Math.max(gaps[direction], known) + absentBytes
 }
 
-const cutIn = (direction: Direction, { cutGaps, extent }: Followed, ledger: CloseAnnotation | null): number => {
+const cutIn = (
+  direction: Direction,
+  { cutGaps, extent }: Followed,
+  ledger: CloseAnnotation | null,
+): number => {
   const known = ledger === null ? 0 : extent[direction].bytesWithin(ledger[direction].cut ?? [])
   return Math.max(cutGaps[direction], known)
 }

@@ -60,7 +60,13 @@ const checkEntry = (entry: LedgerEntry, { extent, ...found }: Found): string | n
 const DIRECTIONS: readonly Direction[] = ['upstream', 'downstream']
 
 /** Null for a connection without a ledger: still open, or not recorded by a gateway. */
-export const checkLedger = ({ end, stored, gaps, cutGaps, extent }: ConnectionSummary): LedgerVerdict | null => {
+export const checkLedger = ({
+  end,
+  stored,
+  gaps,
+  cutGaps,
+  extent,
+}: ConnectionSummary): LedgerVerdict | null => {
   if (end.state === 'open' || end.annotation === null) return null
   const { annotation } = end
   const mismatches = DIRECTIONS.flatMap((direction) => {

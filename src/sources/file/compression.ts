@@ -172,6 +172,7 @@ export async function* decompressed(
 /** What is not ours is the engine's. */
 const asDamage = (compression: Compression, thrown: unknown): unknown => {
   if (thrown instanceof TidegateError || thrown instanceof CompressionDamage) return thrown
-  if (errnoOf(thrown) === 'Z_BUF_ERROR') return new CompressionDamage(`its ${compression} ${ENDS_EARLY}`, true)
+  if (errnoOf(thrown) === 'Z_BUF_ERROR')
+    return new CompressionDamage(`its ${compression} ${ENDS_EARLY}`, true)
   return new CompressionDamage(`its ${compression} data is damaged: ${messageOf(thrown)}`, false)
 }
