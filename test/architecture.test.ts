@@ -22,6 +22,8 @@ const SHARED = 'What engines share knows none of them'
 const KOFFI = 'Dangerous code sits in one small corner'
 const SINK = 'A sink stores bytes behind its port'
 const SOURCE = 'A source yields recorded packets behind its port'
+const DATABASE = 'What a sink and a source of one database share knows neither of them'
+const PG = 'Only src/postgres talks to PostgreSQL'
 const POOLS = 'Pools are for any program'
 const CONTROL = 'Control is the composition root of the library'
 const TESTING = 'A compliance suite knows the port'
@@ -61,6 +63,12 @@ const BROKEN: readonly (readonly [path: string, code: string, reason: string])[]
   ['src/cli/x.ts', `export { x } from 'koffi'`, KOFFI],
   ['src/sinks/file/x.ts', `export { x } from '../../engine/portable/x.js'`, SINK],
   ['src/sources/file/x.ts', `export { x } from '../../sinks/file/x.js'`, SOURCE],
+  ['src/postgres/x.ts', `export { x } from '../sinks/postgres/x.js'`, DATABASE],
+  ['src/postgres/y.ts', `export { x } from '../config/config.js'`, DATABASE],
+  ['src/sinks/postgres/x.ts', `export { x } from '../../sources/postgres/x.js'`, SINK],
+  ['src/sinks/postgres/y.ts', `export const x = import('pg')`, PG],
+  ['src/sources/postgres/x.ts', `export { x } from 'pg-copy-streams'`, PG],
+  ['src/control/w.ts', `import type * as Pg from 'pg'\nexport type X = typeof Pg`, PG],
   ['src/pools/x.ts', `export { x } from '../control/x.js'`, POOLS],
   ['src/pools/y.ts', `export { x } from '../engine/portable/x.js'`, POOLS],
   ['src/core/pool/x.ts', `export { x } from '../../pools/x.js'`, CORE_INWARDS],
@@ -84,6 +92,11 @@ const SOUND: readonly (readonly [path: string, code: string])[] = [
   ['src/engine/linux/good.ts', `export { x } from '../shared/x.js'\nexport { y } from './ffi/x.js'`],
   ['src/engine/linux/ffi/good.ts', `export { x } from 'koffi'\nexport { y } from '../../../errors.js'`],
   ['src/engine/shared/good.ts', `export { x } from '../../errors.js'`],
+  ['src/postgres/good.ts', `export { x } from '../config/units.js'\nexport const y = import('pg')`],
+  [
+    'src/sinks/postgres/good.ts',
+    `export { x } from '../../postgres/x.js'\nexport { y } from '../../ports/sink.js'`,
+  ],
   ['src/sinks/file/good.ts', `export { x } from '../../ports/store.js'`],
   [
     'src/pools/good.ts',

@@ -24,8 +24,8 @@ export interface Recorder {
 
 const LOOK_EVERY_MS = 20
 
-/** A file that has not grown for so long is done: a recorder may have garbage to collect in between. */
-const STEADY_MS = 500
+/** A file that has not grown for so long is done: a recorder may have garbage to collect in between, and others may have the cores. */
+const STEADY_MS = 1500
 
 /** More than any recorder needs to write what it has gathered. */
 const PATIENCE_MS = 20_000

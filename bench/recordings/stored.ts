@@ -32,12 +32,14 @@ const packetFound = (packet: Buffer, captured: number, length: number): Found | 
   return headers === null ? null : { length, payload: Math.max(0, captured - headers) }
 }
 
-const PCAPNG = { enhancedPacket: 6, smallest: 12, captured: 20, packet: 28 } as const
+/** The largest block is far more than any packet: what says that it is larger is something else. */
+const PCAPNG = { enhancedPacket: 6, smallest: 12, largest: 2 ** 24, captured: 20, packet: 28 } as const
 
 const readBlock: ReadHead = (head) => {
   if (head.length < PCAPNG.smallest) return null
   const length = head.readUInt32LE(4)
-  if (length < PCAPNG.smallest || length % 4 !== 0) throw new Error('a recording is no little-endian pcapng')
+  if (length < PCAPNG.smallest || length > PCAPNG.largest || length % 4 !== 0)
+    throw new Error('a recording is no little-endian pcapng')
   if (head.readUInt32LE(0) !== PCAPNG.enhancedPacket) return { length, payload: 0 }
   if (head.length < PCAPNG.packet) return null
   return packetFound(head.subarray(PCAPNG.packet), head.readUInt32LE(PCAPNG.captured), length)

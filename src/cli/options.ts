@@ -11,6 +11,7 @@ import { ENGINE_NAMES } from '../config/schema.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from '../config/units.js'
 import { formatAddress, leadsBack, parseAddress } from '../core/address.js'
 import { BALANCE_POLICIES, type BalancePolicy } from '../core/balance/policy.js'
+import { isTemplate, templateProblem } from '../core/record/files/template.js'
 import { checkCidr } from '../core/route/cidr.js'
 import { messageOf } from '../errors.js'
 import { usageError } from './failure.js'
@@ -85,6 +86,12 @@ const fraction: Check = (text) => {
 const outFile: Check = (text) => {
   if (text === '-' || text === '')
     throw new Error(`'${text}' is not a file; expected a path, e.g. /dev/stdout`)
+  const problem = isTemplate(text) ? templateProblem(text) : null
+  if (problem !== null) throw new Error(`'${text}': ${problem.lead}; expected ${problem.expected}`)
+}
+
+const someFiles: Check = (text) => {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`'${text}' is not a count; expected 1 or more`)
 }
 
 const inherit = (ms: number): string => `(default: ${formatDuration(ms)})`
@@ -131,6 +138,14 @@ export interface RecordFlags {
   readonly overload?: 'block' | 'drop' | 'disconnect'
   readonly onFailure?: 'continue' | 'disconnect'
   readonly buffer?: string
+  readonly rotateSize?: string
+  readonly rotateEvery?: string
+  readonly compress?: 'none' | 'gzip' | 'zstd'
+  readonly keepSize?: string
+  readonly keepAge?: string
+  readonly keepFiles?: string
+  readonly minFree?: string
+  readonly sync?: 'never' | 'interval' | 'always'
   readonly sample?: string
   readonly sampleBy?: 'client' | 'random'
   readonly recordAllow?: readonly string[]
@@ -302,7 +317,45 @@ export const addRecordOptions = (command: Command, without = 'required'): Comman
 const addStoreOptions = (command: Command, without: string): Command =>
   command
     .addOption(
-      checked('-o, --out <file>', `the pcapng file to write, continued if it exists; ${without}`, outFile),
+      checked(
+        '-o, --out <path>',
+        `the pcapng file to write, continued if it exists; with %Y %m %d %H %M %S (UTC), {client} or {listener} in it, or as a folder that ends in /, many files; ${without}`,
+        outFile,
+      ),
+    )
+    .addOption(checked('--rotate-size <size>', 'begin the next file before one grows beyond this', parseSize))
+    .addOption(
+      checked(
+        '--rotate-every <duration>',
+        'begin the next file after this time, counted from midnight UTC',
+        parseDuration,
+      ),
+    )
+    .addOption(
+      option(
+        '--compress <how>',
+        'compress files once they are complete: gzip, or zstd (Node 22.15 or newer) (default: none)',
+      ).choices(['none', 'gzip', 'zstd']),
+    )
+    .addOption(
+      checked('--keep-size <size>', 'remove the oldest complete files beyond this, all together', parseSize),
+    )
+    .addOption(
+      checked('--keep-age <duration>', 'remove files that have been complete for so long', parseDuration),
+    )
+    .addOption(checked('--keep-files <n>', 'remove the oldest complete files beyond this many', someFiles))
+    .addOption(
+      checked(
+        '--min-free <size>',
+        'write nothing while the disk has less free space than this (default: 0)',
+        parseSize,
+      ),
+    )
+    .addOption(
+      option(
+        '--sync <when>',
+        'force what is written to the disk: never (a power failure may cost half a minute), interval (a second), or always (nothing, slowly) (default: never)',
+      ).choices(['never', 'interval', 'always']),
     )
     .addOption(
       option(
@@ -328,6 +381,10 @@ export const present = <T extends object>(fields: T): { [K in keyof T]?: Exclude
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }
+
+/** Undefined where none of the fields is given. */
+const someOf = <T extends object>(fields: T) =>
+  Object.values(fields).some((value) => value !== undefined) ? present(fields) : undefined
 
 export const workersOf = ({ workers }: Pick<RelayFlags, 'workers'>): number | undefined =>
   workers === undefined ? undefined : Number(workers)
@@ -412,6 +469,15 @@ export const configOfFlags = (
               overload: flags.overload,
               onFailure: flags.onFailure,
               bufferSize: flags.buffer,
+              compress: flags.compress,
+              minFree: flags.minFree,
+              sync: flags.sync,
+              rotate: someOf({ size: flags.rotateSize, every: flags.rotateEvery }),
+              keep: someOf({
+                size: flags.keepSize,
+                age: flags.keepAge,
+                files: flags.keepFiles === undefined ? undefined : Number(flags.keepFiles),
+              }),
               sample: flags.sample === undefined ? undefined : Number(flags.sample),
               sampleBy: flags.sampleBy,
               allow: flags.recordAllow,

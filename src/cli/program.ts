@@ -10,6 +10,7 @@ import { inspectCommand } from './commands/inspect.js'
 import { recordCommand } from './commands/record.js'
 import { relayCommand } from './commands/relay.js'
 import { serveCommand } from './commands/serve.js'
+import { tailCommand } from './commands/tail.js'
 import { verifyCommand } from './commands/verify.js'
 import { wakeCommand } from './commands/wake.js'
 import { EXIT, type ExitCode, exitCodeOf, failureText } from './failure.js'
@@ -50,6 +51,7 @@ const createProgram = (): Command => {
     inspectCommand(),
     exportCommand(),
     verifyCommand(),
+    tailCommand(),
     demoCommand(),
   ]
   for (const command of commands) program.addCommand(command)

@@ -19,6 +19,8 @@ type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 export interface RunOptions {
   /** What SIGHUP does; without it SIGHUP stops the gateway. */
   readonly reload?: (gateway: ManagedGateway) => Promise<void>
+  /** What is logged last, of what was recorded. */
+  readonly conclude?: (recording: RecordingCounters) => string
 }
 
 /** A signal that comes while the gateway starts is obeyed once it has; that it could not start, others tell. */
@@ -73,13 +75,14 @@ const tellOnRequest = (starting: Promise<ManagedGateway>): void => {
 }
 
 /** What a person wants to know of a recording that has ended; the rest is in the library's counters. */
-const recordingFields = ({ storedBytes, lostBytes, unclosed }: RecordingCounters) => ({
+const recordingFields = ({ storedBytes, lostBytes, cutBytes, unclosed }: RecordingCounters) => ({
   recordedBytes: storedBytes,
   lostBytes,
+  ...(cutBytes === 0 ? {} : { cutBytes }),
   ...(unclosed === 0 ? {} : { unclosed }),
 })
 
-const summarise = (gateway: Gateway, logger: Logger): void => {
+const summarise = (gateway: Gateway, logger: Logger, { conclude }: RunOptions): void => {
   const { listeners, upstreams, recording } = gateway.counters()
   const connections = Object.values(listeners).reduce((sum, { accepted }) => sum + accepted, 0)
   logger.info(
@@ -90,6 +93,7 @@ const summarise = (gateway: Gateway, logger: Logger): void => {
     },
     'closed',
   )
+  if (recording !== null && conclude !== undefined) logger.info({}, conclude(recording))
 }
 
 /** Resolves when the gateway was asked to stop and has closed. @throws what `startGateway` throws. */
@@ -104,5 +108,5 @@ export const runGateway = async (config: GatewayConfig, options: RunOptions = {}
   if (reload) reloadOnHangup(starting, logger, reload)
   const gateway = await starting
   await stopped
-  summarise(gateway, logger)
+  summarise(gateway, logger, options)
 }

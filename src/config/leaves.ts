@@ -115,11 +115,12 @@ const quantityLeaf = (
   const { pattern, examples, ...rest } = meta
   const text = { type: 'string', pattern }
   const number = form === 'object' ? { type: 'integer', minimum: 0 } : { const: 0 }
+  const isText = range !== undefined && range.min > 0
   const schema = z.custom<string | number>(
     (found) => typeof found === 'string' || typeof found === 'number',
     `expected a ${meta.typeName}, ${examples}`,
   )
-  return parsed(schema, bounded).meta({ ...rest, ...(range ? text : { anyOf: [text, number] }) })
+  return parsed(schema, bounded).meta({ ...rest, ...(isText ? text : { anyOf: [text, number] }) })
 }
 
 /** Becomes milliseconds, at least `min`. */

@@ -18,7 +18,12 @@ export interface PlacedReaders {
 }
 
 export const readersFrom = (folder: string | undefined): PlacedReaders => {
-  const place = (path: string): string => (folder === undefined ? path : resolve(folder, path))
+  const place = (path: string): string => {
+    if (folder === undefined) return path
+    const placed = resolve(folder, path)
+    // That it is a folder is said by nothing else.
+    return path.endsWith('/') && !placed.endsWith('/') ? `${placed}/` : placed
+  }
 
   const path = (text: string): string => {
     if (text.includes('\0'))

@@ -3,9 +3,18 @@
  * Looks at the input as written, as `references.ts` does.
  */
 
+import * as zlib from 'node:zlib'
 import { SINK_SCHEMES } from '../core/record/delivery/sink-url.js'
+import { isTemplate, templateProblem, VALUE_NAMES } from '../core/record/files/template.js'
 import { type Fields, isFields } from './as-written.js'
-import { alternatives, type ConfigProblem, describe, type PathSegment, problemAt } from './problems.js'
+import {
+  alternatives,
+  type ConfigProblem,
+  closestTo,
+  describe,
+  type PathSegment,
+  problemAt,
+} from './problems.js'
 
 /** What only files have. */
 const OF_FILES = ['rotate', 'compress', 'keep'] as const
@@ -57,6 +66,57 @@ const placeProblems = (record: Fields, ownSink: boolean): readonly ConfigProblem
     : [problem('spool', 'spool', 'given, but a file needs none', 'to beside it, or nothing here')]
 }
 
+const templateProblems = ({ file }: Fields): readonly ConfigProblem[] => {
+  if (typeof file !== 'string' || !isTemplate(file)) return []
+  const problem = templateProblem(file)
+  if (problem === null) return []
+  const { lead, expected, unknown } = problem
+  const suggestion = unknown === undefined ? undefined : closestTo(unknown, VALUE_PLACEHOLDERS)
+  return [
+    problemAt(['record', 'file'], {
+      found: describe(file),
+      lead: `${describe(file)}: ${lead}`,
+      expected,
+      suggestion,
+    }),
+  ]
+}
+
+const VALUE_PLACEHOLDERS = VALUE_NAMES.map((name) => `{${name}}`)
+
+/** What closes files; without it there is nothing to compress while the gateway runs, and nothing to remove. */
+const rotates = ({ rotate }: Fields): boolean =>
+  !isFields(rotate) ? rotate !== undefined : rotate.size !== undefined || rotate.every !== undefined
+
+const keepProblems = (record: Fields): readonly ConfigProblem[] =>
+  record.keep === undefined || record.to !== undefined || rotates(record)
+    ? []
+    : [
+        problemAt(['record', 'keep'], {
+          found: 'keep',
+          lead: 'given, but without rotate no file is ever closed, and the one that is written is never removed',
+          expected: 'rotate: { size: SIZE } or { every: DURATION } beside it',
+        }),
+      ]
+
+const zstdProblems = ({ compress }: Fields): readonly ConfigProblem[] =>
+  compress !== 'zstd' || 'createZstdCompress' in zlib
+    ? []
+    : [
+        problemAt(['record', 'compress'], {
+          found: "'zstd'",
+          lead: `'zstd' needs Node 22.15 or newer, and this is ${process.version}`,
+          expected: 'gzip, or a newer Node',
+        }),
+      ]
+
 /** `ownSink`: the program takes what is recorded. */
 export const placeOfRecordProblems = (record: unknown, ownSink: boolean): readonly ConfigProblem[] =>
-  isFields(record) ? placeProblems(record, ownSink) : []
+  isFields(record)
+    ? [
+        ...placeProblems(record, ownSink),
+        ...templateProblems(record),
+        ...keepProblems(record),
+        ...zstdProblems(record),
+      ]
+    : []

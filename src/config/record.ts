@@ -1,5 +1,6 @@
 /** What the config says of recording, from the schema's words to frozen values. */
 
+import { isTemplate } from '../core/record/files/template.js'
 import type { CaptureConfig, RecordConfig, RecordPlace } from './config.js'
 import * as defaults from './defaults.js'
 import { ruleOf } from './record-schema.js'
@@ -7,9 +8,6 @@ import type { CheckedInput } from './schema.js'
 
 type RecordSection = NonNullable<CheckedInput['record']>
 type ListenerRecord = CheckedInput['listeners'][number]['record']
-
-/** Anything that asks for more than one file. A folder is a template without a name. */
-const isTemplate = (file: string): boolean => /%|\{[a-z]+\}|\/$/.test(file)
 
 const placeOf = (
   { file, to, rotate, compress, keep, spool }: RecordSection,

@@ -1,18 +1,14 @@
 /** Opens the recording that a config asks for. */
 
 import { rm } from 'node:fs/promises'
-import type { GatewayConfig, RecordConfig, RecordPlace } from '../config/config.js'
-import { safeUrl } from '../core/safe-url.js'
-import { TidegateError } from '../errors.js'
+import type { GatewayConfig, RecordConfig } from '../config/config.js'
 import type { Logger } from '../ports/logger.js'
 import type { Sink } from '../ports/sink.js'
-import type { StoreHost } from '../ports/store.js'
-import { openFileSink } from '../sinks/file/file-sink.js'
-import { openSpoolDir, type SpoolDir } from '../sinks/spool/spool-dir.js'
-import type { OpenedStore, Recording } from './recording/recording.js'
+import { type OpenedPlace, openFilePlace, openFilesPlace, writerOptions } from './open-files.js'
+import { checkSinkIsUsed, openSinkStore } from './recording/open-sink-store.js'
+import type { Recording } from './recording/recording.js'
 import { startSeat } from './recording/seat-recording.js'
-import { newFigures, openRecordingSite, type RecordingSite } from './recording/site.js'
-import { type OwnDelivery, startOwnDelivery } from './recording/spool.js'
+import { openRecordingSite, type RecordingSite } from './recording/site.js'
 import { describeRoute } from './settings.js'
 import { VERSION } from './version.js'
 
@@ -24,101 +20,20 @@ export interface OpenedRecording {
   readonly createdFile: string | null
 }
 
-/** Where a recording goes, made ready. */
-interface OpenedPlace {
-  readonly store: OpenedStore
-  readonly createdFile: string | null
-}
-
-const openFilePlace = async (file: string, logger: Logger): Promise<OpenedPlace> => {
-  const sink = await openFileSink(file)
-  if (sink.repairedBytes > 0)
-    logger.warn(
-      { file, cutBytes: sink.repairedBytes },
-      'the recording ended in a torn block, which was cut off',
-    )
-  logger.info({ file, ...(sink.appended ? { continued: true } : {}) }, 'recording')
-  const store = {
-    where: file,
-    spec: { kind: 'file', target: sink.target },
-    close: () => sink.close(),
-  } as const
-  return { store, createdFile: sink.created ? file : null }
-}
-
-const openSinkPlace = async (
-  { url, spool }: Extract<RecordPlace, { kind: 'sink' }>,
-  { minFreeBytes, sync, syncIntervalMs }: RecordConfig,
+const openPlace = async (
+  record: RecordConfig,
   logger: Logger,
   ownSink: Sink | undefined,
 ): Promise<OpenedPlace> => {
-  const where = ownSink?.where ?? safeUrl(url ?? '')
-  const dir = await openSpoolDir(spool.dir)
-  const figures = newFigures()
-  const own = ownSink === undefined ? null : await startOwn(ownSink, dir, { where, figures, logger })
-  logger.info({ where, spool: spool.dir }, 'recording')
-  return {
-    createdFile: null,
-    store: {
-      where,
-      figures,
-      spec: {
-        kind: 'spool',
-        dir: dir.dir,
-        left: dir.left,
-        next: dir.next,
-        maxBytes: spool.bytes,
-        minFreeBytes,
-        sync,
-        syncIntervalMs,
-        sink: own === null ? { kind: 'url', url: url ?? '' } : { kind: 'port', port: own.port },
-      },
-      close: async (timeoutMs) => {
-        await own?.close(timeoutMs)
-        dir.release()
-      },
-    },
-  }
-}
-
-const startOwn = async (
-  sink: Sink,
-  dir: SpoolDir,
-  {
-    where,
-    figures,
-    logger,
-  }: { readonly where: string; readonly figures: Float64Array; readonly logger: Logger },
-): Promise<OwnDelivery> => {
-  try {
-    const log: StoreHost['log'] = (level, fields, message) => logger[level]({ where, ...fields }, message)
-    return await startOwnDelivery(sink, dir, { figures, log })
-  } catch (thrown) {
-    dir.release()
-    throw thrown
-  }
-}
-
-const openPlace = (record: RecordConfig, logger: Logger, ownSink: Sink | undefined): Promise<OpenedPlace> => {
   const { place } = record
   switch (place.kind) {
     case 'file':
-      return openFilePlace(place.path, logger)
+      return openFilePlace(place.path, record, logger)
     case 'files':
-      throw new Error('a recording to several files cannot be opened yet')
+      return openFilesPlace(place, record, logger)
     case 'sink':
-      return openSinkPlace(place, record, logger, ownSink)
+      return { store: await openSinkStore(place, writerOptions(record), logger, ownSink), createdFile: null }
   }
-}
-
-/** @throws TidegateError `value_invalid`: there is a sink, and nothing is recorded to it. */
-const checkSinkIsUsed = ({ record }: GatewayConfig, sink: Sink | undefined): void => {
-  if (sink === undefined || (record?.place.kind === 'sink' && record.place.url === null)) return
-  throw new TidegateError(
-    'value_invalid',
-    'sink: given, but the config records nothing to it; expected a record section with a spool, and neither file nor to',
-    { fault: 'usage', where: 'sink' },
-  )
 }
 
 /**

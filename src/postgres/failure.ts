@@ -5,7 +5,7 @@
  * - away: it may be there again later: refused, silent, shutting down, full
  */
 
-import { errnoOf, messageOf, TidegateError } from '../errors.js'
+import { type ErrorCode, errnoOf, messageOf, TidegateError } from '../errors.js'
 
 /** SQLSTATEs (PostgreSQL manual, appendix A) that are for whoever wrote the URL, or runs the database, to mend. */
 const USAGE: Readonly<Record<string, string>> = {
@@ -88,15 +88,20 @@ const diagnose = (thrown: unknown): Diagnosis => {
 }
 
 /**
- * As `write_failed`, `fault: 'usage'` or `'peer'` (then retryable); a TidegateError stays as it is.
+ * `usage`, or `code` with `fault: 'peer'`, retryable; a TidegateError stays as it is.
  * @param doing what was being done: `cannot write to`
  */
-export const databaseError = (doing: string, where: string, thrown: unknown): TidegateError => {
+export const databaseError = (
+  doing: string,
+  where: string,
+  thrown: unknown,
+  code: ErrorCode = 'write_failed',
+): TidegateError => {
   if (thrown instanceof TidegateError) return thrown
   const cause = latest(thrown)
   const { text, usage } = diagnose(cause)
   const errno = errnoOf(cause)
-  return new TidegateError(usage ? 'usage' : 'write_failed', `${doing} ${where}: ${text}`, {
+  return new TidegateError(usage ? 'usage' : code, `${doing} ${where}: ${text}`, {
     fault: usage ? 'usage' : 'peer',
     retryable: !usage,
     where,

@@ -93,6 +93,28 @@ describeWith(['iperf3', 'wrk', 'nginx'], 'npm run bench', () => {
     expect(results.machine).toMatchObject({ node: process.versions.node })
   }, 120_000)
 
+  it('compares what is in recordings with what was relayed', async () => {
+    const scope = testScope()
+    const { directory, env } = markedEnvironment(scope)
+    const out = join(scope.tempDir(), 'results.json')
+    const { code, stdout, stderr } = await run(
+      process.execPath,
+      [BENCH, '--quick', '--contenders', 'linux,tcpdump', '--only', 'record-flow', '--out', out],
+      { env, timeoutMs: 60_000 },
+    )
+    const table = stdout.toString()
+    expect({ code, stderr, ...leftBehind(directory) }, table).toEqual({ code: 0, stderr: '', ...NOTHING })
+
+    const { figures, leftOut } = JSON.parse(readFileSync(out, 'utf8')) as Results
+    const [linux, tcpdump] = figures[0]!.results.map(({ median }) => median)
+    expect(linux!.recorded).toBeGreaterThan(0)
+    // What is written a second and a half later, where others have the cores, is not waited for.
+    expect(linux!.missing).toBeLessThan(1)
+    if (tcpdump === undefined) expect(leftOut.map(({ why }) => why).join()).toContain('tcpdump')
+    else if (tcpdump.dropped === 0) expect(tcpdump.missing).toBeLessThan(0.1)
+    else expect(tcpdump.missing).toBeGreaterThan(0)
+  }, 70_000)
+
   it.each([
     ['once', 1],
     ['twice, the second time without waiting', 2],

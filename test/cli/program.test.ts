@@ -101,6 +101,14 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
     ],
     [['record', ':1', ':2', '--out', 'x', '--buffer', '1KB'], "--buffer: '1KB' is not a size"],
     [['record', ':1', ':2', '--out', 'x', '--buffer', '1B'], '1MiB'],
+    [['record', ':1', ':2', '--out', 'x', '--sample', '10%'], "--sample: '10%' is not a part of all"],
+    [['record', ':1', ':2', '--out', 'x', '--record-allow', 'here'], "--record-allow: 'here' is not a CIDR"],
+    [['record', ':1', ':2', '--out', 'x', '--redact', '['], '--redact: pattern /[/ at character 2'],
+    [['record', ':1', ':2', '--out', 'x', '--max-bytes', '1'], "--max-bytes: '1' has no unit"],
+    [
+      ['record', ':1', ':2', '--out', 'x', '--max-bytes', '1KiB', '--metadata-only'],
+      "'--metadata-only' cannot be used with option '--max-bytes <size>'",
+    ],
   ] as const)('%j', async (argv, message) => {
     const { stdout, stderr, code } = await run(...argv)
     expect(stderr).toContain(message)

@@ -164,6 +164,43 @@ describe('what a config means', () => {
     expect(linesOf({ listeners: [{ ...listener, upstream: 'constructor' }] })).toHaveLength(1)
   })
 
+  it('what a listener says of its recording comes before what the record section says', () => {
+    const { listeners } = parseConfig({
+      listeners: [
+        listener,
+        { ...listener, listen: ':2', record: true },
+        {
+          ...listener,
+          listen: ':3',
+          record: { enabled: false, sample: 1, maxBytes: 0, redact: [{ pattern: 'y', ignoreCase: true }] },
+        },
+      ],
+      record: {
+        file: 'a',
+        sample: 0.5,
+        sampleBy: 'random',
+        maxBytes: '1KiB',
+        allow: ['10.0.0.1'],
+        redact: ['x'],
+      },
+    })
+    const general = {
+      enabled: true,
+      sample: 0.5,
+      sampleBy: 'random',
+      allow: ['10.0.0.1'],
+      deny: [],
+      maxBytes: 1024,
+      redact: [{ pattern: 'x', after: null, ignoreCase: false }],
+    }
+    const redact = [{ pattern: 'y', after: null, ignoreCase: true }]
+    expect(listeners.map(({ record }) => record)).toEqual([
+      general,
+      general,
+      { ...general, enabled: false, sample: 1, maxBytes: 0, redact },
+    ])
+  })
+
   it('every listener is recorded if there is a record section, unless it says otherwise', () => {
     const { listeners, record } = parseConfig({
       listeners: [listener, { ...listener, listen: ':2', record: false }],
@@ -331,6 +368,10 @@ describe('a config with mistakes', () => {
       'record: true, but there is no record section that says where to; expected a top-level record section with a file, or no record here',
     ],
     [{ record: 'x.pcapng' }, "record: found 'x.pcapng'; expected true, false, or what to record"],
+    [
+      { record: { enabled: false } },
+      'record: a mapping, but there is no record section that says where to; expected a top-level record section with a file, or no record here',
+    ],
   ])('a listener with %j is told %s', (fields, line) => {
     expect(linesOf({ listeners: [{ ...listener, ...fields }] })).toEqual([`listeners[0].${line}`])
   })
@@ -372,6 +413,34 @@ describe('a config with mistakes', () => {
       "record.overload: found 'wait'; expected block, drop or disconnect",
     ],
     [{ record: null }, 'record: found nothing (null); expected a mapping'],
+    [{ record: { file: 'a', sample: 2 } }, 'record.sample: found 2; expected a number from 0 to 1'],
+    [{ record: { file: 'a', sample: '10%' } }, "record.sample: found '10%'; expected a number from 0 to 1"],
+    [{ record: { file: 'a', sampleBy: 'ip' } }, "record.sampleBy: found 'ip'; expected client or random"],
+    [
+      { record: { file: 'a', deny: ['10.0.0.0/33'] } },
+      "record.deny[0]: '10.0.0.0/33' is not a CIDR rule: the prefix is not 0-32; expected e.g. 10.0.0.0/8, 192.168.1.7, 2001:db8::/32",
+    ],
+    [
+      { record: { file: 'a', maxBytes: '1kb' } },
+      "record.maxBytes: '1kb' is not a size; expected e.g. 4096B, 64KiB, 256MiB, 1GiB",
+    ],
+    [{ record: { file: 'a', redact: 'x' } }, "record.redact: found 'x'; expected a list of patterns"],
+    [
+      { record: { file: 'a', redact: ['fine', 'abc('] } },
+      'record.redact[1]: pattern /abc(/ at character 5: unterminated group; expected the syntax of JavaScript regular expressions with the u flag',
+    ],
+    [
+      { record: { file: 'a', redact: [{ pattern: 'x', after: '(?=y)' }] } },
+      "record.redact[0].after: after /(?=y)/ at character 1: '(?=y)' looks around a match; expected bytes, classes, groups, alternatives and repetitions",
+    ],
+    [
+      { record: { file: 'a', redact: [''] } },
+      'record.redact[0]: pattern //: matches the empty string; expected one byte at least',
+    ],
+    [
+      { record: { file: 'a', redact: Array(9).fill('a{500}') } },
+      'record.redact: pattern /a{500}/: with this the rules have more than 4096 places for a byte, all repetitions counted; expected lower counts, or + or *',
+    ],
     [
       { record: { file: 'a', bufferSize: '64KiB' } },
       "record.bufferSize: '64KiB' is out of range; expected 1MiB to 1GiB",

@@ -25,7 +25,7 @@ export const startProgram = async (scope: Scope, config: object): Promise<Progra
     acknowledged = said.storedBytes ?? acknowledged
   })
   await Promise.race([
-    eventually('the program to listen', () => port > 0),
+    eventually('the program to listen', () => port > 0, 30_000),
     exited.then(() => Promise.reject(new Error('the program ended'))),
   ])
   return {

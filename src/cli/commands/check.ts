@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { formatBytes, formatTemplate } from '../../config/byte-text.js'
 import type {
+  CaptureConfig,
   EndpointConfig,
   EngineName,
   GatewayConfig,
@@ -101,6 +102,30 @@ const guardText = (listener: ListenerConfig): string => {
   return guards.length === 0 ? 'all' : guards.join('; ')
 }
 
+const sampleText = ({ sample, sampleBy }: CaptureConfig): readonly string[] => {
+  if (sample === 1) return []
+  return [sampleBy === 'random' ? `${sample} of them, at random` : `${sample} of the clients`]
+}
+
+const keptText = ({ maxBytes, redact }: CaptureConfig): readonly string[] => [
+  ...(maxBytes === null ? [] : [maxBytes === 0 ? 'metadata only' : `first ${formatSize(maxBytes)} each way`]),
+  ...(redact.length === 0 || maxBytes === 0
+    ? []
+    : [`masked: ${redact.length === 1 ? 'a pattern' : `${redact.length} patterns`}`]),
+]
+
+const captureText = (capture: CaptureConfig | null): string => {
+  if (capture === null) return 'no'
+  const { enabled, allow, deny } = capture
+  return [
+    enabled ? 'yes' : 'switched off',
+    ...(allow.length === 0 ? [] : [`only ${allow.join(' ')}`]),
+    ...(deny.length === 0 ? [] : [`not ${deny.join(' ')}`]),
+    ...sampleText(capture),
+    ...keptText(capture),
+  ].join('; ')
+}
+
 const limitText = (ms: number): string => (ms === 0 ? 'none' : formatDuration(ms))
 
 const timeoutText = ({ connectMs, idleMs, halfCloseMs }: TimeoutsConfig): string =>
@@ -162,7 +187,7 @@ const summarise = async (
       upstreamText(listener, config),
       guardText(listener),
       timeoutText(listener.timeouts),
-      listener.record ? 'yes' : 'no',
+      captureText(listener.record),
     ])
     if (page !== null) await output.write(page)
   }

@@ -10,6 +10,7 @@ import {
   type RecordFlags,
   type RelayFlags,
 } from '../options.js'
+import { recordedText } from '../recorded.js'
 import { runGateway } from '../run.js'
 
 const HELP = `
@@ -21,6 +22,8 @@ SIGUSR2 prints listeners, upstreams and connections by state on stderr (not on W
 Examples:
   tidegate record 127.0.0.1:6380 127.0.0.1:6379 --out redis.pcapng
   tidegate record 127.0.0.1:15432 db.internal:5432 --out db.pcapng --overload drop
+  tidegate record :6380 127.0.0.1:6379 --out recordings/ --rotate-every 1h --compress gzip --keep-age 7d --min-free 1GiB
+  tidegate record :6380 127.0.0.1:6379 --out 'recordings/{client}/%Y%m%d-%H%M.pcapng' --rotate-size 64MiB
 `
 
 export const recordCommand = (): Command =>
@@ -36,5 +39,7 @@ export const recordCommand = (): Command =>
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags & RecordFlags) => {
       if (flags.out === undefined)
         throw usageError("--out FILE is missing: the file to record to; see 'tidegate record --help'")
-      await runGateway(parseConfig(configOfFlags(listen, targets, flags), 'tidegate record'))
+      const { out } = flags
+      const config = parseConfig(configOfFlags(listen, targets, flags), 'tidegate record')
+      await runGateway(config, { conclude: (recording) => recordedText(recording, out) })
     })

@@ -82,6 +82,8 @@ export interface RecordingCounters {
   readonly holds: number
   /** Closed connections whose `close` annotation could not be stored. */
   readonly unclosed: number
+  /** Files begun so far, of the whole gateway; absent where the store is one file, or none. */
+  readonly files?: number
   /** Only where a sink takes what is recorded, and then of the whole gateway. */
   readonly sink?: SinkCounters
 }

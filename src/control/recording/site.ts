@@ -63,7 +63,7 @@ class OpenSite implements RecordingSite {
   readonly #troubles: Troubles
   readonly #interfaces: ReadonlyMap<string, number>
   readonly #ends = sharedEnds()
-  readonly #salt = Date.now()
+  readonly #salt: number
   /** By owner number. */
   readonly #seats = new Map<number, SeatWatch>()
   /** Owners of seats whose plane is gone, while the writer is not done with them. */
@@ -82,6 +82,7 @@ class OpenSite implements RecordingSite {
     writer: WriterLink,
     writerState: Int32Array,
     figures: Float64Array,
+    salt: number,
   ) {
     this.#options = options
     this.#store = options.store
@@ -89,6 +90,7 @@ class OpenSite implements RecordingSite {
     this.#writerState = writerState
     this.#figures = figures
     this.#interfaces = interfaces
+    this.#salt = salt
     this.#logger = options.logger ?? SILENT
     this.#troubles = new Troubles(this.#logger, options.store.where)
   }
@@ -108,9 +110,10 @@ class OpenSite implements RecordingSite {
     )
     const { where, spec: store, figures = newFigures() } = options.store
     const { logger = SILENT } = options
+    const sequenceSalt = Date.now()
     // Nobody has a seat before the thread is there, so nothing happens before `site` is.
     const writer = await start(
-      { where, store, sectionStart, recording, state, figures },
+      { where, store, sectionStart, recording, sequenceSalt, state, figures },
       {
         onLeft: (owner) => site.#seatIsOver(owner),
         onDeath: (why) => site.#writerDied(why),
@@ -118,7 +121,7 @@ class OpenSite implements RecordingSite {
       },
     )
     const byName = new Map(interfaces.map(({ name }, index) => [name, index]))
-    const site = new OpenSite(options, byName, writer, state, figures)
+    const site = new OpenSite(options, byName, writer, state, figures, sequenceSalt)
     return site
   }
 
@@ -162,7 +165,8 @@ class OpenSite implements RecordingSite {
     const sum = new Float64Array(FIGURES)
     for (const cells of this.#past) addRow(sum, cells)
     for (const { cells } of this.#seats.values()) addRow(sum, cells)
-    const counters = readCounters(sum)
+    const files = this.#figures[STORE_FIGURE.files] ?? 0
+    const counters = { ...readCounters(sum), ...(files > 0 ? { files } : {}) }
     return this.#store.spec.kind === 'spool' ? { ...counters, sink: sinkCounters(this.#figures) } : counters
   }
 

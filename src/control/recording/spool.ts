@@ -7,6 +7,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { nodeClock } from '../../pools/node-clock.js'
 import type { Sink } from '../../ports/sink.js'
 import type { Store, StoreHost } from '../../ports/store.js'
+import type { Durability } from '../../sinks/file/durability.js'
+import type { FreeSpaceFloor } from '../../sinks/file/free-space.js'
 import { Delivery } from '../../sinks/spool/delivery.js'
 import type { LeftSegment } from '../../sinks/spool/segments.js'
 import type { SpoolDir } from '../../sinks/spool/spool-dir.js'
@@ -21,9 +23,8 @@ export interface SpoolStoreSpec {
   readonly left: readonly LeftSegment[]
   readonly next: number
   readonly maxBytes: number
-  readonly minFreeBytes: number
-  readonly sync: 'never' | 'interval' | 'always'
-  readonly syncIntervalMs: number
+  readonly durability: Durability
+  readonly floor: FreeSpaceFloor
   /** Who delivers: this thread, to the sink of that URL; or whoever is at the other end of the port. */
   readonly sink:
     | { readonly kind: 'url'; readonly url: string }
@@ -33,6 +34,7 @@ export interface SpoolStoreSpec {
 interface SpoolPlace {
   readonly where: string
   readonly sectionStart: Uint8Array
+  readonly sequenceSalt: number
   readonly host: StoreHost
 }
 
@@ -54,7 +56,7 @@ const deliveringStore = async (spec: SpoolStoreSpec, url: string, place: SpoolPl
     where: place.where,
     write: (bytes) => store.write(bytes),
     close: async (timeoutMs) => {
-      store.close()
+      await store.close()
       await delivery.close(timeoutMs)
     },
   }
@@ -67,8 +69,8 @@ const tellingStore = (spec: SpoolStoreSpec, port: MessagePort, place: SpoolPlace
   return {
     where: place.where,
     write: (bytes) => store.write(bytes),
-    close: () => {
-      store.close()
+    close: async () => {
+      await store.close()
       port.close()
     },
   }

@@ -4,15 +4,10 @@ import { Worker } from 'node:worker_threads'
 import { messageOf, TidegateError } from '../../errors.js'
 import type { StoreHost } from '../../ports/store.js'
 import { type PlainError, revivedError } from '../workers/plain-error.js'
-import { type StoreSpec, storePorts } from './open-store.js'
+import { type StoreStart, storePorts } from './open-store.js'
 import type { WriterSeat } from './writer.js'
 
-export interface WriterStart {
-  readonly where: string
-  readonly store: StoreSpec
-  readonly sectionStart: Uint8Array
-  /** UUID of this run; also in `sectionStart`. */
-  readonly recording: string
+export interface WriterStart extends StoreStart {
   /** Shared; see `STORE_FIGURE`. */
   readonly figures: Float64Array
   /** Shared; see `WRITER_CELL`. */

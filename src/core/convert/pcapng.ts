@@ -6,16 +6,16 @@
  * nanoseconds are put into its packets.
  */
 
-import { type Address, parseAddress } from '../address.js'
 import { LINK_TYPE } from '../codec/link-types.js'
 import { BLOCK_TYPE } from '../codec/pcapng/blocks.js'
-import { encodeSectionStart } from '../codec/pcapng/writer.js'
+import { encodeSectionStart, setPacketTime } from '../codec/pcapng/writer.js'
 import type { ConversationEvent, DataEvent, OpenEvent } from '../conversation.js'
 import { MAX_FOLLOWED } from '../inspect/connections.js'
 import { RecentTable } from '../reassembly/recent-table.js'
 import { Recorder, type RecorderHost } from '../record/recorder.js'
 import type { ConnectionTrack } from '../record/track.js'
 import { type ConversationEncoder, forgotten, NOTHING } from './encoder.js'
+import { endAddress } from './end-address.js'
 
 const INTERFACE = {
   linkType: LINK_TYPE.raw,
@@ -29,30 +29,13 @@ const MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 /** Nothing is live here: whatever is wanted of the world is not needed. */
 const HOST: RecorderHost = { holdAll: () => {}, releaseAll: () => {}, disconnect: () => {}, report: () => {} }
 
-const UNIX = 'unix:'
-
-/** An end that is no address (frames may call it anything) is kept as the name of a unix socket. */
-const endAddress = (text: string): Address => {
-  if (text.startsWith(UNIX)) return { kind: 'unix', path: text.slice(UNIX.length) }
-  try {
-    return parseAddress(text)
-  } catch {
-    return { kind: 'unix', path: text }
-  }
-}
-
 const LENGTH_AT = 4
-const TIME_AT = 12
 
 /** Sets the time of each packet block in `blocks` (draft-ietf-opsawg-pcapng, section 4.3). */
 const stamp = (blocks: Uint8Array, timeNs: bigint): void => {
   const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength)
-  const time = BigInt.asUintN(64, timeNs)
-  for (let at = 0; at < blocks.length; at += view.getUint32(at + LENGTH_AT, true)) {
-    if (view.getUint32(at, true) !== BLOCK_TYPE.enhancedPacket) continue
-    view.setUint32(at + TIME_AT, Number(time >> 32n), true)
-    view.setUint32(at + TIME_AT + 4, Number(time & 0xffffffffn), true)
-  }
+  for (let at = 0; at < blocks.length; at += view.getUint32(at + LENGTH_AT, true))
+    if (view.getUint32(at, true) === BLOCK_TYPE.enhancedPacket) setPacketTime(view, at, timeNs)
 }
 
 /** For events of gogetway recordings: opens and data. @param application who writes it, e.g. `tidegate 0.1.0`. */

@@ -31,7 +31,7 @@ export interface Gap extends LostRange {
 }
 
 /** Spreads initial sequence numbers over the whole range, so that a reused address and port begins visibly anew. */
-const initialSequence = (id: number, salt: number): number => {
+export const initialSequence = (id: number, salt: number): number => {
   let value = Math.imul(id ^ salt, 0x9e3779b1)
   value = Math.imul(value ^ (value >>> 15), 0x85ebca6b)
   return (value ^ (value >>> 13)) >>> 0

@@ -6,7 +6,7 @@ import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 const WORDS: Readonly<Record<string, (path: string) => string>> = {
   EACCES: () => 'permission denied',
   EPERM: () => 'permission denied',
-  EISDIR: () => 'it is a folder',
+  EISDIR: () => "it is a folder; end it with '/' to have files in it",
   ENOENT: (path) => `the folder '${dirname(path)}' does not exist, or it is a link to nothing`,
   ENOTDIR: (path) => `'${dirname(path)}' is not a folder`,
   ENXIO: () => 'it is a named pipe or socket that nobody reads',

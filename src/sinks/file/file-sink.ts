@@ -16,7 +16,7 @@ import { errnoOf, TidegateError } from '../../errors.js'
 import { unwritable } from './failure.js'
 import { cutDue, type FileTarget, openAccount } from './file-writer.js'
 import { type Lock, lockFile } from './lock.js'
-import { damaged, inspectTail } from './tail.js'
+import { damaged, inspectTail, MAX_CUT_BYTES } from './tail.js'
 
 /** An open file, for a {@link FileWriter} on whichever thread writes it. */
 export interface FileSink {
@@ -32,12 +32,6 @@ export interface FileSink {
 }
 
 const OWNER_ONLY = 0o600
-
-/**
- * A kill tears at most one write. A tail longer than this (Wireshark's largest block) is no torn write but a damaged length in
- * the middle of the file, and cutting there would throw good packets away.
- */
-const MAX_CUT_BYTES = 16 * 1024 * 1024
 
 /** As long as a pcapng file's magic number. */
 const MIN_SURE_BYTES = 4

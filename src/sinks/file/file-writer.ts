@@ -6,10 +6,13 @@
  */
 
 import { ftruncateSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { errnoOf, TidegateError } from '../../errors.js'
-import type { Store } from '../../ports/store.js'
+import type { Store, StoreHost } from '../../ports/store.js'
+import { type Durability, Syncs, syncBeside, syncNow } from './durability.js'
 import { writeFailed } from './failure.js'
+import { FreeSpace, type FreeSpaceFloor, NO_FLOOR } from './free-space.js'
 
 /** A file that is open, as plain data. */
 export interface FileTarget {
@@ -17,6 +20,14 @@ export interface FileTarget {
   readonly descriptor: number
   readonly account: FileAccount
 }
+
+/** What else is asked of it. */
+export interface WriterOptions {
+  readonly durability: Durability
+  readonly floor: FreeSpaceFloor
+}
+
+const NOTHING_ELSE: WriterOptions = { durability: { sync: 'never', intervalMs: 0 }, floor: NO_FLOOR }
 
 /** What of the file is whole. In shared memory; whose cells are which is {@link FILE_CELL}. */
 export type FileAccount = Float64Array
@@ -52,13 +63,24 @@ export class FileWriter implements Store {
   readonly where: string
   readonly #descriptor: number
   readonly #account: FileAccount
+  readonly #free: FreeSpace
+  readonly #syncs: Syncs
   #closed = false
+  /** Written since it was last forced to the disk. */
+  #dirty = false
 
   /** The file stays open until whoever opened it closes it, after {@link close}. */
-  constructor({ where, descriptor, account }: FileTarget) {
+  constructor(
+    { where, descriptor, account }: FileTarget,
+    host: StoreHost | null = null,
+    options = NOTHING_ELSE,
+  ) {
     this.where = where
     this.#descriptor = descriptor
     this.#account = account
+    this.#free = new FreeSpace(dirname(where), options.floor)
+    this.#syncs = new Syncs(options.durability, host)
+    this.#syncs.start(() => [this])
   }
 
   write(bytes: Uint8Array): void | Promise<void> {
@@ -66,11 +88,14 @@ export class FileWriter implements Store {
       throw new TidegateError('misuse', `'${this.where}' is closed`, { fault: 'internal', where: this.where })
     const end = this.#end
     if (end === null) return this.#passOn(bytes)
+    this.#free.check(bytes.length)
     try {
       this.#cutTorn(end)
       this.#account[FILE_CELL.torn] = 1
       for (let done = 0; done < bytes.length; )
         done += taken(writeSync(this.#descriptor, bytes, done, bytes.length - done, end + done))
+      this.#dirty = true
+      if (this.#syncs.isAlways) syncNow(this.#descriptor)
       this.#account[FILE_CELL.end] = end + bytes.length
       this.#account[FILE_CELL.torn] = 0
     } catch (error) {
@@ -79,8 +104,16 @@ export class FileWriter implements Store {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true
+    await this.#syncs.stop([this])
+  }
+
+  /** What went wrong, or null. */
+  async syncBeside(): Promise<Error | null> {
+    if (!this.#dirty) return null
+    this.#dirty = false
+    return syncBeside(this.#descriptor)
   }
 
   get #end(): number | null {

@@ -6,6 +6,7 @@
  * processes of one network namespace; elsewhere, and between containers, only recorders of this process are kept apart.
  */
 
+import { createHash } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 import { errnoOf } from '../../errors.js'
 
@@ -37,12 +38,17 @@ const lockAcrossProcesses = async (key: string): Promise<Lock | null> => {
   }
 }
 
+/** A socket's name is short. */
+const digestOf = (name: string): string => createHash('sha256').update(name).digest('hex').slice(0, 32)
+
 /** Null when somebody else has it. */
 export const lockFile = async (file: {
   readonly dev: bigint
   readonly ino: bigint
+  /** What of it, where several may have a part of a folder. */
+  readonly name?: string
 }): Promise<Lock | null> => {
-  const key = `${file.dev}-${file.ino}`
+  const key = `${file.dev}-${file.ino}${file.name === undefined ? '' : `-${digestOf(file.name)}`}`
   if (inThisProcess.has(key)) return null
   inThisProcess.add(key)
   const lock = await lockAcrossProcesses(key)

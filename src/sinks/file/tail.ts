@@ -18,6 +18,12 @@ export type Tail =
   /** Not a pcapng file at all. */
   | { readonly kind: 'foreign' }
 
+/**
+ * A kill tears at most one write. A tail longer than this (Wireshark's largest block) is no torn write but a damaged length in
+ * the middle of the file, and cutting there would throw good packets away.
+ */
+export const MAX_CUT_BYTES = 16 * 1024 * 1024
+
 /** What is read at once: the file's size does not matter for the memory taken. */
 const READ_BYTES = 256 * 1024
 

@@ -18,6 +18,9 @@ export interface CourierOptions {
   readonly clock: Clock
 }
 
+/** At the end: one for a connection that broke, and one to be sure. */
+const LAST_TRIES = 2
+
 interface Away {
   readonly sinceMs: number
   failures: number
@@ -30,8 +33,9 @@ export class Courier {
   #isOpen = false
   #opening: Promise<void> | null = null
   #away: Away | null = null
-  /** The next failure is the last: nobody waits for another try. */
+  /** Nobody waits for many more tries. */
   #hurried = false
+  #lastTries = LAST_TRIES
   #wake: (() => void) | null = null
   #closing: Promise<void> | null = null
 
@@ -60,14 +64,14 @@ export class Courier {
       } catch (error) {
         if (this.#giveUp.signal.aborted) return false
         this.#failed(error)
-        if (this.#hurried) return false
-        await this.#pause(this.#backoff.fail())
+        if (!this.#hurried) await this.#pause(this.#backoff.fail())
+        else if (--this.#lastTries <= 0) return false
       }
     }
     return false
   }
 
-  /** Tries once more at once if it waits, and never again after a failure. */
+  /** Tries again at once if it waits, and gives up after {@link LAST_TRIES} more failures. */
   hurry(): void {
     this.#hurried = true
     this.#wake?.()

@@ -7,7 +7,7 @@ import { rename, unlink } from 'node:fs/promises'
 import type { Clock } from '../../core/pool/clock.js'
 import { errnoOf, messageOf } from '../../errors.js'
 import type { Sink } from '../../ports/sink.js'
-import type { StoreHost } from '../../ports/store.js'
+import { STORE_FIGURE, type StoreHost } from '../../ports/store.js'
 import { Bell } from './bell.js'
 import { Courier } from './courier.js'
 import { type BatchLimits, SegmentReader } from './segment-reader.js'
@@ -53,6 +53,8 @@ export class Delivery {
   readonly #bell: Bell
   /** Oldest first; the last may still grow. */
   readonly #segments: Segment[]
+  /** Of all segments. */
+  #bytes: number
   #isOver = false
   /** Nobody waits for it any more. */
   #stopped = false
@@ -64,6 +66,7 @@ export class Delivery {
     this.#options = options
     this.#courier = new Courier({ sink, dir, host, clock })
     this.#bell = new Bell(clock)
+    this.#bytes = left.reduce((sum, { bytes }) => sum + bytes, 0)
     this.#segments = left.map(({ number, bytes }) => ({ number, end: bytes, sealed: true, isLeft: true }))
   }
 
@@ -72,7 +75,7 @@ export class Delivery {
    * @throws TidegateError (rejects) what the sink says is the user's to mend; it is closed then.
    */
   async start(): Promise<void> {
-    const { host, dir, left, clock, sink } = this.#options
+    const { host, dir, clock, sink } = this.#options
     try {
       if (!(await within(this.#courier.start(), START_WAIT_MS, clock)))
         host.log('warn', { dir }, `'${sink.where}' does not answer yet, records wait in '${dir}'`)
@@ -80,7 +83,8 @@ export class Delivery {
       await this.#courier.close()
       throw error
     }
-    const bytes = left.reduce((sum, segment) => sum + segment.bytes, 0)
+    this.#count()
+    const bytes = this.#bytes
     if (bytes > 0) host.log('info', { dir, bytes }, `${bytes} bytes of an earlier run are delivered first`)
     this.#running = this.#run().catch((error: unknown) => {
       const why = messageOf(error)
@@ -93,15 +97,17 @@ export class Delivery {
     if (news.kind === 'over') this.#over()
     else {
       const segment = this.#segmentOf(news.segment)
+      this.#bytes += news.end - segment.end
       segment.end = news.end
       segment.sealed = news.kind === 'sealed'
     }
+    this.#count()
     this.#bell.ring()
   }
 
   /**
    * Delivers what is there, for `timeoutMs` at most: the rest stays where it is, for the next start. A sink that is away then is
-   * tried once more. Idempotent.
+   * tried twice more. Idempotent.
    */
   close(timeoutMs: number): Promise<void> {
     this.#closing ??= this.#close(timeoutMs)
@@ -120,7 +126,7 @@ export class Delivery {
       this.#bell.ring()
       await within(running, GIVE_UP_WAIT_MS, clock)
     }
-    const bytes = this.#segments.reduce((sum, segment) => sum + segment.end, 0)
+    const bytes = this.#bytes
     if (bytes > 0)
       host.log(
         'warn',
@@ -128,6 +134,10 @@ export class Delivery {
         `${bytes} bytes for '${sink.where}' wait in '${dir}': they are delivered at the next start`,
       )
     await within(this.#courier.close(), GIVE_UP_WAIT_MS, clock)
+  }
+
+  #count(): void {
+    this.#options.host.figures[STORE_FIGURE.spooledBytes] = this.#bytes
   }
 
   #over(): void {
@@ -148,13 +158,18 @@ export class Delivery {
       const segment = this.#segments[0]
       if (segment === undefined && this.#isOver) return
       if (segment === undefined) await this.#bell.heard()
-      else if (await this.#deliver(segment)) this.#segments.shift()
+      else if (await this.#deliver(segment)) {
+        this.#segments.shift()
+        this.#bytes -= segment.end
+        this.#count()
+        this.#options.order({ kind: 'removed', segment: segment.number })
+      }
     }
   }
 
   /** True once all of it is delivered and it is gone. */
   async #deliver(segment: Segment): Promise<boolean> {
-    const { dir, order, limits = BATCH } = this.#options
+    const { dir, limits = BATCH } = this.#options
     const reader = await this.#reading(segment, () =>
       SegmentReader.open(segmentPath(dir, segment.number), limits),
     )
@@ -165,7 +180,6 @@ export class Delivery {
     } finally {
       await reader.close()
     }
-    order({ kind: 'removed', segment: segment.number })
     return true
   }
 

@@ -20,17 +20,37 @@ export const isNamedAsRecording = (path: string): boolean => RECORDING.test(path
 const isTwin = (name: string, names: ReadonlySet<string>): boolean =>
   COMPRESSED.test(name) && names.has(name.replace(COMPRESSED, ''))
 
-/** Paths below `directory`, by name. @throws TidegateError (rejects) `file_unreadable`. */
-export async function* candidates(directory: string): AsyncGenerator<string> {
+/** Whether a path is of a compressed file; with `of`, whether it is what compressing that file gives. */
+export const isCompressed = (path: string, of = path.replace(COMPRESSED, '')): boolean =>
+  COMPRESSED.test(path) && path.replace(COMPRESSED, '') === of
+
+export interface Folder {
+  /** Paths of files that may be recordings, by name. */
+  readonly files: readonly string[]
+  readonly folders: readonly string[]
+}
+
+/** What is in a directory itself. @throws TidegateError (rejects) `file_unreadable`. */
+export const listFolder = async (directory: string): Promise<Folder> => {
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
     throw unreadable(directory, error)
   })
-  const files = new Set(entries.filter((entry) => entry.isFile()).map(({ name }) => name))
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = join(directory, entry.name)
-    if (entry.isDirectory()) yield* candidates(path)
-    else if (entry.isFile() && !UNFINISHED.test(entry.name) && !isTwin(entry.name, files)) yield path
+  const names = new Set(entries.filter((entry) => entry.isFile()).map(({ name }) => name))
+  const pathsOf = (found: readonly { readonly name: string }[]): readonly string[] =>
+    found.map(({ name }) => join(directory, name)).sort()
+  return {
+    files: pathsOf(
+      entries.filter((entry) => entry.isFile() && !UNFINISHED.test(entry.name) && !isTwin(entry.name, names)),
+    ),
+    folders: pathsOf(entries.filter((entry) => entry.isDirectory())),
   }
+}
+
+/** Files below `directory` that may be recordings. @throws TidegateError (rejects) `file_unreadable`. */
+export async function* candidates(directory: string): AsyncGenerator<string> {
+  const { files, folders } = await listFolder(directory)
+  yield* files
+  for (const folder of folders) yield* candidates(folder)
 }
 
 const SUFFIXES = ['', '.gz', '.zst'] as const

@@ -1,12 +1,15 @@
 /**
- * What an input's text means: `-` is stdin, a directory its recordings, anything else a file.
+ * What an input's text means: `-` is stdin, `postgres://…` a database, a directory its recordings, anything else a file.
  *
  * Streams (stdin, and whatever {@link STREAMS} names) can be read only once and say nothing about themselves before, so
  * each is read by itself. Files are looked at first, so that several of them are read in the order they were recorded.
  */
 
 import { stat } from 'node:fs/promises'
+import { safeUrl } from '../../core/safe-url.js'
 import { TidegateError } from '../../errors.js'
+import { isPostgresUrl } from '../../postgres/url.js'
+import { openPostgresChunks } from '../postgres/postgres-chunks.js'
 import { type ChunkSource, openFileChunks, streamChunks, unreadable } from './chunks.js'
 
 export interface InputOptions {
@@ -22,6 +25,7 @@ interface Stream {
 /** Every kind of input that is no path. */
 const STREAMS: readonly Stream[] = [
   { is: (text) => text === '-', open: (_, { stdin = process.stdin }) => streamChunks(stdin, 'stdin') },
+  { is: isPostgresUrl, open: (url) => openPostgresChunks(url) },
 ]
 
 export type Input =
@@ -43,12 +47,14 @@ export const inputOf = async (text: string, options: InputOptions = {}): Promise
 }
 
 /** @throws TidegateError `usage` where one of several inputs can be read only by itself. */
-export const notAlone = (text: string): TidegateError =>
-  new TidegateError(
+export const notAlone = (text: string): TidegateError => {
+  const where = isPostgresUrl(text) ? safeUrl(text) : text
+  return new TidegateError(
     'usage',
-    `'${text}' cannot be read together with others: only files and directories can`,
+    `'${where}' cannot be read together with others: only files and directories can`,
     {
       fault: 'usage',
-      where: text,
+      where,
     },
   )
+}

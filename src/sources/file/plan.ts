@@ -117,3 +117,13 @@ export const planOf = async (
   }
   return { files: files.sort(inOrder), skipped }
 }
+
+/** Those of these files that are recordings, in the order {@link planOf} gives them. */
+export const recordedOrder = async (paths: readonly string[]): Promise<readonly string[]> => {
+  const files: Looked[] = []
+  for (const path of paths) {
+    const looked = await lookAround(path, 1)
+    if (looked !== null) files.push({ path, bytes: 0, ...looked })
+  }
+  return files.sort(inOrder).map(({ path }) => path)
+}

@@ -6,8 +6,8 @@
 import { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import type { Address } from '../../core/address.js'
+import { deferred, until, untilStill, within } from '../wait.js'
 import type { Scene } from './scene.js'
-import { deferred, until, untilStill, within } from './wait.js'
 
 const BLOCKED_LISTENER = `
 const { parentPort, workerData } = require('node:worker_threads')

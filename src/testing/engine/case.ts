@@ -1,19 +1,10 @@
-/** What a compliance suite is made of; any test runner can run it. */
+/** What the engine suite is made of. */
 
-import assert from 'node:assert/strict'
 import type { Engine } from '../../ports/engine.js'
+import { type ComplianceCase, watchingTheProcess } from '../compliance-case.js'
+import { until } from '../wait.js'
 import { Scene } from './scene.js'
 import { openSockets } from './system.js'
-import { until } from './wait.js'
-
-export interface ComplianceCase {
-  /** A sentence about behaviour. Says so itself where this machine cannot check it. */
-  readonly name: string
-  /** Rejects if the engine does not behave so. Leaves nothing behind. */
-  run(): Promise<void>
-  /** What a runner should allow, ms. */
-  readonly timeoutMs: number
-}
 
 /** A case before it is bound to an engine. */
 export interface CaseTemplate {
@@ -30,28 +21,6 @@ export const engineCase = (
   play: (scene: Scene) => Promise<void>,
   timeoutMs: number = DEFAULT_TIMEOUT_MS,
 ): CaseTemplate => ({ name, timeoutMs, play })
-
-/** Runs `body` and fails if anything was left unhandled meanwhile: the process must never notice an engine's trouble. */
-const watchingTheProcess = async (body: () => Promise<void>): Promise<void> => {
-  const trouble: unknown[] = []
-  const onTrouble = (what: unknown): void => void trouble.push(what)
-  const onWarning = (warning: Error): void => {
-    if (warning.name === 'MaxListenersExceededWarning') trouble.push(warning)
-  }
-  process.on('unhandledRejection', onTrouble)
-  process.on('uncaughtException', onTrouble)
-  process.on('warning', onWarning)
-  try {
-    await body()
-    // Unhandled rejections and warnings are told after the microtasks of the turn.
-    await new Promise((resolve) => setImmediate(resolve))
-  } finally {
-    process.off('unhandledRejection', onTrouble)
-    process.off('uncaughtException', onTrouble)
-    process.off('warning', onWarning)
-  }
-  assert.deepEqual(trouble, [], 'nothing is left unhandled')
-}
 
 export const bindCase = (template: CaseTemplate, createEngine: () => Engine): ComplianceCase => ({
   name: template.name,

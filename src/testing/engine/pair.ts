@@ -2,9 +2,9 @@
 
 import { TidegateError } from '../../errors.js'
 import type { Conn } from '../../ports/engine.js'
+import { within } from '../wait.js'
 import type { Peer } from './peer.js'
 import type { Scene } from './scene.js'
-import { within } from './wait.js'
 
 export const PATIENCE_MS = 5000
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)

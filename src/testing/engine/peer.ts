@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { errnoOf } from '../../errors.js'
-import { deferred, until, within } from './wait.js'
+import { deferred, until, within } from '../wait.js'
 
 /** Beyond this a peer only counts and hashes. */
 const KEPT_BYTES = 1024 * 1024

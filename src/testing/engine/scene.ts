@@ -17,8 +17,8 @@ import type {
   Listening,
   ListenSpec,
 } from '../../ports/engine.js'
+import { type Deferred, deferred, within } from '../wait.js'
 import { Peer } from './peer.js'
-import { type Deferred, deferred, within } from './wait.js'
 
 export const LOOPBACK: Address = { kind: 'tcp', host: '127.0.0.1', port: 0 }
 

@@ -5,7 +5,8 @@
  */
 
 import type { Engine } from '../../ports/engine.js'
-import { bindCase, type ComplianceCase } from './case.js'
+import type { ComplianceCase } from '../compliance-case.js'
+import { bindCase } from './case.js'
 import { adoptCases } from './cases/adopt.js'
 import { budgetCases } from './cases/budget.js'
 import { connCases } from './cases/conn.js'

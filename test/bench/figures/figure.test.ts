@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { allContenders } from '../../../bench/contenders/all.js'
 import { FIGURES } from '../../../bench/figures/all.js'
 import type { Entrant } from '../../../bench/figures/figure.js'
+import { recordingSample } from '../../../bench/figures/recording.js'
 
 const entrants = (figure: string, ...contenders: string[]): readonly Entrant[] =>
   FIGURES.find(({ id }) => id === figure)!.entrants(
@@ -59,5 +60,40 @@ describe('who takes part in a figure', () => {
       'portable/portable',
       'portable+record/portable',
     ])
+    expect(entrants('record-requests', 'gogetway', 'tcpdump')).toEqual([])
+  })
+
+  it('is in recorded bulk whoever records, compared with gogetway, which takes part nowhere else', () => {
+    const present = ['linux', 'portable', 'haproxy', 'gogetway', 'tcpdump']
+    const recorders = entrants('record-flow', ...present)
+    expect(baselines(recorders)).toEqual([
+      'linux/gogetway',
+      'portable/gogetway',
+      'gogetway/gogetway',
+      'tcpdump/gogetway',
+    ])
+    expect(recorders.every(({ records }) => records)).toBe(true)
+    expect(baselines(entrants('record-flow', 'linux', 'tcpdump'))).toEqual(['linux/linux', 'tcpdump/linux'])
+    for (const figure of ['bulk', 'keep-alive', 'first-byte', 'wake'])
+      expect(entrants(figure, 'gogetway', 'tcpdump')).toEqual([])
+  })
+})
+
+describe('recorded bulk', () => {
+  const moved = { bytes: 4e9, seconds: 2 }
+
+  it('is counted by what is in the file, until it is there', () => {
+    const recorded = { bytes: 1e9, at: 0, cpuSeconds: 1, dropped: null }
+    expect(recordingSample(moved, recorded, 4, 3)).toEqual({
+      recorded: 0.25,
+      rate: 2,
+      missing: 75,
+      cpuPerRecordedGB: 3,
+    })
+  })
+
+  it('misses nothing where the file has a little more, and tells what was dropped', () => {
+    const recorded = { bytes: 4e9 + 12, at: null, cpuSeconds: 0, dropped: 7 }
+    expect(recordingSample(moved, recorded, 2, 4)).toMatchObject({ missing: 0, dropped: 7 })
   })
 })

@@ -115,6 +115,30 @@ upstreams:
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
   })
 
+  it('says what of a listener is recorded', async () => {
+    const parts = join(folder, 'parts.yaml')
+    await writeFile(
+      parts,
+      `listeners:
+  - { name: a, listen: ':1', upstream: 'a:1', record: { sample: 0.1, maxBytes: 1KiB, redact: [x, y] } }
+  - { name: b, listen: ':2', upstream: 'a:1', record: { enabled: false, maxBytes: 0, deny: [10.0.0.1] } }
+  - { name: c, listen: ':3', upstream: 'a:1', record: { sample: 0.5, sampleBy: random, redact: [x] } }
+record: { file: traffic.pcapng }
+`,
+    )
+    const { stdout } = await run(parts)
+    expect(
+      stdout
+        .split('\n')
+        .slice(1, 4)
+        .map((line) => line.split(/ {2,}/).at(-1)),
+    ).toEqual([
+      'yes; 0.1 of the clients; first 1KiB each way; masked: 2 patterns',
+      'switched off; not 10.0.0.1; metadata only',
+      'yes; 0.5 of them, at random; masked: a pattern',
+    ])
+  })
+
   it('prints all mistakes on stderr, one line each, and exits 2', async () => {
     expect(await run(bad)).toEqual({
       stdout: '',

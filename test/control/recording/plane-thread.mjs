@@ -5,15 +5,16 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { startSeat } from '../../../dist/control/recording/seat-recording.js'
+import { EVERYTHING } from '../../../dist/core/record/capture.js'
 
 const recording = startSeat(workerData)
 const taps = new Map()
 
 const orders = {
-  open(id, client, server) {
+  open(id, client, server, maxBytes) {
     taps.set(
       id,
-      recording.open({ id, listener: 'one', client, server }, () => null),
+      recording.open({ id, listener: 'one', client, server }, () => null, { ...EVERYTHING, maxBytes }),
     )
   },
   /** `count` chunks of `length` bytes, each of which begins with its number. */

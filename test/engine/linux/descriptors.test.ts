@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { createLinuxEngine } from '../../../src/engine/linux/engine.js'
 import type { Conn, ThreadedEngine } from '../../../src/ports/engine.js'
 import { Scene } from '../../../src/testing/engine/scene.js'
-import { until, untilStill } from '../../../src/testing/engine/wait.js'
+import { until, untilStill } from '../../../src/testing/wait.js'
 
 const isLinux = process.platform === 'linux'
 const onLinux = isLinux ? '' : ' (skipped: this system is not Linux)'

@@ -3,7 +3,7 @@ import { createLinuxEngine } from '../../../src/engine/linux/engine.js'
 import type { Conn } from '../../../src/ports/engine.js'
 import type { Peer } from '../../../src/testing/engine/peer.js'
 import { LOOPBACK, Scene } from '../../../src/testing/engine/scene.js'
-import { deferred, within } from '../../../src/testing/engine/wait.js'
+import { deferred, within } from '../../../src/testing/wait.js'
 
 const isLinux = process.platform === 'linux'
 const onLinux = isLinux ? '' : ' (skipped: this system is not Linux)'

@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createLinuxEngine } from '../../../src/engine/linux/engine.js'
 import { Scene } from '../../../src/testing/engine/scene.js'
-import { untilStill } from '../../../src/testing/engine/wait.js'
+import { untilStill } from '../../../src/testing/wait.js'
 
 const isLinux = process.platform === 'linux'
 const onLinux = isLinux ? '' : ' (skipped: this system is not Linux)'

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { createPortableEngine } from '../../../src/engine/portable/engine.js'
 import type { Conn } from '../../../src/ports/engine.js'
-import { until } from '../../../src/testing/engine/wait.js'
+import { until } from '../../../src/testing/wait.js'
 
 /** Beyond this, using every descriptor up would take too long. */
 const MOST_DESCRIPTORS = 100_000

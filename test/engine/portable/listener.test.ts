@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createPortableEngine } from '../../../src/engine/portable/engine.js'
 import type { Conn } from '../../../src/ports/engine.js'
-import { until } from '../../../src/testing/engine/wait.js'
+import { until } from '../../../src/testing/wait.js'
 
 let engine = createPortableEngine()
 const clients: Socket[] = []

@@ -1,65 +1,35 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, expect, it } from 'vitest'
 import type { Sink, SinkRecord } from '../../../src/ports/sink.js'
-import { loadPackages } from '../../../src/postgres/packages.js'
-import { type Row, Session } from '../../../src/postgres/session.js'
-import { parsePostgresUrl } from '../../../src/postgres/url.js'
+import type { Row } from '../../../src/postgres/session.js'
 import { openPostgresSink } from '../../../src/sinks/postgres/postgres-sink.js'
+import { type Database, POSTGRES_TOOLS, quoted, startDatabase } from '../../support/database.js'
 import type { Daemon } from '../../support/processes.js'
 import { bytesOf, START_NS, talk } from '../../support/records.js'
 import { blockScope, eventually, type Scope, testScope, within } from '../../support/scope.js'
-import {
-  makeCluster,
-  POSTGRES_PASSWORD,
-  POSTGRES_USER,
-  type PostgresCluster,
-  startCluster,
-} from '../../support/servers/postgres.js'
+import { POSTGRES_PASSWORD, POSTGRES_USER, startCluster } from '../../support/servers/postgres.js'
 import { LOOPBACK } from '../../support/sockets.js'
 import { describeWith } from '../../support/tools.js'
 
-const needed = ['initdb', 'postgres', ...(process.getuid?.() === 0 ? ['setpriv'] : [])]
-
-describeWith(needed, 'the PostgreSQL sink', () => {
+describeWith(POSTGRES_TOOLS, 'the PostgreSQL sink', () => {
   const block = blockScope()
-  let cluster: PostgresCluster
+  let database: Database
   let server: Daemon
   beforeAll(async () => {
-    cluster = await makeCluster(block, { unixSocket: true, passwords: true })
-    server = await startCluster(block, cluster)
-    await eventually('the server to let somebody in', () => asked('postgres', 'SELECT 1').catch(() => null))
+    ;({ database, server } = await startDatabase(block))
   }, 90_000)
 
-  let schemas = 0
-  const newSchema = (): string => `test ${++schemas} "x"`
+  const newSchema = (): string => database.newSchema()
+  const urlFor = (schema: string, more = ''): string => database.url(schema, more)
+  const asked = (schema: string, sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> =>
+    database.ask(schema, sql, values)
+  const count = (schema: string, from: string): Promise<number> => database.count(schema, from)
 
-  /** Over the unix socket, where nobody is asked for a password. */
-  const urlFor = (schema: string, more = ''): string =>
-    `postgres:///postgres?user=${POSTGRES_USER}&host=${encodeURIComponent(cluster.directory)}&port=${cluster.port}&schema=${encodeURIComponent(schema)}${more}`
-
-  const openSession = async (schema: string, scope: Scope): Promise<Session> => {
-    const session = await Session.connect(await loadPackages(), parsePostgresUrl(urlFor(schema)))
-    scope.defer(() => session.close())
-    await session.query(`SET search_path TO "${schema.replaceAll('"', '""')}"`)
-    return session
-  }
-
-  const asked = async (
-    schema: string,
-    sql: string,
-    values: readonly unknown[] = [],
-  ): Promise<readonly Row[]> => {
-    const session = await Session.connect(await loadPackages(), parsePostgresUrl(urlFor(schema)))
-    try {
-      await session.query(`SET search_path TO "${schema.replaceAll('"', '""')}"`)
-      return (await session.query(sql, values)).rows
-    } finally {
-      await session.close()
-    }
-  }
+  /** By which the server calls the session of the sink that was opened last. */
+  let sinks = 0
 
   const opened = async (scope: Scope, schema: string, more = ''): Promise<Sink> => {
-    const sink = await openPostgresSink(urlFor(schema, more))
+    const sink = await openPostgresSink(urlFor(schema, `${more}&application_name=sink${++sinks}`))
     scope.defer(() => sink.close())
     await sink.open()
     return sink
@@ -67,9 +37,6 @@ describeWith(needed, 'the PostgreSQL sink', () => {
 
   const never = new AbortController().signal
   const write = (sink: Sink, records: readonly SinkRecord[]): Promise<void> => sink.write(records, never)
-
-  const count = async (schema: string, table: string): Promise<number> =>
-    Number((await asked(schema, `SELECT count(*) FROM ${table}`))[0]?.count)
 
   it('makes its schema and keeps every field of every record', async () => {
     const schema = newSchema()
@@ -348,7 +315,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
 
   it("does not touch tables of the same names that are somebody else's", async () => {
     const schema = newSchema()
-    await asked('public', `CREATE SCHEMA "${schema.replaceAll('"', '""')}"`)
+    await asked('public', `CREATE SCHEMA ${quoted(schema)}`)
     await asked(schema, 'CREATE TABLE frames (mine text)')
     const sink = await openPostgresSink(urlFor(schema))
     await expect(sink.open()).rejects.toMatchObject({
@@ -366,11 +333,10 @@ describeWith(needed, 'the PostgreSQL sink', () => {
 
   it('needs no right to make anything where everything is made', async () => {
     const schema = newSchema()
-    const quoted = `"${schema.replaceAll('"', '""')}"`
     await (await opened(testScope(), schema)).close()
     for (const sql of [
       'CREATE ROLE writer LOGIN',
-      `GRANT USAGE ON SCHEMA ${quoted} TO writer`,
+      `GRANT USAGE ON SCHEMA ${quoted(schema)} TO writer`,
       'GRANT SELECT, INSERT, UPDATE ON connections, frames, marks TO writer',
       'GRANT SELECT ON schema_version TO writer',
     ])
@@ -385,9 +351,9 @@ describeWith(needed, 'the PostgreSQL sink', () => {
   })
 
   it('says in one line who is wrong, and never the password', async () => {
-    const tcp = (who: string, database = 'postgres', more = ''): string =>
-      `postgres://${who}@${LOOPBACK}:${cluster.port}/${database}?schema=s${more}`
-    const socket = `host=${encodeURIComponent(cluster.directory)}`
+    const tcp = (who: string, name = 'postgres', more = ''): string =>
+      `postgres://${who}@${LOOPBACK}:${database.cluster.port}/${name}?schema=s${more}`
+    const socket = `host=${encodeURIComponent(database.cluster.directory)}`
     await asked('postgres', 'CREATE ROLE nobody_much LOGIN').catch(() => {})
     const cases: readonly (readonly [string, string, string])[] = [
       [tcp(`${POSTGRES_USER}:wr0ng-secret`), 'usage', 'wrong user or password'],
@@ -399,7 +365,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
         'does not speak TLS',
       ],
       [
-        `postgres:///postgres?user=nobody_much&port=${cluster.port}&${socket}&schema=other`,
+        `postgres:///postgres?user=nobody_much&port=${database.cluster.port}&${socket}&schema=other`,
         'usage',
         'lacks a privilege',
       ],
@@ -432,7 +398,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
     controller.abort()
     await expect(within(2000, 'the write to fail', writing)).rejects.toMatchObject({ fault: 'peer' })
     await expect(write(sink, records)).rejects.toMatchObject({ code: 'misuse' })
-    await eventually('the server to forget it', async () => (await count('postgres', busy(schema))) === 0)
+    await eventually('the server to forget it', async () => (await count('postgres', busy())) === 0)
     expect(await count(schema, 'frames')).toBe(0)
   })
 
@@ -449,7 +415,7 @@ describeWith(needed, 'the PostgreSQL sink', () => {
     await sink.open()
     const [{ pid } = {}] = await asked(
       'postgres',
-      `SELECT pid FROM pg_stat_activity WHERE application_name = 'tidegate' AND state = 'idle' AND pid <> pg_backend_pid()`,
+      `SELECT pid FROM pg_stat_activity WHERE application_name = 'sink${sinks}' AND state = 'idle'`,
     )
     const backend = Number(pid)
     process.kill(backend, 'SIGSTOP')
@@ -510,20 +476,24 @@ describeWith(needed, 'the PostgreSQL sink', () => {
 
   /** Until the last of its processes is gone, another server does not start. */
   const startAgain = (): Promise<Daemon> =>
-    eventually('the server to start again', () => startCluster(block, cluster).catch(() => null), 30_000)
+    eventually(
+      'the server to start again',
+      () => startCluster(block, database.cluster).catch(() => null),
+      30_000,
+    )
 
-  const busy = (schema: string): string =>
-    `pg_stat_activity WHERE application_name = 'tidegate' AND query LIKE '%marks%' AND wait_event_type = 'Lock' AND '${schema}' <> ''`
+  const busy = (): string =>
+    `pg_stat_activity WHERE application_name = 'sink${sinks}' AND wait_event_type = 'Lock'`
 
   /** A batch that is stored in part and then waits for a lock; `stuck` resolves when it does. */
   const stuckBatch = async (scope: Scope, schema: string) => {
-    const blocker = await openSession(schema, scope)
+    const blocker = await database.session(schema, scope)
     await blocker.query('BEGIN; LOCK TABLE marks IN EXCLUSIVE MODE')
     const said = [1, 2, 3].map((n) => ['upstream', bytesOf(`frame ${n}`)] as const)
     return {
       records: talk({ said }),
       stuck: () =>
-        eventually('the batch to wait for the lock', async () => (await count('postgres', busy(schema))) > 0),
+        eventually('the batch to wait for the lock', async () => (await count('postgres', busy())) > 0),
       release: () => blocker.query('COMMIT'),
     }
   }

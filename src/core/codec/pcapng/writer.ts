@@ -93,7 +93,8 @@ const sectionHeader = (application: string, comment: string): Uint8Array =>
     },
   )
 
-const interfaceDescription = ({ linkType, name, description }: InterfaceSpec): Uint8Array =>
+/** One more interface for a section, before its first packet; they count from 0. */
+export const encodeInterface = ({ linkType, name, description }: InterfaceSpec): Uint8Array =>
   block(
     BLOCK_TYPE.interfaceDescription,
     MIN_BLOCK_BYTES.interfaceDescription,
@@ -118,7 +119,7 @@ export const encodeSectionStart = (
   interfaces: readonly InterfaceSpec[],
   comment = '',
 ): Uint8Array => {
-  const blocks = [sectionHeader(application, comment), ...interfaces.map(interfaceDescription)]
+  const blocks = [sectionHeader(application, comment), ...interfaces.map(encodeInterface)]
   const bytes = new Uint8Array(blocks.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of blocks) {
@@ -176,6 +177,15 @@ export const beginPacket = (
   view.setUint32(at + 20, dataLength, true)
   view.setUint32(at + 24, dataLength, true)
   return at + PACKET_DATA_OFFSET
+}
+
+const TIME_AT = 12
+
+/** Gives the packet block at `at` a time that is exact. */
+export const setPacketTime = (view: DataView, at: number, timeNs: bigint): void => {
+  const time = BigInt.asUintN(64, timeNs)
+  view.setUint32(at + TIME_AT, Number(time >> 32n), true)
+  view.setUint32(at + TIME_AT + 4, Number(time & 0xffffffffn), true)
 }
 
 /** Where a packet's bytes are in its block. */

@@ -33,6 +33,7 @@ export class SinkRecords {
   push(event: ConversationEvent): readonly SinkRecord[] {
     if (event.kind === 'open') return this.#open(event)
     if (event.kind === 'close') return this.#close(event)
+    // It is opened again in the next file.
     if (event.kind === 'continue') return NOTHING
     const known = this.#known.get(event.connection)
     if (known === undefined) {

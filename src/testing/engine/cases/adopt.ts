@@ -4,9 +4,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Duplex } from 'node:stream'
+import { until, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import type { Scene } from '../scene.js'
-import { until, within } from '../wait.js'
 
 /** Two streams, each reading what the other writes, with backpressure. */
 const duplexPair = (): [Duplex, Duplex] => {

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import type { DescriptorBudget } from '../../../ports/engine.js'
+import { until } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
-import { until } from '../wait.js'
 
 /** As many as any process may have. */
 const ALL = 2 ** 31 - 1

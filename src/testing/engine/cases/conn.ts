@@ -1,10 +1,10 @@
 /** A conn that is not linked: watched, read, written, ended. */
 
 import assert from 'node:assert/strict'
+import { deferred, until, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { bytesOf, codeOf, leaving, PATIENCE_MS, pair, textOf } from '../pair.js'
 import { NO_LIMITS } from '../scene.js'
-import { deferred, until, within } from '../wait.js'
 
 export const connCases: readonly CaseTemplate[] = [
   engineCase('each conn has an id of its own', async (scene) => {

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { TidegateError } from '../../../errors.js'
+import { deferred, until, within } from '../../wait.js'
 import { blackHole } from '../black-hole.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { LOOPBACK } from '../scene.js'
 import { hasIpv6, hasKeepAliveTimer, hasUnixSockets, openSockets } from '../system.js'
-import { deferred, until, within } from '../wait.js'
 
 /** Windows answers a SYN to a full queue with RST. */
 const DROPS_SYN = process.platform !== 'win32'

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict'
 import type { CloseReason } from '../../../core/close-reason.js'
 import { TidegateError } from '../../../errors.js'
 import type { LinkEnd } from '../../../ports/engine.js'
+import { deferred, until, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { NO_LIMITS } from '../scene.js'
-import { deferred, until, within } from '../wait.js'
 
 const WITH_RESET: readonly CloseReason[] = ['client_reset', 'upstream_reset', 'denied', 'killed', 'error']
 const WITH_FIN: readonly CloseReason[] = ['drained', 'idle_timeout', 'limit']

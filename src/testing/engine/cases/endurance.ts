@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import { Socket } from 'node:net'
 import type { Address } from '../../../core/address.js'
 import type { Conn, LinkEnd } from '../../../ports/engine.js'
+import { deferred, until, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { NO_LIMITS, type Scene, type Upstream } from '../scene.js'
 import { openSockets } from '../system.js'
-import { deferred, until, within } from '../wait.js'
 
 const CONNECTIONS = 10_000
 const AT_ONCE = 100

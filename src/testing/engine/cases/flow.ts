@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { Direction } from '../../../core/direction.js'
 import type { LinkOptions } from '../../../ports/engine.js'
+import { untilStill, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import type { Peer } from '../peer.js'
 import { NO_LIMITS, type Relay, type Scene } from '../scene.js'
-import { untilStill, within } from '../wait.js'
 
 const MiB = 1024 * 1024
 

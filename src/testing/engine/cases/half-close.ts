@@ -1,9 +1,9 @@
 /** FINs: each direction ends on its own, and nothing of the other is lost. */
 
 import assert from 'node:assert/strict'
+import { within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { LOOPBACK } from '../scene.js'
-import { within } from '../wait.js'
 
 const REPLY = Buffer.alloc(8 * 1024 * 1024, 'reply ')
 

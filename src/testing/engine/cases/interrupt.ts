@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import type { Link } from '../../../ports/engine.js'
+import { deferred, until, untilStill, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { LOOPBACK } from '../scene.js'
-import { deferred, until, untilStill, within } from '../wait.js'
 
 const PATIENCE_MS = 5000
 const TEXT = new TextEncoder()

@@ -6,11 +6,11 @@ import { writeFile } from 'node:fs/promises'
 import type { Address } from '../../../core/address.js'
 import { TidegateError } from '../../../errors.js'
 import type { Conn } from '../../../ports/engine.js'
+import { until, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { LOOPBACK, NO_LIMITS, type Scene } from '../scene.js'
 import { leaveStaleSocket } from '../stale-socket.js'
 import { hasIpv6, hasKeepAliveTimer, hasUnixSockets } from '../system.js'
-import { until, within } from '../wait.js'
 
 const notHere = (why: string): string => ` (not checked here: ${why})`
 const ipv6 = hasIpv6() ? '' : notHere('this machine has no ::1')

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { TidegateError } from '../../../errors.js'
 import type { LinkObserver } from '../../../ports/engine.js'
+import { deferred, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import type { Scene } from '../scene.js'
-import { deferred, within } from '../wait.js'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

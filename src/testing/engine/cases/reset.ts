@@ -1,8 +1,8 @@
 /** RSTs: whoever was talking to the one that broke must not take it for an orderly end. */
 
 import assert from 'node:assert/strict'
+import { within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
-import { within } from '../wait.js'
 
 export const resetCases: readonly CaseTemplate[] = [
   engineCase('a reset by the client resets the upstream', async (scene) => {

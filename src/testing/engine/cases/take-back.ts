@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict'
 import type { Conn, Link, LinkOptions, UpstreamLeft } from '../../../ports/engine.js'
+import { deferred, until, untilStill, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { bytesOf, PATIENCE_MS, textOf } from '../pair.js'
 import type { Peer } from '../peer.js'
 import { NO_LIMITS, type Relay, type Scene } from '../scene.js'
-import { deferred, until, untilStill, within } from '../wait.js'
 
 const dialledPair = async (scene: Scene): Promise<{ readonly conn: Conn; readonly server: Peer }> => {
   const upstream = await scene.upstream()

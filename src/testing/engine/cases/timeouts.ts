@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import type { LinkEnd } from '../../../ports/engine.js'
+import { within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { NO_LIMITS, type Relay, type Scene } from '../scene.js'
-import { within } from '../wait.js'
 
 /** Short enough to wait for, long enough for a busy machine to send a byte within it. */
 const TIMEOUT_MS = 400

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { TidegateError } from '../../../errors.js'
+import { until, within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import { bytesOf, codeOf, leaving, PATIENCE_MS, pair, textOf } from '../pair.js'
-import { until, within } from '../wait.js'
 
 export const unreadCases: readonly CaseTemplate[] = [
   engineCase('what is put back is read again, before what came later', async (scene) => {

@@ -1,9 +1,9 @@
 /** An upstream that is gone before a byte moved need not take its client with it: `onUpstreamLost`. */
 
 import assert from 'node:assert/strict'
+import { within } from '../../wait.js'
 import { type CaseTemplate, engineCase } from '../case.js'
 import type { Relay, Scene } from '../scene.js'
-import { within } from '../wait.js'
 
 /** The client of `relay` gets another upstream, and is served by it. */
 const goesOn = async (scene: Scene, relay: Relay, sent: string): Promise<void> => {

@@ -1,0 +1,81 @@
+/**
+ * Sees to it that each file of one row is complete in itself: what has to be written in front of a write, so that the file it goes to
+ * knows the connections from earlier files.
+ *
+ *     nextFile      what is written from now on goes to another file
+ *     introductions  →  (the disk)  →  commit, or rollback: everything is as before the write
+ *
+ * Connections that have nothing to say are not introduced, so a file costs no more than what is in it. They are in front of the
+ * write, not among its packets, as nothing of a write counts before all of it is written.
+ */
+
+import { Connections } from './connections.js'
+import { introduce } from './hand-over.js'
+import { blockLength, newCursor, readPacket } from './packet.js'
+import { type FileTarget, TargetFile } from './targets.js'
+
+const nextFileOf = (target: FileTarget): TargetFile => new TargetFile(target, Number.POSITIVE_INFINITY)
+
+export class Takeover {
+  readonly #target: FileTarget = { key: '', values: { client: '', listener: '' }, file: null, users: 0 }
+  readonly #connections: Connections
+  readonly #cursor = newCursor()
+  #file = nextFileOf(this.#target)
+  #named = 0
+  #namedBefore = 0
+
+  /** `sequenceSalt`: the recorders'. */
+  constructor(sequenceSalt: number) {
+    this.#connections = new Connections(sequenceSalt, () => this.#target)
+  }
+
+  /** Connections that the current file has, or had. */
+  get named(): number {
+    return this.#named
+  }
+
+  nextFile(): void {
+    this.#file = nextFileOf(this.#target)
+    this.#named = 0
+  }
+
+  /** `bytes`: whole blocks of packets. @throws Error if they are not. */
+  introductions(bytes: Uint8Array): readonly Uint8Array[] {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const introductions: Uint8Array[] = []
+    this.#namedBefore = this.#named
+    for (let at = 0; at < bytes.length; ) {
+      const length = blockLength(view, at)
+      if (readPacket(this.#cursor, view, at, length)) introductions.push(...this.#take())
+      at += length
+    }
+    return introductions
+  }
+
+  commit(): void {
+    this.#connections.commit()
+  }
+
+  rollback(): void {
+    this.#connections.rollback()
+    this.#named = this.#namedBefore
+  }
+
+  #take(): readonly Uint8Array[] {
+    const packet = this.#cursor
+    const opened = packet.optionsAt === 0 ? null : this.#connections.begin(packet)
+    const connection = opened ?? this.#connections.find(packet)
+    if (connection === null) return []
+    const isNew = connection.file !== this.#file
+    const introduction = isNew && opened === null ? introduce(connection, packet) : []
+    if (isNew) {
+      this.#connections.touch(connection)
+      connection.file?.connections.delete(connection)
+      connection.file = this.#file
+      this.#file.connections.add(connection)
+      this.#named++
+    }
+    if (this.#connections.follow(connection, packet).close) this.#connections.remove(connection)
+    return introduction
+  }
+}

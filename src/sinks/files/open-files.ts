@@ -1,0 +1,26 @@
+/** A series of files as plain data, and how its store is opened on whichever thread writes it. */
+
+import type { RetentionLimits } from '../../core/record/files/retention.js'
+import type { Store, StoreHost } from '../../ports/store.js'
+import { FilesStore, type FilesTarget } from './files-store.js'
+import { Janitor } from './janitor.js'
+
+export type Compression = 'none' | 'gzip' | 'zstd'
+
+/** All but what comes with the recording itself. */
+export interface FilesSpec extends Omit<FilesTarget, 'sectionStart' | 'sequenceSalt'> {
+  readonly compress: Compression
+  readonly limits: RetentionLimits
+}
+
+export const openFilesStore = async (
+  spec: FilesSpec & Pick<FilesTarget, 'sectionStart' | 'sequenceSalt'>,
+  host: StoreHost,
+): Promise<Store> => {
+  const { compress, limits, ...target } = spec
+  return new FilesStore(
+    target,
+    host,
+    (current) => new Janitor({ ...target, compress, limits }, host, current),
+  )
+}

@@ -1,0 +1,223 @@
+/**
+ * Recordings that are being written, followed: the files of some paths, and those that come to them later.
+ *
+ * Everything is found out by looking, as not every file system tells of changes: at each look all directories that changed are
+ * listed, and of the files known a bounded number is looked at, those that grew lately and, in turn, some of the others. So a
+ * look costs about the same however many files there are.
+ */
+
+import { stat } from 'node:fs/promises'
+import type { CaptureRecord } from '../../core/codec/capture.js'
+import { DETECT_BYTES, detectFormat } from '../../core/codec/detect.js'
+import { errnoOf, TidegateError } from '../../errors.js'
+import { openCapture } from './capture.js'
+import { openFileChunks, unreadable } from './chunks.js'
+import { isCompressed, listFolder } from './directory.js'
+import { GrowingFile } from './growing.js'
+import { inputOf } from './inputs.js'
+import { PeekedChunks } from './peek.js'
+import { recordedOrder } from './plan.js'
+
+/** Files that are kept open and looked at each time: those that grew last. */
+const MAX_HOT = 64
+/** Of the others, so many are looked at each time. */
+const COLD_LOOKS = 64
+/** Coarse clocks give two changes the same time; a directory that changed so lately is listed again. */
+const RECENT_MS = 2000
+
+/** Records of one file, in order. Bytes in them are valid only until the next one is asked for. */
+export interface FollowedBatch {
+  readonly file: FollowedFile
+  readonly records: Iterable<CaptureRecord>
+  /** To be added to a record's offset, to have where it is in the file now. */
+  readonly shift: number
+}
+
+export interface FollowedFile {
+  readonly path: string
+  /** The same however often it is renamed. */
+  readonly identity: string
+  /** It was there, this long, when following began. 0 for one that came later. */
+  readonly knownBytes: number
+}
+
+interface Known extends FollowedFile {
+  readonly growing: GrowingFile
+  readonly knownBytes: number
+}
+
+export class Follower {
+  readonly #paths: readonly string[]
+  readonly #fromStart: boolean
+  /** In order of appearance, by identity. */
+  readonly #files = new Map<string, Known>()
+  /** When each directory changed last. */
+  readonly #folders = new Map<string, number>()
+  /** The one that grew last is last. */
+  readonly #hot = new Set<Known>()
+  #nextCold = 0
+  #begun = false
+
+  /** @param fromStart gives out what is there already as if it came now, and compressed files too. */
+  constructor(paths: readonly string[], fromStart: boolean) {
+    this.#paths = paths
+    this.#fromStart = fromStart
+  }
+
+  /**
+   * What is new since the last look.
+   * @throws TidegateError (rejects) `file_unreadable`, at the first look also for a path that is not there.
+   */
+  async *look(): AsyncGenerator<FollowedBatch> {
+    const fresh = await this.#discover()
+    this.#begun = true
+    for (const known of this.#lookedAt()) yield* this.#news(known)
+    for (const path of fresh) yield* this.#whole(path)
+    while (this.#hot.size > MAX_HOT) await this.#cool()
+  }
+
+  async close(): Promise<void> {
+    for (const { growing } of this.#hot) await growing.close()
+    this.#hot.clear()
+  }
+
+  /** Takes up files that have come; returns those that are compressed already, to be read once. */
+  async #discover(): Promise<readonly string[]> {
+    const found: string[] = []
+    for (const path of this.#paths) {
+      const seen = await stat(path).catch((error: unknown) => {
+        if (this.#begun && errnoOf(error) === 'ENOENT') return null
+        throw unreadable(path, error)
+      })
+      if (seen?.isDirectory()) await this.#list(path, found)
+      else if (seen !== null) found.push(path)
+    }
+    const compressed: string[] = []
+    for (const path of await this.#inOrder(found)) await this.#take(path, compressed)
+    return compressed
+  }
+
+  /** By time where that matters: at first there may be many, and their order is how connections go on from one to the next. */
+  async #inOrder(paths: readonly string[]): Promise<readonly string[]> {
+    if (this.#begun || !this.#fromStart) return paths
+    return recordedOrder(paths)
+  }
+
+  async #list(folder: string, found: string[]): Promise<void> {
+    const now = await stat(folder).catch(() => null)
+    if (now === null) {
+      this.#folders.delete(folder)
+      return
+    }
+    const before = this.#folders.get(folder)
+    if (before === now.mtimeMs && Date.now() - now.mtimeMs > RECENT_MS) {
+      for (const inner of this.#folders.keys())
+        if (
+          inner !== folder &&
+          inner.startsWith(`${folder}/`) &&
+          !inner.slice(folder.length + 1).includes('/')
+        )
+          await this.#list(inner, found)
+      return
+    }
+    this.#folders.set(folder, now.mtimeMs)
+    const { files, folders } = await listFolder(folder)
+    found.push(...files)
+    for (const inner of folders) await this.#list(inner, found)
+  }
+
+  async #take(path: string, compressed: string[]): Promise<void> {
+    const found = await stat(path).catch(() => null)
+    if (found === null || !found.isFile()) return
+    const identity = `${found.dev}:${found.ino}`
+    if (this.#files.has(identity)) return
+    const known: Known = {
+      path,
+      identity,
+      knownBytes: this.#begun || this.#fromStart ? 0 : found.size,
+      growing: new GrowingFile(path, identity),
+    }
+    this.#files.set(identity, known)
+    if (isCompressed(path)) {
+      known.growing.isOver = true
+      const wasFollowed = [...this.#files.values()].some((one) => isCompressed(path, one.path))
+      if (!wasFollowed && (this.#begun || this.#fromStart)) compressed.push(path)
+    } else if (known.knownBytes === 0) this.#hot.add(known)
+  }
+
+  /** In order of appearance: what the file before has comes before what the next one has. */
+  *#lookedAt(): Generator<Known> {
+    const all = [...this.#files.values()]
+    const cold = new Set<Known>()
+    for (let turn = 0; turn < Math.min(COLD_LOOKS, all.length); turn++) {
+      const one = all[this.#nextCold++ % all.length]
+      if (one !== undefined) cold.add(one)
+    }
+    for (const one of all) if (this.#hot.has(one) || cold.has(one)) yield one
+  }
+
+  async *#news(known: Known): AsyncGenerator<FollowedBatch> {
+    const { growing } = known
+    if (growing.isOver) return
+    const size = await this.#sizeOf(known)
+    if (size === null) {
+      this.#files.delete(growing.identity)
+      this.#hot.delete(known)
+      await growing.close()
+      return
+    }
+    const isNew = known.knownBytes > 0 && !this.#hot.has(known) && size === known.knownBytes
+    if (isNew || !growing.hasNews(size)) return
+    this.#hot.delete(known)
+    this.#hot.add(known)
+    for await (const batch of growing.read()) yield { file: known, ...batch }
+  }
+
+  /** Null once it is gone. One that is open may have lost its name, and is read to its end before it is let go. */
+  async #sizeOf({ growing, path }: Known): Promise<number | null> {
+    const named = await stat(path).catch(() => null)
+    if (named !== null && `${named.dev}:${named.ino}` === growing.identity) return named.size
+    const size = await growing.look()
+    return size !== null && growing.hasNews(size) ? size : null
+  }
+
+  async *#whole(path: string): AsyncGenerator<FollowedBatch> {
+    const source = await openFileChunks(path).catch(() => null)
+    if (source === null) return
+    const capture = await openCapture(source)
+    if (capture.format !== 'pcapng') return capture.close()
+    for await (const records of capture.batches())
+      yield { file: { path, identity: path, knownBytes: 0 }, records, shift: 0 }
+  }
+
+  async #cool(): Promise<void> {
+    const [oldest] = this.#hot
+    if (oldest === undefined) return
+    this.#hot.delete(oldest)
+    await oldest.growing.close()
+  }
+}
+
+/**
+ * Something that can be followed: a directory, or a file that is pcapng, or nothing yet.
+ * @throws TidegateError (rejects) `usage` for anything else, `file_unreadable`.
+ */
+export const checkFollowable = async (path: string): Promise<void> => {
+  const input = await inputOf(path)
+  if (input.kind === 'directory') return
+  if (input.kind === 'stream') throw unfollowable(path, 'is no file')
+  const source = await openFileChunks(path, DETECT_BYTES)
+  const peeked = new PeekedChunks(source.chunks())
+  const head = await peeked.head(DETECT_BYTES).finally(async () => {
+    await peeked.close()
+    await source.close()
+  })
+  const format = head.length === 0 ? 'more' : detectFormat(head)
+  if (format !== 'pcapng' && format !== 'more') throw unfollowable(path, `is ${format ?? 'no recording'}`)
+}
+
+const unfollowable = (path: string, what: string): TidegateError =>
+  new TidegateError('usage', `'${path}' ${what}: expected a pcapng recording or a directory of them`, {
+    fault: 'usage',
+    where: path,
+  })
