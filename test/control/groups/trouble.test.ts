@@ -34,7 +34,9 @@ describe('a write function that is slower than the traffic', () => {
     await eventually('the links to be held', () => resources().holds > 0)
     // What may wait is all there is: the rest is not relayed.
     expect(resources().seenBytes).toBeLessThan(3 * MIB)
-    expect(lines.filter(({ message }) => message.includes('slower than the traffic'))).toHaveLength(1)
+    const said = () => lines.filter(({ message }) => message.includes('slower than the traffic')).length
+    await eventually('that to be said', () => said() > 0)
+    expect(said()).toBe(1)
     open()
     await one.echoed()
     await one.end()

@@ -1,0 +1,102 @@
+import { describe, expect, it, vi } from 'vitest'
+import { parseAddress } from '../../../../src/core/address.js'
+import { createDefaultResourceGroup, type DefaultResourceGroupOptions } from '../../../../src/record.js'
+
+const CONTEXT = { listener: 'one', listenType: 1, recording: 'r' }
+
+const connection = (id: number, client: string) => ({
+  id,
+  listener: 'one',
+  client: parseAddress(client),
+  server: parseAddress('10.1.0.1:80'),
+})
+
+describe('the default group', () => {
+  it('shares a client’s resource among its connections, and makes another when it was let go of', async () => {
+    const reclaimed: string[] = []
+    const group = createDefaultResourceGroup({
+      writeFunction: () => {},
+      onReclaim: (_resource, from) => reclaimed.push(from),
+      checkIntervalMs: 0,
+    })
+    const get = async (id: number, client: string) => group.getResource(CONTEXT, connection(id, client))
+    const [one, two, other] = [
+      await get(1, '10.0.0.1:4000'),
+      await get(2, '10.0.0.1:4001'),
+      await get(3, 'unix:/run/client'),
+    ]
+    expect(two.resource).toBe(one.resource)
+    expect(other.resource).not.toBe(one.resource)
+    expect(one.resource.lock).toBe(group.locks.getLock('10.0.0.1'))
+    expect(one.resource.lock?.users).toBe(2)
+    one.onClose?.(one.resource)
+    expect(group.checkLocks()).toBe(0)
+    two.onClose?.(two.resource)
+    expect(group.checkLocks()).toBe(1)
+    expect(reclaimed).toEqual(['10.0.0.1'])
+    expect((await get(4, '10.0.0.1:4002')).resource).not.toBe(one.resource)
+    await group.close()
+    await expect(get(5, '10.0.0.1:4003')).rejects.toMatchObject({ code: 'misuse' })
+  })
+
+  it('checks by itself every so often, until it is closed', async () => {
+    vi.useFakeTimers()
+    try {
+      const group = createDefaultResourceGroup({ writeFunction: () => {}, checkIntervalMs: 1000 })
+      const { onClose, resource } = await group.getResource(CONTEXT, connection(1, '10.0.0.1:4000'))
+      onClose?.(resource)
+      expect(group.size).toBe(1)
+      vi.advanceTimersByTime(1000)
+      expect(group.size).toBe(0)
+      await group.close()
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('makes one resource for two that ask at once, and tries again after one that could not be made', async () => {
+    let made = 0
+    const group = createDefaultResourceGroup({
+      newResource: async () => {
+        if (++made === 1) throw new Error('not yet')
+        return { writeFunction: () => {} }
+      },
+      checkIntervalMs: 0,
+    })
+    const get = (id: number) => group.getResource(CONTEXT, connection(id, `10.0.0.1:${id}`))
+    await expect(get(1)).rejects.toThrow('not yet')
+    const [one, two] = await Promise.all([get(2), get(3)])
+    expect(made).toBe(2)
+    expect(one.resource).toBe(two.resource)
+    expect(group.locks.getLock('10.0.0.1').users).toBe(2)
+  })
+
+  it('waits at its end for what is queued, and then has the writer flushed', async () => {
+    const done: string[] = []
+    const group = createDefaultResourceGroup({
+      writer: { write: () => {}, flush: async () => done.push('flushed') },
+      checkIntervalMs: 0,
+    })
+    const { resource } = await group.getResource(CONTEXT, connection(1, '10.0.0.1:4000'))
+    const context = { listenType: 1, fromIp: '', toIp: '', fromTo: '' }
+    const slow = async (): Promise<void> => {
+      await Promise.resolve()
+      done.push('written')
+    }
+    await resource.writeQueue?.addItem(new Uint8Array(0), 0, slow, context)
+    await group.close()
+    expect(done).toEqual(['written', 'flushed'])
+  })
+
+  it.each<[string, object]>([
+    ['writer', {}],
+    ['writer', { writer: {} }],
+    ['writeFunction', { writeFunction: 1 }],
+    ['checkIntervalMs', { writeFunction: () => {}, checkIntervalMs: -1 }],
+    ['maxItems', { writeFunction: () => {}, maxItems: 0 }],
+  ])('refuses a wrong %s', (where, options) => {
+    const create = (): unknown => createDefaultResourceGroup(options as DefaultResourceGroupOptions)
+    expect(create).toThrow(expect.objectContaining({ code: 'value_invalid', where }))
+  })
+})
