@@ -41,7 +41,10 @@ it("a spool alone, where the program's sink takes what is recorded", () => {
 })
 
 it.each<[RecordInput, string[]]>([
-  [{ to }, ['record.spool: missing; expected { dir: PATH }, where on disk waits what the sink has not taken']],
+  [
+    { to },
+    ['record.spool: missing; expected { dir: PATH }, where on disk waits what the sink has not taken'],
+  ],
   [{ to, spool: {} }, ['record.spool.dir: missing; expected a path']],
   [
     { to, spool: { dir: 'x', size: '1MiB' } },
@@ -49,7 +52,9 @@ it.each<[RecordInput, string[]]>([
   ],
   [
     { to: 'mysql://user:hunter2@host/traffic', spool },
-    ["record.to: no sink is known for 'mysql:'; expected a URL that begins with postgres:// or postgresql://"],
+    [
+      "record.to: no sink is known for 'mysql:'; expected a URL that begins with postgres:// or postgresql://",
+    ],
   ],
   [
     { to: 'hunter2', spool },
@@ -75,10 +80,7 @@ it.each<[RecordInput, string[]]>([
 
 it.each<[RecordInput, string[]]>([
   [{}, ['record.spool: missing; expected { dir: PATH }, where on disk waits what the sink has not taken']],
-  [
-    { to, spool },
-    ["record.to: given, but the program's sink takes what is recorded; expected spool alone"],
-  ],
+  [{ to, spool }, ["record.to: given, but the program's sink takes what is recorded; expected spool alone"]],
 ])("with a sink of the program's, %j is told %j", (record, lines) => {
   expect(linesOf(record, { ownSink: true })).toEqual(lines)
 })
