@@ -111,7 +111,8 @@ export class DiskSeries extends Harness {
 }
 
 /** Of files that differ only in their number, the one without is the first. */
-const inOrder = (name: string): string => name.replace(/(-\d+)?\.pcapng/, (_, number) => `${number ?? '-0'}.pcapng`)
+const inOrder = (name: string): string =>
+  name.replace(/(-\d+)?\.pcapng/, (_, number) => `${number ?? '-0'}.pcapng`)
 
 /** Files below a folder, sorted. */
 export const namesIn = (folder: string): readonly string[] =>

@@ -167,7 +167,7 @@ it('connections of a seat that is gone are over, and others are not', async () =
     [3, 1],
   ] as const)
     say(open(id, owner), 'a')
-  flush()
+  void flush()
   expect(groups.connections).toBe(3)
   store.seatLeft(1)
   await turn()
@@ -209,9 +209,9 @@ describe('packets', () => {
     )
     const one = open(1)
     say(one, 'hello')
-    flush()
+    void flush()
     recorder.close(one, 'client_fin', 1600)
-    flush()
+    void flush()
     const reader = createPcapngReader()
     const records = [
       ...frames.flatMap((frame) => [...reader.push(frame)].map((record) => ({ ...record }))),
@@ -232,7 +232,7 @@ describe('packets', () => {
       'pcapng',
     )
     open(1)
-    flush()
+    void flush()
     const [, , , syn] = [...createPcapngReader().push(frames[0]!)]
     expect(syn).toMatchObject({
       kind: 'packet',
