@@ -74,7 +74,7 @@ export class DiskSeries extends Harness {
     return series
   }
 
-  #release: () => Promise<void> = async () => {}
+  readonly #release: () => Promise<void> = async () => {}
 
   async close(): Promise<void> {
     await this.store.close(60_000)
