@@ -3,12 +3,12 @@
  * written, what the others got of the same write is cut off again.
  */
 
+import { join } from 'node:path'
 import { nextPeriod } from '../../core/record/files/period.js'
 import { type FileWork, Planner } from '../../core/record/files/planner.js'
 import type { ClosedFile, CurrentFiles } from '../../core/record/files/retention.js'
 import type { TargetFile } from '../../core/record/files/targets.js'
 import { expandTemplate, type PathTemplate } from '../../core/record/files/template.js'
-import { join } from 'node:path'
 import { errnoOf, TidegateError } from '../../errors.js'
 import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'

@@ -73,10 +73,7 @@ const isForeign = (error: unknown): boolean =>
   error instanceof TidegateError && error.code === 'format_unknown'
 
 /** Of a file found in a directory: null if it is no recording, and is not named as one either. */
-const lookAround = async (
-  path: string,
-  bytes: number,
-): Promise<(Place & Pick<Looked, 'format'>) | null> => {
+const lookAround = async (path: string, bytes: number): Promise<(Place & Pick<Looked, 'format'>) | null> => {
   if (bytes === 0) return null
   try {
     return await lookInto(path)

@@ -45,8 +45,8 @@ const openWriting = async (name: string) => {
     repairedBytes,
     /** A writer throws what it can say at once. */
     write: async (bytes: Uint8Array): Promise<void> => writer.write(bytes),
-    close: (): Promise<void> => {
-      writer.close()
+    close: async (): Promise<void> => {
+      await writer.close()
       return file.close()
     },
   }
@@ -146,7 +146,9 @@ test('a folder, a missing folder and a file in place of a folder are told apart'
     expect(error).toMatchObject({ code: 'file_unwritable' })
     return error instanceof Error ? error.message.replaceAll(folder, '') : ''
   }
-  expect(await messageOf('folder')).toBe("'/folder' cannot be written: it is a folder; end it with '/' to have files in it")
+  expect(await messageOf('folder')).toBe(
+    "'/folder' cannot be written: it is a folder; end it with '/' to have files in it",
+  )
   expect(await messageOf('none/x')).toBe(
     "'/none/x' cannot be written: the folder '/none' does not exist, or it is a link to nothing",
   )

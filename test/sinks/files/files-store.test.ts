@@ -2,11 +2,11 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, wri
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseAddress } from '../../../src/core/address.js'
-import { MAX_OPEN_FILES } from '../../../src/sinks/files/files-store.js'
 import { openSeriesPlace } from '../../../src/sinks/files/base-folder.js'
-import { blockScope, eventually, testScope } from '../../support/scope.js'
+import { MAX_OPEN_FILES } from '../../../src/sinks/files/files-store.js'
 import { streamNumber } from '../../core/record/harness.js'
 import { concat, pattern } from '../../core/record/parse.js'
+import { blockScope, eventually, testScope } from '../../support/scope.js'
 import { DiskSeries, namesIn, packetsIn } from './series.js'
 
 const client = (n: number) => parseAddress(`10.0.${n >> 8}.${n & 255}:5000`)
@@ -55,9 +55,7 @@ describe('the store for many files', () => {
     await series.store.close(1000)
     const made = series.names().filter((name) => statSync(join(folder, name)).size > 4)
     expect(made).toEqual(['rec-8.pcapng', 'rec-9.pcapng'])
-    expect(payloads(folder, made)).toEqual(
-      pattern(streamNumber(1, 'upstream'), 0, 120_000),
-    )
+    expect(payloads(folder, made)).toEqual(pattern(streamNumber(1, 'upstream'), 0, 120_000))
     for (const name of ['rec.pcapng.gz', 'rec-2.pcapng', 'rec-x.pcapng', 'rec-7.pcapng.zst'])
       expect(readFileSync(join(folder, name), 'utf8')).toBe('mine')
   })
@@ -141,7 +139,9 @@ describe('the store for many files', () => {
   })
 
   it.each(['interval', 'always'] as const)('writes the same with sync: %s', async (sync) => {
-    const series = await DiskSeries.open(testScope(), '{client}.pcapng', { durability: { sync, intervalMs: 1 } })
+    const series = await DiskSeries.open(testScope(), '{client}.pcapng', {
+      durability: { sync, intervalMs: 1 },
+    })
     const connections = [1, 2].map((n) => series.open(n, client(n)))
     for (let n = 0; n < 5; n++) {
       for (const connection of connections) series.send(connection, 'upstream', 1000)

@@ -2,9 +2,9 @@ import { readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { blockScope, eventually, testScope } from '../../support/scope.js'
 import { streamNumber } from '../../core/record/harness.js'
 import { concat, pattern } from '../../core/record/parse.js'
+import { blockScope, eventually, testScope } from '../../support/scope.js'
 import { DiskSeries, namesIn, packetsIn } from './series.js'
 
 const ROTATE = 65_536
@@ -36,7 +36,10 @@ describe('complete files', () => {
 
   it('are removed where there are too many, the oldest first, never the current one', async () => {
     const limits = { keepBytes: null, keepMs: null, keepFiles: 2 }
-    const series = await DiskSeries.open(testScope(), 'd{listener}/rec.pcapng', { rotateBytes: ROTATE, limits })
+    const series = await DiskSeries.open(testScope(), 'd{listener}/rec.pcapng', {
+      rotateBytes: ROTATE,
+      limits,
+    })
     fill(series)
     await eventually('two to be left', () => series.names().length === 2)
     expect(series.names()).toEqual(['done/rec-2.pcapng', 'done/rec-3.pcapng'])

@@ -35,13 +35,21 @@ export class DiskSeries extends Harness {
   readonly base: string
   readonly lines: Line[]
   readonly figures: Float64Array
+  readonly #release: () => Promise<void>
 
-  private constructor(store: Store, base: string, lines: Line[], figures: Float64Array) {
+  private constructor(
+    store: Store,
+    base: string,
+    lines: Line[],
+    figures: Float64Array,
+    release: () => Promise<void>,
+  ) {
     super()
     this.store = store
     this.base = base
     this.lines = lines
     this.figures = figures
+    this.#release = release
   }
 
   /** `name`: the template below the folder. It is closed when the test ends. */
@@ -73,13 +81,10 @@ export class DiskSeries extends Harness {
     const log = (level: string, fields: Line['fields'], message: string) =>
       lines.push({ level, message, fields })
     const store = await openFilesStore(spec, { log, figures })
-    const series = new DiskSeries(store, folder, lines, figures)
-    series.#release = place.close
+    const series = new DiskSeries(store, folder, lines, figures, place.close)
     scope.defer(() => series.close())
     return series
   }
-
-  #release: () => Promise<void> = async () => {}
 
   async close(): Promise<void> {
     await this.store.close(60_000)
@@ -116,7 +121,8 @@ export class DiskSeries extends Harness {
 }
 
 /** Of files that differ only in their number, the one without is the first. */
-const inOrder = (name: string): string => name.replace(/(-\d+)?\.pcapng/, (_, number) => `${number ?? '-0'}.pcapng`)
+const inOrder = (name: string): string =>
+  name.replace(/(-\d+)?\.pcapng/, (_, number) => `${number ?? '-0'}.pcapng`)
 
 /** Files below a folder, sorted. */
 export const namesIn = (folder: string): readonly string[] =>

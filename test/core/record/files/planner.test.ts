@@ -135,7 +135,9 @@ describe('files that are rotated by size', () => {
       expect(opened).toMatchObject({ kind: 'open', id: 7, client: '127.0.0.1:40000', listener: 'one' })
       if (index > 0) expect(opened).toMatchObject({ continues: position })
       const said = (from: string): number =>
-        packets.filter((packet) => packet.source === from).reduce((sum, { payload }) => sum + payload.length, 0)
+        packets
+          .filter((packet) => packet.source === from)
+          .reduce((sum, { payload }) => sum + payload.length, 0)
       position = {
         upstream: position.upstream + said(source),
         downstream: position.downstream + said(destination),

@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest'
-import { type ClosedFile, insertClosed, type RetentionLimits, surplus } from '../../../../src/core/record/files/retention.js'
+import {
+  type ClosedFile,
+  insertClosed,
+  type RetentionLimits,
+  surplus,
+} from '../../../../src/core/record/files/retention.js'
 
 const NONE = { keepBytes: null, keepMs: null, keepFiles: null }
 const NOTHING = { files: 0, bytes: 0 }

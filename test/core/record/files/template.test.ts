@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { clientName, MAX_SAFE_NAME, safeName } from '../../../../src/core/record/files/safe-name.js'
 import {
   expandTemplate,
   isTemplate,
@@ -8,7 +9,6 @@ import {
   seriesOf,
   templateProblem,
 } from '../../../../src/core/record/files/template.js'
-import { clientName, MAX_SAFE_NAME, safeName } from '../../../../src/core/record/files/safe-name.js'
 
 const AT = Date.UTC(2026, 0, 2, 3, 4, 5)
 const VALUES = { client: '10.0.0.7', listener: 'redis' }
@@ -40,8 +40,8 @@ describe('a path template', () => {
     ['rec/{client.pcapng', "'{client.pcapng' is no placeholder", 'one of %Y'],
     ['rec/%y.pcapng', "'%y' is no placeholder", 'one of %Y'],
     ['rec/100%', "'%' is no placeholder", 'one of %Y'],
-    ['rec/%Y/../../x.pcapng', "'..' after a placeholder", "before the first placeholder"],
-    ['rec/{client}/../../../etc/x.pcapng', "'..' after a placeholder", "before the first placeholder"],
+    ['rec/%Y/../../x.pcapng', "'..' after a placeholder", 'before the first placeholder'],
+    ['rec/{client}/../../../etc/x.pcapng', "'..' after a placeholder", 'before the first placeholder'],
     ['rec/%Y//x.pcapng', "'//'", 'the name of a folder'],
     ['rec/%Y/./x.pcapng', "'.' as a folder", 'the name of a folder'],
     ['rec/%Y\0.pcapng', 'a NUL in it', 'a path'],
