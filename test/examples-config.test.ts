@@ -46,6 +46,7 @@ describe('example configs', () => {
         'guarded.json',
         'pooled.yaml',
         'record-database.yaml',
+        'record-files.yaml',
         'record.yaml',
         'relay.yaml',
         'wake.yaml',

@@ -10,6 +10,7 @@
  *
  * And once per section, as a comment of its header:
  *
+ *     "tidegate file " JSON           ; which of several files of that run, counted from 0
  *     "tidegate recording " JSON      ; a UUID for each run of a gateway: its connections' numbers are unique within it
  */
 
@@ -161,6 +162,20 @@ export const recordingOf = (comments: readonly string[]): string | null => {
     const match = /^tidegate recording (\{.*\})$/s.exec(comment)
     const id = match?.[1] === undefined ? undefined : parseFields(match[1])?.id
     if (typeof id === 'string') return id
+  }
+  return null
+}
+
+/** The comment of a section header that says which of a recording's files it is in, counted from 0. */
+export const encodeFileComment = (number: number): string =>
+  `${ANNOTATION_PREFIX}file ${JSON.stringify({ number })}`
+
+/** Null where a section's comments do not say: a recording in one file. */
+export const fileNumberOf = (comments: readonly string[]): number | null => {
+  for (const comment of comments) {
+    const match = /^tidegate file (\{.*\})$/s.exec(comment)
+    const number = match?.[1] === undefined ? undefined : parseFields(match[1])?.number
+    if (isCount(number)) return number
   }
   return null
 }

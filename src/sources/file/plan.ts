@@ -1,10 +1,12 @@
 /**
- * Which files several inputs mean, in the order they are read: by the time of the first packet, then by name. Each file is
+ * Which files several inputs mean, in the order they are read: those of one run of a gateway by their number, others by the
+ * time of the first packet, then by name. Each file is
  * opened for a look, one at a time, and counted once however often it is named.
  */
 
 import { stat } from 'node:fs/promises'
 import type { CaptureFormat } from '../../core/codec/capture.js'
+import { fileNumberOf, recordingOf } from '../../core/record/annotation.js'
 import { TidegateError } from '../../errors.js'
 import { type Capture, openCapture } from './capture.js'
 import { openFileChunks, unreadable } from './chunks.js'
@@ -28,23 +30,40 @@ export interface Plan {
   readonly skipped: number
 }
 
-interface Looked extends PlannedFile {
+/** Where a file belongs. */
+interface Place {
   readonly firstNs: bigint | null
+  /** The run of a gateway that wrote it, and which of its files it is; null where it does not say. */
+  readonly recording: string | null
+  readonly number: number | null
 }
 
-const firstTime = async (capture: Capture): Promise<bigint | null> => {
+interface Looked extends PlannedFile, Place {}
+
+const NOWHERE: Place = { firstNs: null, recording: null, number: null }
+
+const placeIn = async (capture: Capture): Promise<Place> => {
+  let place = NOWHERE
   for await (const batch of capture.batches()) {
-    for (const record of batch) if (record.kind === 'packet' || record.kind === 'frame') return record.timeNs
-    if (capture.bytesRead >= LOOK_BYTES) return null
+    for (const record of batch) {
+      if (record.kind === 'section' && place === NOWHERE)
+        place = {
+          firstNs: null,
+          recording: recordingOf(record.comments),
+          number: fileNumberOf(record.comments),
+        }
+      if (record.kind === 'packet' || record.kind === 'frame') return { ...place, firstNs: record.timeNs }
+    }
+    if (capture.bytesRead >= LOOK_BYTES) return place
   }
-  return null
+  return place
 }
 
 /** @throws TidegateError (rejects) `file_unreadable`, `format_unknown`. */
-const lookInto = async (path: string): Promise<Pick<Looked, 'format' | 'firstNs'>> => {
+const lookInto = async (path: string): Promise<Place & Pick<Looked, 'format'>> => {
   const capture = await openCapture(await openFileChunks(path, LOOK_CHUNK_BYTES))
   try {
-    return { format: capture.format, firstNs: await firstTime(capture) }
+    return { format: capture.format, ...(await placeIn(capture)) }
   } finally {
     await capture.close()
   }
@@ -54,26 +73,45 @@ const isForeign = (error: unknown): boolean =>
   error instanceof TidegateError && error.code === 'format_unknown'
 
 /** Of a file found in a directory: null if it is no recording, and is not named as one either. */
-const lookAround = async (
-  path: string,
-  bytes: number,
-): Promise<Pick<Looked, 'format' | 'firstNs'> | null> => {
+const lookAround = async (path: string, bytes: number): Promise<(Place & Pick<Looked, 'format'>) | null> => {
   if (bytes === 0) return null
   try {
     return await lookInto(path)
   } catch (error) {
     if (!isForeign(error)) throw error
-    return isNamedAsRecording(path) ? { format: null, firstNs: null } : null
+    return isNamedAsRecording(path) ? { format: null, ...NOWHERE } : null
   }
 }
 
-const inOrder = (one: Looked, other: Looked): number => {
-  if (one.firstNs !== other.firstNs) {
-    if (one.firstNs === null) return 1
-    if (other.firstNs === null) return -1
-    return one.firstNs < other.firstNs ? -1 : 1
+const compareTimes = (one: bigint | null, other: bigint | null): number => {
+  if (one === other) return 0
+  if (one === null) return 1
+  if (other === null) return -1
+  return one < other ? -1 : 1
+}
+
+/**
+ * Files of one run stand together, in their own order: packets of several threads are not in order of time, so the first of one
+ * file may be older than that of the file before. The run stands where its earliest file would.
+ */
+const sorted = (files: readonly Looked[]): readonly Looked[] => {
+  const beginnings = new Map<string, bigint | null>()
+  const numbered = ({ recording, number }: Looked): string | null => (number === null ? null : recording)
+  for (const file of files) {
+    const run = numbered(file)
+    if (run === null) continue
+    const known = beginnings.get(run)
+    if (known === undefined || compareTimes(file.firstNs, known) < 0) beginnings.set(run, file.firstNs)
   }
-  return one.path < other.path ? -1 : 1
+  const beginningOf = (file: Looked): bigint | null => beginnings.get(numbered(file) ?? '') ?? file.firstNs
+  return [...files].sort((one, other) => {
+    const byRun = compareTimes(beginningOf(one), beginningOf(other))
+    if (byRun !== 0) return byRun
+    const [run, otherRun] = [numbered(one) ?? '', numbered(other) ?? '']
+    if (run !== otherRun) return run < otherRun ? -1 : 1
+    if (run !== '') return (one.number ?? 0) - (other.number ?? 0)
+    return one.path < other.path ? -1 : 1
+  })
 }
 
 /**
@@ -115,7 +153,7 @@ export const planOf = async (
       else files.push({ path, bytes, ...looked })
     }
   }
-  return { files: files.sort(inOrder), skipped }
+  return { files: sorted(files), skipped }
 }
 
 /** Those of these files that are recordings, in the order {@link planOf} gives them. */
@@ -125,5 +163,5 @@ export const recordedOrder = async (paths: readonly string[]): Promise<readonly 
     const looked = await lookAround(path, 1)
     if (looked !== null) files.push({ path, bytes: 0, ...looked })
   }
-  return files.sort(inOrder).map(({ path }) => path)
+  return sorted(files).map(({ path }) => path)
 }

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { encodeSectionStart } from '../../../src/core/codec/pcapng/writer.js'
+import { encodeRecordingComment } from '../../../src/core/record/annotation.js'
 import { parseTemplate } from '../../../src/core/record/files/template.js'
 import { messageOf, TidegateError } from '../../../src/errors.js'
 import { STORE_FIGURE, STORE_FIGURES, type Store } from '../../../src/ports/store.js'
@@ -14,10 +15,14 @@ import { Harness } from '../../core/record/harness.js'
 import { type ParsedPacket, parseFile } from '../../core/record/parse.js'
 import type { Scope } from '../../support/scope.js'
 
-const SECTION_START = encodeSectionStart('tidegate test', [
-  { linkType: 101, name: 'one', description: '' },
-  { linkType: 101, name: 'two', description: '' },
-])
+const SECTION_START = encodeSectionStart(
+  'tidegate test',
+  [
+    { linkType: 101, name: 'one', description: '' },
+    { linkType: 101, name: 'two', description: '' },
+  ],
+  encodeRecordingComment('run'),
+)
 
 export interface Line {
   readonly level: string
@@ -123,7 +128,7 @@ const inOrder = (name: string): string =>
 export const namesIn = (folder: string): readonly string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))
-    .filter((path) => statSync(path).isFile())
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
     .map((path) => relative(folder, path))
     .sort((a, b) => inOrder(a).localeCompare(inOrder(b), 'en', { numeric: true }))
 

@@ -11,6 +11,7 @@ import { Connections, type KnownConnection } from './connections.js'
 import { handOver, introduce, MAX_CONTINUE_BYTES } from './hand-over.js'
 import { blockLength, newCursor, readPacket } from './packet.js'
 import { nextPeriod } from './period.js'
+import { numberedSection } from './section.js'
 import { type FileTarget, TargetFile, Targets } from './targets.js'
 import type { ValueName } from './template.js'
 
@@ -51,6 +52,8 @@ export class Planner {
   #works = new Map<TargetFile, FileWork>()
   /** How to take back what was done to files and targets. */
   readonly #undo: (() => void)[] = []
+  /** Files begun so far, those of writes that failed counted as well. */
+  #begun = 0
   #nowMs = 0
   #bytes: Uint8Array = NOTHING
   /** Current files, the one written to longest ago first. */
@@ -159,7 +162,7 @@ export class Planner {
     })
     const work: FileWork = { file, begins: true, ends: false, parts: [], bytes: 0, runFrom: 0, runTo: 0 }
     this.#works.set(file, work)
-    this.#add(work, sectionStart)
+    this.#add(work, numberedSection(sectionStart, this.#begun++))
     return file
   }
 

@@ -269,7 +269,9 @@ describe('a write that fails', () => {
       series.endAll()
       return series.files
     }
-    expect(run(true)).toEqual(run(false))
+    const withoutNumber = (files: ReturnType<typeof run>) =>
+      files.map((file) => ({ ...file, bytes: parseFile(file.bytes).packets }))
+    expect(withoutNumber(run(true))).toEqual(withoutNumber(run(false)))
   })
 
   it('is followed by the truth: lost bytes are skipped in the numbers of the next file', () => {
