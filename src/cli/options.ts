@@ -135,6 +135,9 @@ export interface RelayFlags {
 
 export interface RecordFlags {
   readonly out?: string
+  readonly to?: string
+  readonly spool?: string
+  readonly spoolSize?: string
   readonly overload?: 'block' | 'drop' | 'disconnect'
   readonly onFailure?: 'continue' | 'disconnect'
   readonly buffer?: string
@@ -323,6 +326,20 @@ const addStoreOptions = (command: Command, without: string): Command =>
         outFile,
       ),
     )
+    .addOption(
+      option(
+        '--to <url>',
+        'a database in place of files: postgres://user@host/database; needs --spool (password: PGPASSWORD or ~/.pgpass)',
+      ),
+    )
+    .addOption(option('--spool <dir>', 'with --to: the folder for what waits for the database'))
+    .addOption(
+      checked(
+        '--spool-size <size>',
+        `most of that; then --overload counts (default: ${formatSize(defaults.DEFAULT_SPOOL_BYTES)})`,
+        parseSize,
+      ),
+    )
     .addOption(checked('--rotate-size <size>', 'begin the next file before one grows beyond this', parseSize))
     .addOption(
       checked(
@@ -460,12 +477,14 @@ export const configOfFlags = (
     }),
     log: present({ level: flags.logLevel, format: flags.logFormat }),
     ...present({ drainTimeout: flags.drainTimeout, engine: flags.engine, workers: workersOf(flags) }),
-    ...(flags.out === undefined
+    ...(flags.out === undefined && flags.to === undefined
       ? {}
       : {
           record: {
-            file: flags.out,
             ...present({
+              file: flags.out,
+              to: flags.to,
+              spool: someOf({ dir: flags.spool, size: flags.spoolSize }),
               overload: flags.overload,
               onFailure: flags.onFailure,
               bufferSize: flags.buffer,

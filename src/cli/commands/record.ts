@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { parseConfig } from '../../config/parse.js'
+import { safeUrl } from '../../core/safe-url.js'
 import { usageError } from '../failure.js'
 import {
   addRecordOptions,
@@ -24,6 +25,7 @@ Examples:
   tidegate record 127.0.0.1:15432 db.internal:5432 --out db.pcapng --overload drop
   tidegate record :6380 127.0.0.1:6379 --out recordings/ --rotate-every 1h --compress gzip --keep-age 7d --min-free 1GiB
   tidegate record :6380 127.0.0.1:6379 --out 'recordings/{client}/%Y%m%d-%H%M.pcapng' --rotate-size 64MiB
+  tidegate record :6380 127.0.0.1:6379 --to postgres://tidegate@db.internal/traffic --spool spool/
 `
 
 export const recordCommand = (): Command =>
@@ -37,9 +39,9 @@ export const recordCommand = (): Command =>
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags & RecordFlags) => {
-      if (flags.out === undefined)
+      const where = flags.out ?? (flags.to === undefined ? undefined : safeUrl(flags.to))
+      if (where === undefined)
         throw usageError("--out FILE is missing: the file to record to; see 'tidegate record --help'")
-      const { out } = flags
       const config = parseConfig(configOfFlags(listen, targets, flags), 'tidegate record')
-      await runGateway(config, { conclude: (recording) => recordedText(recording, out) })
+      await runGateway(config, { conclude: (recording) => recordedText(recording, where) })
     })

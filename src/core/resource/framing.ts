@@ -11,7 +11,7 @@ import { encodeText, endPacket, packetBlockLength } from '../codec/pcapng/writer
 import { frameName, frameTime } from '../convert/gogetway.js'
 import type { PerDirection } from '../direction.js'
 import { ANNOTATION_PREFIX, decodeAnnotation, encodeAnnotation } from '../record/annotation.js'
-import { type PacketBlock, packetBlocks } from '../record/follow/packet-blocks.js'
+import { type PacketBlock, packetBlocks } from '../record/packet-blocks.js'
 import type { WriteContext } from './write-function.js'
 
 export type FrameFormat = 'gogetway' | 'pcapng'

@@ -10,7 +10,7 @@ import { notesOf } from '../reassembly/notes.js'
 import { createSegment, readSegment } from '../reassembly/segment.js'
 import { senderIsClient } from '../reassembly/sides.js'
 import type { OpenAnnotation } from '../record/annotation.js'
-import { type PacketBlock, packetBlocks } from '../record/follow/packet-blocks.js'
+import { type PacketBlock, packetBlocks } from '../record/packet-blocks.js'
 
 export interface TalkVisitor<T> {
   /** A connection is seen for the first time. What it returns stands for it from then on. */

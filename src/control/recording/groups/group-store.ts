@@ -6,7 +6,7 @@
 
 import type { Direction } from '../../../core/direction.js'
 import type { OpenAnnotation } from '../../../core/record/annotation.js'
-import type { PacketBlock } from '../../../core/record/follow/packet-blocks.js'
+import type { PacketBlock } from '../../../core/record/packet-blocks.js'
 import { type FrameFormat, gogetwayFrame, packetFrame } from '../../../core/resource/framing.js'
 import { Talks, type TalkVisitor } from '../../../core/resource/talks.js'
 import type { WriteContext } from '../../../core/resource/write-function.js'

@@ -1,8 +1,8 @@
 /** Walks over the packets of a recording as it is written: whole blocks of our own, little-endian, one after the other. */
 
-import { dataViewOf, EMPTY_BYTES, viewOf } from '../../bytes.js'
-import { BLOCK_TYPE, OPTION, padded } from '../../codec/pcapng/blocks.js'
-import { readOptions, textOf } from '../../codec/pcapng/reader-options.js'
+import { dataViewOf, EMPTY_BYTES, viewOf } from '../bytes.js'
+import { BLOCK_TYPE, OPTION, padded } from '../codec/pcapng/blocks.js'
+import { readOptions, textOf } from '../codec/pcapng/reader-options.js'
 
 /** type, length, interface, time, captured, original. */
 const HEAD_BYTES = 28
