@@ -8,11 +8,13 @@ import {
   type BudgetPlan,
   PROCESS_PER_CLIENT_DESCRIPTORS,
   planBudget,
+  type RecordingKind,
   roomForPools,
   SERVICE_DESCRIPTORS,
   shortageOf,
 } from '../core/budget/plan.js'
 import { type PoolNeeds, warmFor } from '../core/budget/warm.js'
+import { parseTemplate } from '../core/record/files/template.js'
 
 export interface DescriptorFigures {
   /** The soft limit of RLIMIT_NOFILE, which Node has raised to the hard one when it started. */
@@ -109,6 +111,13 @@ const servicesOf = ({ upstreams }: GatewayConfig): number =>
 
 const unknownSize: SizeOf = () => 0
 
+const recordingKindOf = ({ record }: GatewayConfig): RecordingKind => {
+  if (record === null) return 'none'
+  const { place } = record
+  if (place.kind !== 'files') return place.kind
+  return parseTemplate(place.template).splitsBy.length === 0 ? 'files' : 'split'
+}
+
 const needsOf = (
   config: GatewayConfig,
   { limit, open }: DescriptorFigures,
@@ -118,7 +127,7 @@ const needsOf = (
   open,
   ...engine,
   listeners: config.listeners.length,
-  isRecording: config.record !== null,
+  recording: recordingKindOf(config),
   checks: checksOf(config, unknownSize),
   services: servicesOf(config),
   pools: poolsOf(config, unknownSize).reduce((sum, { min, endpoints }) => sum + min * endpoints, 0),

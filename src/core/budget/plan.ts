@@ -18,7 +18,24 @@ export const WORKER_DESCRIPTORS = 6
 export const ENGINE_DESCRIPTORS = 2
 
 /** The writing thread's loop, the file, its lock, and the file that follows. */
-export const RECORDING_DESCRIPTORS = 9
+const RECORDING_DESCRIPTORS = 9
+/** Files of one recording that are open at a time; others are opened again when something goes to them. */
+export const MAX_OPEN_FILES = 64
+/** A complete file that is compressed, and its compressed one; a file that is looked at, and its folder. */
+const MANY_FILES_DESCRIPTORS = 4
+/** The segment that is read, its folder's lock, the sink's connection, one that it is opened anew with, and a look at the disk. */
+const SINK_DESCRIPTORS = 6
+
+/** What a recording goes to: one file, several one after the other, one per client or listener, or a sink with a spool. */
+export type RecordingKind = 'none' | 'file' | 'files' | 'split' | 'sink'
+
+const RECORDING: Readonly<Record<RecordingKind, number>> = {
+  none: 0,
+  file: RECORDING_DESCRIPTORS,
+  files: RECORDING_DESCRIPTORS + MANY_FILES_DESCRIPTORS,
+  split: RECORDING_DESCRIPTORS + MANY_FILES_DESCRIPTORS + MAX_OPEN_FILES,
+  sink: RECORDING_DESCRIPTORS + SINK_DESCRIPTORS,
+}
 
 /** What a service that is started on demand prints, where it is knocked, and what ends it with this process. */
 export const SERVICE_DESCRIPTORS = 6
@@ -68,7 +85,7 @@ export interface BudgetNeeds {
   /** The engine accepts whoever comes. */
   readonly acceptsAll: boolean
   readonly listeners: number
-  readonly isRecording: boolean
+  readonly recording: RecordingKind
   /** Endpoints that are checked: one connection at a time each. */
   readonly checks: number
   /** Descriptors for processes that are started on demand. */
@@ -94,12 +111,12 @@ const total = (reserved: Readonly<Record<string, number>>): number =>
 
 const waitingOf = (left: number): number => Math.min(MOST_WAITING, Math.max(0, left) >> WAITING_SHIFT)
 
-const fixedFor = ({ limit, open, workers, listeners, isRecording, checks, services }: BudgetNeeds) => ({
+const fixedFor = ({ limit, open, workers, listeners, recording, checks, services }: BudgetNeeds) => ({
   process: Math.max(open ?? 0, PROCESS_DESCRIPTORS),
   engine: ENGINE_DESCRIPTORS + workers * WORKER_DESCRIPTORS,
   // Each thread that accepts has a descriptor of its own for the socket.
   listeners: listeners * (1 + workers),
-  recording: isRecording ? RECORDING_DESCRIPTORS : 0,
+  recording: RECORDING[recording],
   checks,
   services,
   admin: ADMIN_DESCRIPTORS,

@@ -4,6 +4,7 @@
  */
 
 import { join } from 'node:path'
+import { MAX_OPEN_FILES } from '../../core/budget/plan.js'
 import { nextPeriod } from '../../core/record/files/period.js'
 import { type FileWork, Planner } from '../../core/record/files/planner.js'
 import type { ClosedFile, CurrentFiles } from '../../core/record/files/retention.js'
@@ -20,9 +21,6 @@ import { type FileName, FileNames } from './names.js'
 
 /** Files that are current at a time. Each takes about a kilobyte of memory. */
 export const MAX_CURRENT_FILES = 16_384
-
-/** Descriptors that they have at a time; the others are opened again when something goes to them. */
-export const MAX_OPEN_FILES = 64
 
 /** Plain data. */
 export interface FilesTarget {

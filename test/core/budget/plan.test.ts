@@ -14,7 +14,7 @@ const NEEDS: BudgetNeeds = {
   workers: 0,
   acceptsAll: false,
   listeners: 1,
-  isRecording: false,
+  recording: 'none',
   checks: 0,
   services: 0,
   pools: 0,
@@ -26,7 +26,7 @@ const anyNeeds = fc.record<BudgetNeeds>({
   workers: fc.nat(256),
   acceptsAll: fc.boolean(),
   listeners: fc.integer({ min: 1, max: 500 }),
-  isRecording: fc.boolean(),
+  recording: fc.constantFrom('none', 'file', 'files', 'split', 'sink'),
   checks: fc.nat(500),
   services: fc.nat(300),
   pools: fc.nat(100_000),
@@ -43,7 +43,7 @@ const tightNeeds = anyNeeds.chain((needs) => {
 
 describe('a descriptor plan', () => {
   it('divides the limit: what is reserved first, then the pools, and two for each client', () => {
-    const plan = planBudget({ ...NEEDS, workers: 2, isRecording: true, checks: 3, pools: 20 })
+    const plan = planBudget({ ...NEEDS, workers: 2, recording: 'file', checks: 3, pools: 20 })
     expect(plan.reserved).toEqual({
       process: 24,
       engine: 14,
