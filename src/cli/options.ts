@@ -13,6 +13,7 @@ import { formatAddress, leadsBack, parseAddress } from '../core/address.js'
 import { BALANCE_POLICIES, type BalancePolicy } from '../core/balance/policy.js'
 import { isTemplate, templateProblem } from '../core/record/files/template.js'
 import { checkCidr } from '../core/route/cidr.js'
+import { looksLikeUrl, safeUrl } from '../core/safe-url.js'
 import { messageOf } from '../errors.js'
 import { usageError } from './failure.js'
 
@@ -86,6 +87,8 @@ const fraction: Check = (text) => {
 const outFile: Check = (text) => {
   if (text === '-' || text === '')
     throw new Error(`'${text}' is not a file; expected a path, e.g. /dev/stdout`)
+  if (looksLikeUrl(text))
+    throw new Error(`'${safeUrl(text)}' is a URL; expected a path, or --to for a database`)
   const problem = isTemplate(text) ? templateProblem(text) : null
   if (problem !== null) throw new Error(`'${text}': ${problem.lead}; expected ${problem.expected}`)
 }

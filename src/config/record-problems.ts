@@ -6,6 +6,7 @@
 import * as zlib from 'node:zlib'
 import { SINK_SCHEMES } from '../core/record/delivery/sink-url.js'
 import { isTemplate, templateProblem, VALUE_NAMES } from '../core/record/files/template.js'
+import { safeUrl } from '../core/safe-url.js'
 import { type Fields, isFields } from './as-written.js'
 import {
   alternatives,
@@ -26,7 +27,18 @@ const problem = (key: PathSegment, found: string, lead: string, expected: string
   problemAt(['record', key], { found, lead, expected })
 
 const urlProblems = (to: unknown): readonly ConfigProblem[] => {
-  if (typeof to !== 'string' || SINK_SCHEMES.some((scheme) => to.startsWith(`${scheme}://`))) return []
+  if (typeof to !== 'string') return []
+  if (SINK_SCHEMES.some((scheme) => to.startsWith(`${scheme}://`)))
+    return URL.canParse(to) && !safeUrl(to).endsWith('…')
+      ? []
+      : [
+          problem(
+            'to',
+            'a URL',
+            'cannot be taken apart',
+            `${EXPECTED_URL}, with /, ?, # and @ in a password as %2F, %3F, %23 and %40`,
+          ),
+        ]
   // Not the rest: it may have a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(to)?.[0]
   const found = scheme === undefined ? 'a text that is no URL' : describe(scheme)

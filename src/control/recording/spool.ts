@@ -51,7 +51,12 @@ const deliveringStore = async (spec: SpoolStoreSpec, url: string, place: SpoolPl
   const order = (said: SpoolOrder): void => store.heard(said)
   const delivery = new Delivery({ dir, left, sink, host, clock: nodeClock, order })
   const store = new SpoolStore({ ...spec, ...place, clock: nodeClock, tell: (news) => delivery.heard(news) })
-  await delivery.start()
+  try {
+    await delivery.start()
+  } catch (thrown) {
+    await store.close()
+    throw thrown
+  }
   return {
     where: place.where,
     write: (bytes) => store.write(bytes),

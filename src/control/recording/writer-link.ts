@@ -119,8 +119,9 @@ const ready = (worker: Worker, { onLine }: WriterEvents): Promise<void> =>
 
 /** @throws TidegateError (rejects) `file_unwritable` when the system has no thread to spare; what the store cannot be opened for. */
 export const startWriterThread: StartWriter = async (data, events) => {
+  let worker: Worker | null = null
   try {
-    const worker = new Worker(new URL('./writer-thread.js', import.meta.url), {
+    worker = new Worker(new URL('./writer-thread.js', import.meta.url), {
       name: 'tidegate-writer',
       workerData: data,
       // What the main thread was started with (inspectors, loaders, profilers) is not for this one.
@@ -130,6 +131,8 @@ export const startWriterThread: StartWriter = async (data, events) => {
     await ready(worker, events)
     return new ThreadLink(worker, events)
   } catch (thrown) {
+    // What it has begun must not keep the process alive.
+    await worker?.terminate()
     if (thrown instanceof TidegateError) throw thrown
     const { where } = data
     const message = `'${where}' cannot be written: its thread does not start: ${messageOf(thrown)}`

@@ -12,10 +12,12 @@
 
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { errnoOf, TidegateError } from '../../errors.js'
 import { unwritable } from './failure.js'
 import { cutDue, type FileTarget, openAccount } from './file-writer.js'
 import { type Lock, lockFile } from './lock.js'
+import { syncFolder } from './sync-folder.js'
 import { damaged, inspectTail, MAX_CUT_BYTES } from './tail.js'
 
 /** An open file, for a {@link FileWriter} on whichever thread writes it. */
@@ -111,8 +113,18 @@ const createNew = async (path: string): Promise<Opened | null> => {
     const lock = await lockFile(await handle.stat({ bigint: true }))
     // Somebody else found it in the moment since, and has it now.
     if (lock === null) throw refused(path, TAKEN)
+    trySyncFolder(dirname(path))
     return { handle, lock, end: 0, appended: false, created: true, repairedBytes: 0 }
   })
+}
+
+/** Some file systems cannot; the file itself is then all there is to sync. */
+const trySyncFolder = (folder: string): void => {
+  try {
+    syncFolder(folder)
+  } catch {
+    // Its name may be lost with a power failure in its first seconds.
+  }
 }
 
 const openExisting = async (path: string): Promise<Opened> => {

@@ -3,12 +3,13 @@
  * owner only, and looked at each time a file is begun, so that no link leads out.
  */
 
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, realpathSync } from 'node:fs'
+import { constants, mkdirSync, realpathSync } from 'node:fs'
 import { access, mkdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { errnoOf, TidegateError } from '../../errors.js'
 import { unwritable } from '../file/failure.js'
 import { type Lock, lockFile } from '../file/lock.js'
+import { syncFolder } from '../file/sync-folder.js'
 
 const OWNER_ONLY = 0o700
 
@@ -73,15 +74,4 @@ export const folderBelow = (base: string, folders: readonly string[], durable: b
       where: folder,
     })
   return real
-}
-
-/** So that the names in it survive a power failure. Where folders cannot be opened (Windows), the system sees to it. */
-export const syncFolder = (folder: string): void => {
-  if (process.platform === 'win32') return
-  const descriptor = openSync(folder, constants.O_RDONLY)
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
 }

@@ -10,7 +10,7 @@ import type { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
 import { COMPRESSED_ENDINGS } from '../../core/record/files/template.js'
-import { syncFolder } from './base-folder.js'
+import { syncFolder } from '../file/sync-folder.js'
 
 export type Compressed = keyof typeof COMPRESSED_ENDINGS
 

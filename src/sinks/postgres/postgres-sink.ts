@@ -82,6 +82,7 @@ class PostgresSink implements Sink {
   readonly #url: PostgresUrl
   readonly #packages: PostgresPackages
   #session: Session | null = null
+  #closed = false
   /** Batches come again after a failure: until one was new throughout, the next may be such a one. */
   #route: FrameRoute = 'staged'
 
@@ -96,6 +97,8 @@ class PostgresSink implements Sink {
     try {
       const session = await Session.connect(this.#packages, this.#url)
       this.#session = session
+      // Closed while it was connecting: nobody would ever end it.
+      if (this.#closed) throw new Error('nobody waits any more')
       this.#route = 'staged'
       await this.#prepare(session)
     } catch (error) {
@@ -122,6 +125,7 @@ class PostgresSink implements Sink {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     const session = this.#session
     this.#session = null
     await session?.close()

@@ -2,9 +2,10 @@
 
 import { constants } from 'node:fs'
 import { access, mkdir, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 import { type Lock, lockFile } from '../file/lock.js'
+import { syncFolder } from '../file/sync-folder.js'
 import { type LeftSegment, segmentNumber } from './segments.js'
 
 export interface SpoolDir {
@@ -53,6 +54,7 @@ const failed = (dir: string, cause: unknown): TidegateError => {
 const ensureFolder = async (dir: string): Promise<void> => {
   try {
     await mkdir(dir, { mode: OWNER_ONLY })
+    syncFolder(dirname(dir))
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
   }

@@ -13,6 +13,7 @@ import type { Store, StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
 import { writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
+import { syncFolder } from '../file/sync-folder.js'
 import { DiskFile } from '../files/disk-file.js'
 import { type LeftSegment, segmentPath } from './segments.js'
 import type { SpoolNews, SpoolOrder } from './talk.js'
@@ -158,6 +159,7 @@ export class SpoolStore implements Store {
     try {
       const next = { number: this.#next, file: DiskFile.create(path) }
       this.#next++
+      if (this.#syncs.isAlways) syncFolder(this.#options.dir)
       if (current !== null) this.#seal(current)
       this.#current = next
       this.#takeover.nextFile()

@@ -1,6 +1,7 @@
 /** The bytes of a recording, chunk by chunk, from a file, from stdin or from anything that yields bytes. */
 
 import { type FileHandle, open } from 'node:fs/promises'
+import { looksLikeUrl, safeUrl } from '../../core/safe-url.js'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 
 /** Read at a time: large enough that the system calls do not count, small enough to stay in the processor's cache. */
@@ -31,12 +32,16 @@ export const unreadable = (name: string, thrown: unknown): TidegateError => {
   if (thrown instanceof TidegateError) return thrown
   const errno = errnoOf(thrown)
   const reason = errno === undefined ? messageOf(thrown) : `${REASONS[errno] ?? messageOf(thrown)} (${errno})`
-  return new TidegateError('file_unreadable', `cannot read '${name}': ${reason}`, {
-    fault: 'usage',
-    where: name,
-    cause: thrown,
-    ...(errno === undefined ? {} : { errno }),
-  })
+  return new TidegateError(
+    'file_unreadable',
+    `cannot read '${looksLikeUrl(name) ? safeUrl(name) : name}': ${reason}`,
+    {
+      fault: 'usage',
+      where: name,
+      cause: thrown,
+      ...(errno === undefined ? {} : { errno }),
+    },
+  )
 }
 
 async function* fileChunks(handle: FileHandle, path: string, chunkBytes: number): AsyncGenerator<Uint8Array> {

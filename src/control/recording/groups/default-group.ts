@@ -8,7 +8,7 @@ import type { Lock } from '../../../core/resource/lock.js'
 import { LockGroup } from '../../../core/resource/lock-group.js'
 import { isThenable, type WriteFunction } from '../../../core/resource/write-function.js'
 import { WriteQueue } from '../../../core/resource/write-queue.js'
-import { TidegateError } from '../../../errors.js'
+import { messageOf, TidegateError } from '../../../errors.js'
 import type {
   ConnectResource,
   GotResource,
@@ -84,7 +84,8 @@ class ByClient implements DefaultResourceGroup {
   constructor(options: DefaultResourceGroupOptions) {
     this.#options = options
     const { checkIntervalMs = DEFAULT_CHECK_INTERVAL_MS } = options
-    this.#timer = checkIntervalMs === 0 ? null : setInterval(() => this.checkLocks(), checkIntervalMs).unref()
+    this.#timer =
+      checkIntervalMs === 0 ? null : setInterval(() => this.#checkInTime(), checkIntervalMs).unref()
   }
 
   get size(): number {
@@ -120,16 +121,32 @@ class ByClient implements DefaultResourceGroup {
     return { writeFunction: writeFunction ?? null, writer: writer ?? null, kind: 'default' }
   }
 
+  /** @throws what `onReclaim` threw first, once all that is unused is reclaimed. */
   checkLocks(): number {
     let count = 0
+    const failures: unknown[] = []
     for (const { lock } of this.locks.checkLocks()) {
       const known = this.#resources.get(lock)
       if (known === undefined) continue
       this.#resources.delete(lock)
       count++
-      this.#options.onReclaim?.(known.made, known.from)
+      try {
+        this.#options.onReclaim?.(known.made, known.from)
+      } catch (thrown) {
+        failures.push(thrown)
+      }
     }
+    if (failures.length > 0) throw failures[0]
     return count
+  }
+
+  /** Nobody waits for it, so what is wrong becomes a warning of the process. */
+  #checkInTime(): void {
+    try {
+      this.checkLocks()
+    } catch (thrown) {
+      process.emitWarning(`onReclaim of a resource group failed: ${messageOf(thrown)}`)
+    }
   }
 
   close(): Promise<void> {

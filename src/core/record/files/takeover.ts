@@ -70,6 +70,7 @@ export class Takeover {
     const introduction = isNew && opened === null ? introduce(connection, packet) : []
     if (isNew) {
       this.#connections.touch(connection)
+      connection.told = true
       connection.file?.connections.delete(connection)
       connection.file = this.#file
       this.#file.connections.add(connection)
