@@ -59,6 +59,8 @@ export interface ListenerConfig {
   readonly bufferBytes: number
   /** Not null only if {@link GatewayConfig.record} is not. */
   readonly record: CaptureConfig | null
+  /** What resource groups get: as `record`, or with `record: false` what the general section says. Null: everything. */
+  readonly handedOver: CaptureConfig | null
 }
 
 export interface EndpointConfig {

@@ -82,6 +82,7 @@ const listenersOf = (checked: CheckedInput, read: PlacedReaders): readonly Liste
     ipv6Only: listener.ipv6Only,
     bufferBytes: listener.bufferSize,
     record: captureOf(listener.record, checked.record),
+    handedOver: captureOf(listener.record === false ? undefined : listener.record, checked.record),
   }))
 }
 

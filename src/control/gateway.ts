@@ -218,7 +218,10 @@ class RunningGateway implements ManagedGateway {
     })
     this.#lender = new Lender(choice)
     this.#lent = new LentListeners({ engine: () => this.#lender.engine(), logger, now: processNow })
-    this.#listeners = new ListenerSet(this.#plane, this.#lent, desk, logger, recording !== null)
+    this.#listeners = new ListenerSet(this.#plane, this.#lent, desk, logger, {
+      recording: recording !== null,
+      groups: groups !== null,
+    })
   }
 
   get listeners(): readonly GatewayListener[] {

@@ -5,7 +5,7 @@
 
 import type { GatewayConfig, ListenerConfig } from '../config/config.js'
 import { type Address, formatAddress } from '../core/address.js'
-import { Switch } from '../core/record/capture.js'
+import { EVERYTHING, Switch } from '../core/record/capture.js'
 import { messageOf, TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { ControlDesk, ListenerEntry } from './desk.js'
@@ -40,6 +40,12 @@ const lentTo = (config: GatewayConfig, { upstream: name }: ListenerConfig): Woke
   return upstream !== undefined && isWoken(upstream) && upstream.wake.mode === 'listener' ? upstream : null
 }
 
+/** Who gets what is recorded. */
+export interface RecordTakers {
+  readonly recording: boolean
+  readonly groups: boolean
+}
+
 /** Whether a listener is recorded. */
 interface RecordingSwitch {
   readonly cell: Switch
@@ -52,25 +58,25 @@ export class ListenerSet {
   readonly #lent: LentListeners
   readonly #desk: ControlDesk
   readonly #logger: Logger
-  /** The gateway was started with somewhere to record to. */
-  readonly #canRecord: boolean
+  /** The gateway was started with somewhere to record to, and with resource groups. */
+  readonly #takers: RecordTakers
   readonly #running = new Map<string, RunningListener>()
   /** By name. Those of listeners that a reload removed stay, for the connections that they leave behind. */
   readonly #switches = new Map<string, RecordingSwitch>()
 
-  constructor(plane: Plane, lent: LentListeners, desk: ControlDesk, logger: Logger, canRecord: boolean) {
+  constructor(plane: Plane, lent: LentListeners, desk: ControlDesk, logger: Logger, takers: RecordTakers) {
     this.#plane = plane
     this.#lent = lent
     this.#desk = desk
     this.#logger = logger
-    this.#canRecord = canRecord
+    this.#takers = takers
   }
 
   get all(): readonly GatewayListener[] {
     return Array.from(this.#running, ([name, { address, entry }]) => ({
       name,
       address,
-      recording: entry.capture === null ? null : (this.#switches.get(name)?.cell.isOn ?? null),
+      recording: entry.capture?.isRecorded === true ? (this.#switches.get(name)?.cell.isOn ?? null) : null,
     }))
   }
 
@@ -82,7 +88,7 @@ export class ListenerSet {
     this.check(name)
     const running = this.#running.get(name)
     if (running === undefined) return
-    if (running.entry.capture === null)
+    if (running.entry.capture?.isRecorded !== true)
       throw new TidegateError(
         'misuse',
         `listener '${name}' cannot be recorded: it has no 'record' section, or the gateway was started without one`,
@@ -201,16 +207,23 @@ export class ListenerSet {
 
   #entryOf(config: GatewayConfig, listener: ListenerConfig): ListenerEntry {
     const route = configuredRoute(config, listener)
-    if (!this.#canRecord || listener.record === null || lentTo(config, listener) !== null)
+    const { recording, groups } = this.#takers
+    const { record, handedOver, name } = listener
+    if (!(recording || groups) || handedOver === null || lentTo(config, listener) !== null)
       return { route, capture: null }
-    const { buffer } = this.#switchOf(listener.name).cell
-    return { route, capture: { config: listener.record, recording: buffer } }
+    // With `record: false` there is nothing to switch, and only groups are handed what there is.
+    const { buffer } = record === null ? EVERYTHING.recording : this.#switchOf(name).cell
+    return {
+      route,
+      capture: { config: handedOver, recording: buffer, isRecorded: recording && record !== null },
+    }
   }
 
   /** A config that says the same of its recording as the one before leaves it as it was switched meanwhile. */
   #enter(name: string, entry: ListenerEntry): void {
     const known = this.#switchOf(name)
-    const enabled = entry.capture?.config.enabled ?? false
+    const isSwitched = entry.capture !== null && entry.capture.recording !== EVERYTHING.recording.buffer
+    const enabled = isSwitched && entry.capture?.config.enabled === true
     if (known.enabled !== enabled) this.#switch(name, enabled)
     known.enabled = enabled
     this.#desk.enter(name, entry)

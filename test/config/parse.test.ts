@@ -48,6 +48,7 @@ describe('a config that says the least', () => {
           ipv6Only: false,
           bufferBytes: 65_536,
           record: null,
+          handedOver: null,
         },
       ],
       timeouts: { connectMs: 5000, idleMs: 600_000, halfCloseMs: 30_000 },

@@ -13,6 +13,8 @@ export interface ListenerCapture {
   readonly config: CaptureConfig
   /** The memory of its {@link Switch}. */
   readonly recording: SharedArrayBuffer
+  /** False: only resource groups get it. */
+  readonly isRecorded: boolean
 }
 
 interface Plan extends ListenerCapture {
@@ -46,13 +48,22 @@ export class Captures {
   enter(listener: string, capture: ListenerCapture | null): void {
     const known = this.#plans.get(listener)
     if (capture === null) this.#plans.delete(listener)
-    else if (!isDeepStrictEqual(known?.config, capture.config) || known?.recording !== capture.recording)
+    else if (
+      !isDeepStrictEqual(known?.config, capture.config) ||
+      known?.recording !== capture.recording ||
+      known?.isRecorded !== capture.isRecorded
+    )
       this.#plans.set(listener, planOf(capture))
   }
 
   /** The listener's config says what of it is recorded, be that nothing. */
   has(listener: string): boolean {
     return this.#plans.has(listener)
+  }
+
+  /** False where only resource groups get what there is. */
+  isRecorded(listener: string): boolean {
+    return this.#plans.get(listener)?.isRecorded === true
   }
 
   /** What of a new connection is recorded; null: nothing. */

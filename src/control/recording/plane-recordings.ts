@@ -83,7 +83,8 @@ export class PlaneRecordings {
     // Groups get all of a listener whose config says nothing of what is recorded, and else what it says.
     const isLimited = this.#captures.has(connection.listener)
     const capture = isLimited ? this.#captures.select(connection) : null
-    const recording = capture === null ? null : this.#recording
+    const recording =
+      capture === null || !this.#captures.isRecorded(connection.listener) ? null : this.#recording
     const isGrouped = groups !== null && group !== null && (capture !== null || !isLimited)
     if (!isGrouped) return recording === null ? null : recording.open(connection, link, capture ?? undefined)
     if (recording === null) return groups.open(connection, group, link, capture ?? undefined)

@@ -42,6 +42,8 @@ const alwaysOn = (): Switch => {
 }
 
 export const SWITCHED_OFF = 'switched off'
+/** Held back by the redaction when the stream was broken off. */
+export const UNDECIDED = 'may be part of a secret'
 /** What {@link Capture.limit} says where nothing at all is kept. */
 export const METADATA_ONLY = 'metadata only'
 

@@ -5,11 +5,12 @@
  *           /  [redaction, which holds back what may become a secret]  →  write, up to the limit
  *
  * The limit is of what is stored. So where a secret may begin before it, the redaction goes on seeing what comes after it until that
- * is decided; and what it holds when the stream is switched off is cut too, since half a secret is one.
+ * is decided. What it holds when the stream is switched off, or broken off, is cut, since half a secret is one; and it sees what comes while
+ * that is switched off, so that a secret which begins then, or what shows one, is known when it is on again.
  */
 
 import type { RedactOut } from '../redact/redaction.js'
-import { SWITCHED_OFF } from './capture.js'
+import { SWITCHED_OFF, UNDECIDED } from './capture.js'
 import { count, FIGURE } from './counters.js'
 import type { StreamTrack } from './track.js'
 
@@ -21,6 +22,8 @@ const cutsNow = ({ next, connection: { capture } }: StreamTrack): string | null 
   if (next >= capture.maxBytes) return capture.limit
   return capture.recording.isOn ? null : SWITCHED_OFF
 }
+
+const NOWHERE: RedactOut = () => {}
 
 export class Intake {
   readonly #figures: Float64Array
@@ -37,9 +40,16 @@ export class Intake {
   /** A chunk that its ledger has seen. No allocation: this is done for each. */
   data(stream: StreamTrack, chunk: Uint8Array, nowMs: number): void {
     const why = cutsNow(stream)
-    if (why !== null) return this.#cut(stream, why)
-    stream.endCut()
     const { redaction } = stream.connection.capture
+    if (why !== null) {
+      if (redaction !== null && why === SWITCHED_OFF) {
+        stream.redaction ??= redaction.stream()
+        stream.redaction.push(chunk, NOWHERE)
+      }
+      return this.#cut(stream, why)
+    }
+    if (stream.cutWhy === SWITCHED_OFF) stream.cutHeld = stream.redaction?.held ?? 0
+    stream.endCut()
     if (redaction === null) this.#writeUpToLimit(stream, chunk, 0, chunk.length, nowMs)
     else {
       stream.redaction ??= redaction.stream()
@@ -56,6 +66,12 @@ export class Intake {
     stream.endCut()
   }
 
+  /** It is broken off: what is held back is nobody's to store, as nobody knows what would have followed. */
+  breakOff(stream: StreamTrack): void {
+    if (stream.next < stream.ledger.seen) this.#cut(stream, UNDECIDED)
+    stream.endCut()
+  }
+
   #flush(stream: StreamTrack, nowMs: number): void {
     const why = cutsNow(stream)
     if (why !== null) return this.#cut(stream, why)
@@ -67,7 +83,11 @@ export class Intake {
 
   /** One function for all streams: none is made per chunk. */
   readonly #redacted: RedactOut = (bytes, from, to) => {
-    if (this.#redacting !== null) this.#writeUpToLimit(this.#redacting, bytes, from, to, this.#nowMs)
+    const stream = this.#redacting
+    if (stream === null) return
+    const passed = Math.min(stream.cutHeld, to - from)
+    stream.cutHeld -= passed
+    if (from + passed < to) this.#writeUpToLimit(stream, bytes, from + passed, to, this.#nowMs)
   }
 
   #writeUpToLimit(stream: StreamTrack, bytes: Uint8Array, from: number, end: number, nowMs: number): void {

@@ -176,8 +176,8 @@ export class Recorder {
   /** The connection is over. Its close is written when everything before it is settled. */
   close(connection: ConnectionTrack, reason: CloseReason, nowMs: number): void {
     if (connection.ending !== null) return
-    this.#intake.end(connection.upstream, nowMs)
-    this.#intake.end(connection.downstream, nowMs)
+    this.#intake.breakOff(connection.upstream)
+    this.#intake.breakOff(connection.downstream)
     this.#refused = false
     this.#redacted.delete(connection)
     connection.ending = { reason, timeMs: nowMs }

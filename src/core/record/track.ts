@@ -58,6 +58,8 @@ export class StreamTrack {
   /** Since when what is seen is being cut, and why: `[#cutFrom, next)`. Null: it is not. */
   #cutWhy: string | null = null
   #cutFrom = 0
+  /** How much of what the redaction holds was cut already: what it saw while the recording was switched off. */
+  cutHeld = 0
 
   constructor(connection: ConnectionTrack, direction: Direction, route: PacketRoute, isn: number) {
     this.connection = connection
@@ -95,10 +97,14 @@ export class StreamTrack {
       this.endCut()
       this.#cutWhy = why
       this.#cutFrom = next
-      this.redaction = null
     }
     this.next = ledger.seen
     return ledger.seen - next
+  }
+
+  /** Why bytes are left out just now; null: they are not. */
+  get cutWhy(): string | null {
+    return this.#cutWhy
   }
 
   /** Enters what was cut: something else follows. */

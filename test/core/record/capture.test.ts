@@ -201,9 +201,45 @@ test('what may become a secret waits, seen and not acknowledged, until the strea
   const [syn, , , first, answer] = harness.packets()
   expect((answer?.ack ?? 0) - (syn?.seq ?? 0)).toBe(3)
   expect((first?.seq ?? 0) - (syn?.seq ?? 0)).toBe(1)
+  harness.recorder.endOfStream(connection, 'upstream', harness.nowMs)
   finish(harness, connection)
   expect(stored(harness)[2]).toBe('hunt')
   expect(harness.closes()[0]?.upstream).toEqual({ seen: 6, stored: 6, lost: [] })
+})
+
+test('half a secret that waits when the connection is broken off is cut', () => {
+  const harness = new Harness()
+  const connection = open(harness, masking('hunter2'))
+  say(harness, connection, 'x hunt')
+  finish(harness, connection)
+  expect(stored(harness).join('')).toBe('x ')
+  const cut = [{ at: 2, length: 4, why: 'may be part of a secret' }]
+  expect(harness.closes()[0]?.upstream).toEqual({ seen: 6, stored: 2, lost: [], cut })
+})
+
+test.each([
+  ['begins before', 'AUTH hun', 'ter2', '3more\n'],
+  ['is announced', 'x', 'AUTH ', 'hunter2\n'],
+  ['begins', 'x', 'AUTH hunt', 'er2\n'],
+])('a secret that %s while recording is switched off is masked when it is on again', (_, before, off, on) => {
+  const harness = new Harness()
+  const recording = onSwitch()
+  const redaction = compileRedaction([{ pattern: '[^\\n]+', after: 'AUTH ', ignoreCase: false }])
+  const connection = open(harness, { recording, redaction })
+  say(harness, connection, before)
+  recording.set(false)
+  say(harness, connection, off)
+  recording.set(true)
+  say(harness, connection, on)
+  say(harness, connection, 'clear again')
+  harness.recorder.endOfStream(connection, 'upstream', harness.nowMs)
+  finish(harness, connection)
+  const said = stored(harness).join('')
+  expect(said).toBe(`${before.replace('hun', '***')}${'*'.repeat(on.length - 1)}\nclear again`)
+  expect(harness.closes()[0]?.upstream).toMatchObject({
+    seen: before.length + off.length + on.length + 11,
+    cut: [{ at: before.length, length: off.length, why: 'switched off' }],
+  })
 })
 
 test('a secret across the limit is masked up to it, though its end is not stored', () => {
@@ -264,8 +300,8 @@ test('a connection that is cut for an overload amid its redaction may close at o
   harness.writeAll()
   harness.recorder.retryCloses()
   harness.writeAll()
-  const { seenBytes, storedBytes, lostBytes } = harness.recorder.counters()
+  const { seenBytes, storedBytes, lostBytes, cutBytes } = harness.recorder.counters()
   expect(lostBytes).toBeGreaterThan(0)
-  expect(storedBytes + lostBytes).toBe(seenBytes)
+  expect(storedBytes + lostBytes + cutBytes).toBe(seenBytes)
   expect(harness.closes()).toHaveLength(1)
 })
