@@ -317,7 +317,7 @@ const addCaptureOptions = (command: Command): Command =>
     )
 
 /** `without`: what happens when no file is named. */
-export const addRecordOptions = (command: Command, without = 'required'): Command =>
+export const addRecordOptions = (command: Command, without = 'required without --to'): Command =>
   addCaptureOptions(addStoreOptions(command, without))
 
 const addStoreOptions = (command: Command, without: string): Command =>

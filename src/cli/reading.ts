@@ -13,6 +13,7 @@ export const FILES_ARGUMENT = ['<FILE...>', "recordings, directories of them, or
 export const FILES_HELP = `
 FILE is a pcapng, pcap or gogetway recording, compressed with gzip or zstd or not; '-' reads stdin. A directory means the
 recordings in it, at any depth. Several files are read as one recording, in the order they were recorded.
+'postgres://user@host/database' is what was recorded into a database.
 `.trim()
 
 /** Opens FILES (`-` is stdin), runs `read`, closes them. Damage is for `read` to look at. */

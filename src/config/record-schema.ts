@@ -82,7 +82,8 @@ const capture = (form: Form) => ({
     .max(1, FRACTION)
     .optional()
     .meta({
-      description: 'Which part of the connections is recorded, from 0 to 1; decided as each is accepted.',
+      description:
+        'Which part of the connections is recorded, from 0 to 1; decided once, when its upstream is there.',
       builtIn: String(defaults.DEFAULT_SAMPLE),
     }),
   sampleBy: z.enum(['client', 'random']).optional().meta({

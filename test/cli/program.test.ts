@@ -58,7 +58,7 @@ describe('wrong usage is one line on stderr and exit code 2', () => {
       "unknown option '--idle-timeut' (Did you mean --idle-timeout?)",
     ],
     [['relay', ':1'], "missing required argument 'TARGET'"],
-    [['record', ':1', ':2'], '--out FILE is missing'],
+    [['record', ':1', ':2'], '--out PATH is missing'],
     [['record', ':1', ':2', '--ouy', 'x'], "unknown option '--ouy' (Did you mean --out?)"],
     [['record', ':1', ':2', '--out', '-'], "--out: '-' is not a file"],
     [['relay', ':1', '127.0.0.1:1'], 'leads back to LISTEN'],

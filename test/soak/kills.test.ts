@@ -29,7 +29,7 @@ const ENGINES = [
 const STORES = [
   { rotate: { size: '1MiB' }, compress: 'gzip' },
   { rotate: { size: '256KiB' }, sync: 'always' },
-  { rotate: { every: '1s', size: '4MiB' }, keep: { files: 1000 } },
+  { rotate: { every: '1s', size: '4MiB' }, keep: { files: 1000 }, sync: 'interval' },
 ] as const
 
 /** Throws at the first byte that is not what was sent, at a gap, and at a file that cannot be read. */

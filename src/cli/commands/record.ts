@@ -41,7 +41,9 @@ export const recordCommand = (): Command =>
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags & RecordFlags) => {
       const where = flags.out ?? (flags.to === undefined ? undefined : safeUrl(flags.to))
       if (where === undefined)
-        throw usageError("--out FILE is missing: the file to record to; see 'tidegate record --help'")
+        throw usageError(
+          "--out PATH is missing: the file to record to (or --to for a database); see 'tidegate record --help'",
+        )
       const config = parseConfig(configOfFlags(listen, targets, flags), 'tidegate record')
       await runGateway(config, { conclude: (recording) => recordedText(recording, where) })
     })

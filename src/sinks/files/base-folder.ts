@@ -5,7 +5,7 @@
 
 import { constants, mkdirSync, realpathSync } from 'node:fs'
 import { access, mkdir, realpath, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { errnoOf, TidegateError } from '../../errors.js'
 import { unwritable } from '../file/failure.js'
 import { type Lock, lockFile } from '../file/lock.js'
@@ -27,13 +27,26 @@ export interface SeriesPlace {
  */
 export const openSeriesPlace = async (folder: string, name: string): Promise<SeriesPlace> => {
   try {
-    await mkdir(folder, { recursive: true, mode: OWNER_ONLY })
+    await makeFolders(resolve(folder))
     const base = await realpath(folder)
     await access(base, constants.W_OK | constants.X_OK)
     return { base, close: await locked(base, name) }
   } catch (error) {
     if (error instanceof TidegateError) throw error
     throw errnoOf(error) === 'EEXIST' ? notFolder(folder) : unwritable(folder, error)
+  }
+}
+
+/** One by one: Node's own recursion does not come back where a parent is there and cannot have children (/proc). */
+const makeFolders = async (folder: string): Promise<void> => {
+  try {
+    await mkdir(folder, OWNER_ONLY)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST' && (await stat(folder)).isDirectory()) return
+    if (errno !== 'ENOENT' || dirname(folder) === folder) throw error
+    await makeFolders(dirname(folder))
+    await mkdir(folder, OWNER_ONLY)
   }
 }
 
