@@ -55,6 +55,7 @@ describe('complete files', () => {
     // As a kill leaves them: no end, half a block, half a compression, and nothing at all.
     truncateSync(join(folder, 'rec-3.pcapng'), statSync(join(folder, 'rec-3.pcapng')).size - 10)
     writeFileSync(join(folder, 'rec-1.pcapng.gz.part'), 'half')
+    writeFileSync(join(folder, 'rec-90.pcapng.gz.part'), 'half of what is not there')
     writeFileSync(join(folder, 'rec-4.pcapng'), '')
     writeFileSync(join(folder, 'other.pcapng'), 'not of the series')
     writeFileSync(join(folder, 'rec-5.pcapng'), 'of its name, but no recording')
@@ -73,8 +74,10 @@ describe('complete files', () => {
       'rec-1.pcapng.gz',
       'rec-2.pcapng.gz',
       'rec-3.pcapng.gz',
+      'rec-4.pcapng',
       'rec-5.pcapng',
       ...['6', '7', '8', '9'].map((n) => `rec-${n}.pcapng.gz`),
+      'rec-90.pcapng.gz.part',
     ])
     expect(second.lines).toEqual([
       {
