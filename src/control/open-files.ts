@@ -2,7 +2,7 @@
 
 import type { FilesConfig, RecordConfig } from '../config/config.js'
 import { formatSize } from '../config/units.js'
-import { parseTemplate } from '../core/record/files/template.js'
+import { parseTemplate, templateName } from '../core/record/files/template.js'
 import type { Logger } from '../ports/logger.js'
 import { openFileSink } from '../sinks/file/file-sink.js'
 import { openSeriesPlace } from '../sinks/files/base-folder.js'
@@ -52,7 +52,7 @@ export const openFilesPlace = async (
 ): Promise<OpenedPlace> => {
   const { template: where, rotateBytes, rotateMs, compress, keepBytes, keepMs, keepFiles } = files
   const template = parseTemplate(where)
-  const { base, close } = await openSeriesPlace(template.base, where.slice(template.base.length))
+  const { base, close } = await openSeriesPlace(template.base, templateName(template))
   logger.info({ files: where }, 'recording')
   const limits = { keepBytes, keepMs, keepFiles }
   const spec = {

@@ -21,8 +21,8 @@ export const ENGINE_DESCRIPTORS = 2
 const RECORDING_DESCRIPTORS = 9
 /** Files of one recording that are open at a time; others are opened again when something goes to them. */
 export const MAX_OPEN_FILES = 64
-/** A complete file that is compressed, and its compressed one; a file that is looked at, and its folder. */
-const MANY_FILES_DESCRIPTORS = 4
+/** A complete file that is compressed, and its compressed one; a file that is looked at, and its folder; the lock of the run. */
+const MANY_FILES_DESCRIPTORS = 5
 /** The segment that is read, its folder's lock, the sink's connection, one that it is opened anew with, and a look at the disk. */
 const SINK_DESCRIPTORS = 6
 

@@ -15,7 +15,7 @@ import { syncFolder } from '../file/sync-folder.js'
 export type Compressed = keyof typeof COMPRESSED_ENDINGS
 
 /** What a compression that was not finished is called. */
-const PARTIAL_ENDING = '.part'
+export const PARTIAL_ENDING = '.part'
 
 const READ_BYTES = 256 * 1024
 

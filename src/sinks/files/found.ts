@@ -1,9 +1,8 @@
-/** The files of a series that earlier runs have left: which they are, and whether one is what its name says. */
+/** The files of a series that earlier runs have left: which they are, by their names. */
 
-import { constants, type Dirent } from 'node:fs'
-import { open, opendir, stat } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { opendir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import * as zlib from 'node:zlib'
 import { type PathTemplate, type SeriesMember, seriesOf } from '../../core/record/files/template.js'
 
 export interface FoundFile extends SeriesMember {
@@ -46,40 +45,5 @@ const readable = async function* (files: AsyncIterable<FoundFile>): AsyncIterabl
     yield* files
   } catch {
     // As said.
-  }
-}
-
-/** pcapng's section header, the same in both byte orders. */
-const PCAPNG = Buffer.from([0x0a, 0x0d, 0x0d, 0x0a])
-const GZIP = Buffer.from([0x1f, 0x8b])
-const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
-
-/** Enough for the first few bytes of what is compressed, and never much memory. */
-const HEAD_BYTES = 1024
-
-/** Whether it begins as a recording does, compressed or not. Anything else that has such a name is somebody else's. */
-export const isRecording = async (path: string): Promise<boolean> => {
-  const handle = await open(
-    path,
-    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
-  )
-  try {
-    if (!(await handle.stat()).isFile()) return false
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-    const head = buffer.subarray(0, bytesRead)
-    if (begins(head, PCAPNG) || begins(head, ZSTD)) return true
-    return begins(head, GZIP) && begins(gunzippedHead(head), PCAPNG)
-  } finally {
-    await handle.close()
-  }
-}
-
-const begins = (bytes: Buffer, magic: Buffer): boolean => bytes.subarray(0, magic.length).equals(magic)
-
-const gunzippedHead = (head: Buffer): Buffer => {
-  try {
-    return zlib.gunzipSync(head, { finishFlush: zlib.constants.Z_SYNC_FLUSH })
-  } catch {
-    return Buffer.alloc(0)
   }
 }

@@ -14,12 +14,14 @@ import {
   type RetentionLimits,
   surplus,
 } from '../../core/record/files/retention.js'
-import type { PathTemplate } from '../../core/record/files/template.js'
+import { COMPRESSED_ENDINGS, type PathTemplate } from '../../core/record/files/template.js'
 import { errnoOf, messageOf } from '../../errors.js'
 import { STORE_FIGURE, type StoreHost } from '../../ports/store.js'
-import { type Compressed, compressFile } from './compress.js'
+import { isRecording, type Lock } from '../file/lock.js'
+import { type Compressed, compressFile, PARTIAL_ENDING } from './compress.js'
 import type { ClosedFiles } from './files-store.js'
-import { type FoundFile, findSeries, isRecording } from './found.js'
+import { type FoundFile, findSeries } from './found.js'
+import { recordingAt } from './origin.js'
 import { repairFile } from './repair.js'
 
 export interface JanitorOptions {
@@ -27,6 +29,9 @@ export interface JanitorOptions {
   readonly template: PathTemplate
   readonly compress: 'none' | Compressed
   readonly limits: RetentionLimits
+  /** The run that it is of, which others see as long as the lock is held. */
+  readonly recording: string | null
+  readonly lock: Lock | null
 }
 
 /** How often it is looked whether files are too old, or too many beside those that grow. */
@@ -51,6 +56,8 @@ export class Janitor implements ClosedFiles {
   readonly #timer: NodeJS.Timeout | null
   /** Troubles that were told. */
   readonly #told = new Set<string>()
+  /** Whether other runs whose files are here go on, as far as it was asked. */
+  readonly #goesOn = new Map<string, Promise<boolean>>()
 
   constructor(options: JanitorOptions, host: StoreHost, current: () => CurrentFiles) {
     this.#options = options
@@ -79,6 +86,7 @@ export class Janitor implements ClosedFiles {
     const late = setTimeout(() => this.#abort.abort(), timeoutMs * CLOSE_SHARE)
     await this.#work
     clearTimeout(late)
+    this.#options.lock?.release()
   }
 
   #then(task: () => Promise<void>): void {
@@ -87,39 +95,80 @@ export class Janitor implements ClosedFiles {
 
   /** What earlier runs have left. */
   async #tidy(): Promise<void> {
-    const { base, template } = this.#options
+    const { base } = this.#options
     const left: FoundFile[] = []
-    for await (const file of findSeries(base, template)) {
-      if (this.#ours?.has(file.path) || this.#abort.signal.aborted) continue
-      if (file.partial) await rm(file.path, { force: true })
-      else left.push(file)
+    try {
+      // What was found until something goes wrong is looked after all the same.
+      await this.#guarded('looked for', base, () => this.#find(left))
+    } finally {
+      this.#ours = null
     }
-    this.#ours = null
-    const newestMs = left.reduce((newest, { modifiedMs }) => Math.max(newest, modifiedMs), 0)
-    for (const file of left.sort((a, b) => a.modifiedMs - b.modifiedMs))
-      await this.#guarded('looked after', file.path, () => this.#takeOver(file, newestMs))
+    for (const file of left.filter(({ partial }) => partial))
+      await this.#guarded('removed', file.path, () => this.#removePartial(file))
+    const files = left.filter(({ partial }) => !partial)
+    const newestMs = files.reduce((newest, { modifiedMs }) => Math.max(newest, modifiedMs), 0)
+    const whole: ClosedFile[] = []
+    for (const file of files.sort((a, b) => a.modifiedMs - b.modifiedMs))
+      await this.#guarded('looked after', file.path, () => this.#takeOver(file, newestMs, whole))
     await this.#retain()
-    for (const file of [...this.#closed]) await this.#compress(file)
+    for (const file of whole) await this.#compress(file)
   }
 
-  async #takeOver(file: FoundFile, newestMs: number): Promise<void> {
-    const { path, compressed, modifiedMs } = file
-    if (this.#abort.signal.aborted) return
-    let { bytes } = file
-    if (compressed === null && modifiedMs >= newestMs - MAYBE_TORN_MS) {
-      const repaired = await repairFile(path)
-      if (repaired.kind === 'foreign' || repaired.kind === 'removed') return
-      if (repaired.kind === 'cut') {
-        const { cutBytes } = repaired
-        bytes -= cutBytes
-        this.#host.log(
-          'warn',
-          { file: path, cutBytes },
-          'the recording ended in a torn block, which was cut off',
-        )
-      }
+  async #find(left: FoundFile[]): Promise<void> {
+    const { base, template } = this.#options
+    for await (const file of findSeries(base, template)) {
+      if (this.#abort.signal.aborted) return
+      if (!this.#ours?.has(file.path)) left.push(file)
     }
-    insertClosed(this.#closed, { path, bytes, closedMs: modifiedMs })
+  }
+
+  /** Whether it is a recording, of a run that is over, or of this one. */
+  async #isLeft(path: string): Promise<boolean> {
+    const recording = await recordingAt(path)
+    if (recording === null || recording === this.#options.recording) return recording !== null
+    const goesOn = this.#goesOn.get(recording) ?? isRecording(recording)
+    this.#goesOn.set(recording, goesOn)
+    return !(await goesOn)
+  }
+
+  /** A compression that was not finished: its original is there still, or it is none of ours. */
+  async #removePartial({ path, compressed }: FoundFile): Promise<void> {
+    if (this.#abort.signal.aborted || compressed === null) return
+    const original = path.slice(0, -(COMPRESSED_ENDINGS[compressed] + PARTIAL_ENDING).length)
+    if (await this.#isLeft(original)) await rm(path, { force: true })
+  }
+
+  async #takeOver(file: FoundFile, newestMs: number, whole: ClosedFile[]): Promise<void> {
+    const { path, compressed, modifiedMs } = file
+    if (this.#abort.signal.aborted || !(await this.#isLeft(path))) return
+    const closed = { path, bytes: file.bytes, closedMs: modifiedMs }
+    if (compressed !== null || modifiedMs < newestMs - MAYBE_TORN_MS) {
+      insertClosed(this.#closed, closed)
+      whole.push(closed)
+      return
+    }
+    const repaired = await repairFile(path)
+    const { kind } = repaired
+    if (kind === 'foreign' || kind === 'taken') return
+    const cutBytes = kind === 'cut' ? repaired.cutBytes : 0
+    const rest = { ...closed, bytes: file.bytes - cutBytes }
+    insertClosed(this.#closed, rest)
+    if (kind === 'damaged') {
+      const { offset, why } = repaired
+      this.#host.log(
+        'warn',
+        { file: path, offset, why },
+        'a file of the recording is damaged, and stays as it is',
+      )
+      return
+    }
+    whole.push(rest)
+    if (kind === 'cut')
+      this.#host.log(
+        'warn',
+        { file: path, cutBytes },
+        'the recording ended in a torn block, which was cut off',
+      )
   }
 
   async #compress(file: ClosedFile): Promise<void> {
@@ -127,6 +176,7 @@ export class Janitor implements ClosedFiles {
     const isDone = file.path.endsWith('.gz') || file.path.endsWith('.zst')
     if (compress === 'none' || isDone || this.#abort.signal.aborted || !this.#closed.includes(file)) return
     await this.#guarded('compressed', file.path, async () => {
+      if ((await recordingAt(file.path)) === null) return
       const compressed = await compressFile(file.path, compress, this.#abort.signal)
       const at = this.#closed.indexOf(file)
       this.#closed.splice(at, 1, { ...file, ...compressed })
@@ -143,7 +193,7 @@ export class Janitor implements ClosedFiles {
   }
 
   async #remove({ path }: ClosedFile): Promise<void> {
-    if (!(await isRecording(path))) return this.#tell('removed', path, 'it is no recording')
+    if ((await recordingAt(path)) === null) return this.#tell('removed', path, 'it is no recording of ours')
     await unlink(path)
     const { removedFiles } = STORE_FIGURE
     this.#host.figures[removedFiles] = (this.#host.figures[removedFiles] ?? 0) + 1

@@ -2,8 +2,10 @@
 
 import type { RetentionLimits } from '../../core/record/files/retention.js'
 import type { Store, StoreHost } from '../../ports/store.js'
+import { lockRun } from '../file/lock.js'
 import { FilesStore, type FilesTarget } from './files-store.js'
 import { Janitor } from './janitor.js'
+import { recordingOfStart } from './origin.js'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
@@ -18,9 +20,8 @@ export const openFilesStore = async (
   host: StoreHost,
 ): Promise<Store> => {
   const { compress, limits, ...target } = spec
-  return new FilesStore(
-    target,
-    host,
-    (current) => new Janitor({ ...target, compress, limits }, host, current),
-  )
+  const recording = await recordingOfStart(target.sectionStart)
+  const lock = recording === null ? null : await lockRun(recording)
+  const options = { ...target, compress, limits, recording, lock }
+  return new FilesStore(target, host, (current) => new Janitor(options, host, current))
 }

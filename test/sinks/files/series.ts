@@ -15,14 +15,15 @@ import { Harness } from '../../core/record/harness.js'
 import { type ParsedPacket, parseFile } from '../../core/record/parse.js'
 import type { Scope } from '../../support/scope.js'
 
-const SECTION_START = encodeSectionStart(
-  'tidegate test',
-  [
-    { linkType: 101, name: 'one', description: '' },
-    { linkType: 101, name: 'two', description: '' },
-  ],
-  encodeRecordingComment('run'),
-)
+const sectionStart = (recording: string): Uint8Array =>
+  encodeSectionStart(
+    'tidegate test',
+    [
+      { linkType: 101, name: 'one', description: '' },
+      { linkType: 101, name: 'two', description: '' },
+    ],
+    encodeRecordingComment(recording),
+  )
 
 export interface Line {
   readonly level: string
@@ -52,12 +53,13 @@ export class DiskSeries extends Harness {
     this.#release = release
   }
 
-  /** `name`: the template below the folder. It is closed when the test ends. */
+  /** `name`: the template below the folder. `recording`: the run of a gateway that it is. It is closed when the test ends. */
   static async open(
     scope: Scope,
     name: string,
     options: Partial<FilesSpec> = {},
     folder: string = scope.tempDir(),
+    recording = 'run',
   ): Promise<DiskSeries> {
     const where = join(folder, name)
     const template = parseTemplate(where)
@@ -74,7 +76,7 @@ export class DiskSeries extends Harness {
       floor: NO_FLOOR,
       compress: 'none',
       limits: { keepBytes: null, keepMs: null, keepFiles: null },
-      sectionStart: SECTION_START,
+      sectionStart: sectionStart(recording),
       sequenceSalt: 1,
       ...options,
     } as const

@@ -140,6 +140,15 @@ export const templateProblem = (text: string): TemplateProblem | null => {
   return null
 }
 
+const spelled = (token: Token): string => {
+  if (token.kind === 'text') return token.text.replaceAll('%', '%%')
+  return token.kind === 'time' ? `%${token.letter}` : `{${token.name}}`
+}
+
+/** What of a template is below its base, spelled the same however it was written. */
+export const templateName = ({ folders, stem, extension }: PathTemplate): string =>
+  `${[...folders, stem].map((segment) => segment.map(spelled).join('')).join('/')}${extension}`
+
 /** Its {@link templateProblem} has to be null. */
 export const parseTemplate = (text: string): PathTemplate => {
   const { base, rest } = partsOf(text)
@@ -234,11 +243,11 @@ export interface SeriesMember {
 export const seriesOf = (template: PathTemplate): ((relativePath: string) => SeriesMember | null) => {
   const folders = template.folders.map((segment) => `${patternOf(segment)}/`).join('')
   const name = `${patternOf(template.stem)}(?:-\\d+)?${escaped(template.extension)}`
-  const pattern = new RegExp(`^${folders}${name}(?:(\\.gz|\\.zst)(\\.part)?)?$`)
+  const pattern = new RegExp(`^${folders}${name}$`)
   return (relativePath) => {
-    const match = pattern.exec(relativePath)
-    if (match === null) return null
-    const [, ending, part] = match
+    // First the ending: in a name without extension a value's dots would take it in.
+    const [whole = '', ending, part] = /(?:(\.gz|\.zst)(\.part)?)?$/.exec(relativePath) ?? []
+    if (!pattern.test(relativePath.slice(0, relativePath.length - whole.length))) return null
     const compressed = ending === undefined ? null : ending === '.gz' ? 'gzip' : 'zstd'
     return { compressed, partial: part !== undefined }
   }

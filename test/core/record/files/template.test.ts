@@ -7,6 +7,7 @@ import {
   numberedName,
   parseTemplate,
   seriesOf,
+  templateName,
   templateProblem,
 } from '../../../../src/core/record/files/template.js'
 
@@ -84,6 +85,22 @@ describe('a path template', () => {
       '2026/10.0.0.7-01.pcapng.part',
     ])
       expect(member(other), other).toBe(null)
+  })
+
+  it('knows what became of a file, also where its name has no extension', () => {
+    const member = seriesOf(parseTemplate('/rec/{client}'))
+    expect(member('10.0.0.7')).toEqual({ compressed: null, partial: false })
+    expect(member('10.0.0.7.gz')).toEqual({ compressed: 'gzip', partial: false })
+    expect(member('10.0.0.7-2.zst')).toEqual({ compressed: 'zstd', partial: false })
+    expect(member('10.0.0.7.gz.part')).toEqual({ compressed: 'gzip', partial: true })
+  })
+
+  it('has one name, however it is written', () => {
+    const nameOf = (text: string) => templateName(parseTemplate(text))
+    expect(nameOf('rec/')).toBe('%Y%m%dT%H%M%SZ.pcapng')
+    for (const same of ['rec/%Y%m%dT%H%M%SZ.pcapng', './', '%Y%m%dT%H%M%SZ.pcapng'])
+      expect(nameOf(same), same).toBe(nameOf('rec/'))
+    expect(nameOf('rec/%Y/a%%b{client}.x/{listener}')).toBe('%Y/a%%b{client}.x/{listener}')
   })
 
   it('makes no path that leads out or that it does not know again, whatever clients and listeners are called', () => {
