@@ -156,11 +156,11 @@ export const planOf = async (
   return { files: sorted(files), skipped }
 }
 
-/** Those of these files that are recordings, in the order {@link planOf} gives them. */
+/** Those of these files that are recordings, in the order {@link planOf} gives them; with those that cannot be read, as reading says why. */
 export const recordedOrder = async (paths: readonly string[]): Promise<readonly string[]> => {
   const files: Looked[] = []
   for (const path of paths) {
-    const looked = await lookAround(path, 1)
+    const looked = await lookAround(path, 1).catch(() => ({ format: null, ...NOWHERE }))
     if (looked !== null) files.push({ path, bytes: 0, ...looked })
   }
   return sorted(files).map(({ path }) => path)
