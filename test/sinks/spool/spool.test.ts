@@ -407,7 +407,7 @@ describe('a disk that fails', () => {
 /** The same sink, which does something else before it takes a batch. */
 const doingFirst = (sink: Sink, first: () => void | Promise<void>): Sink => ({
   where: sink.where,
-  open: (signal) => sink.open(signal),
+  open: () => sink.open(),
   write: async (batch, signal) => {
     await first()
     await sink.write(batch, signal)
