@@ -211,7 +211,11 @@ describe('tail', () => {
       stop = resolve
     })
     const listened = vi.spyOn(stopped, 'then')
-    const ran = runCommand((io) => tailCommand(io, () => stopped), [file], { stdout: out.stream })
+    const errors = collector()
+    const ran = runCommand((io) => tailCommand({ ...io, stderr: errors.stream }, () => stopped), [file], {
+      stdout: out.stream,
+    })
+    await eventually('tail to follow', () => errors.found.text.includes('following'))
     for (const id of [2, 3, 4]) {
       appendFileSync(file, connectionOf(id, 'more'))
       await eventually(`#${id}`, () => out.found.text.includes(`#${id} `))
