@@ -72,6 +72,7 @@ export class Takeover {
       this.#connections.touch(connection)
       connection.file?.connections.delete(connection)
       connection.file = this.#file
+      connection.told = true
       this.#file.connections.add(connection)
       this.#named++
     }
