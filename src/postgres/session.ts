@@ -27,20 +27,16 @@ export class Session {
   readonly #client: Client
   readonly #packages: PostgresPackages
   readonly #timeoutMs: number
-  /** Rejects, once, when the connection is gone. */
-  readonly #gone: Promise<never>
-  #tellGone: (why: unknown) => void = () => {}
+  /** Who is told when the connection goes. */
+  readonly #waiting = new Set<(why: unknown) => void>()
+  /** Why it did. */
+  #gone: Error | null = null
   #isOpen = true
 
   private constructor(client: Client, packages: PostgresPackages, timeoutMs: number) {
     this.#client = client
     this.#packages = packages
     this.#timeoutMs = timeoutMs
-    this.#gone = new Promise<never>((_, reject) => {
-      this.#tellGone = reject
-    })
-    // Whoever is doing something is told by that; it may be nobody.
-    this.#gone.catch(() => {})
     client.on('error', (error) => this.destroy(error))
     client.on('end', () => this.destroy(new Error('Connection terminated')))
   }
@@ -57,7 +53,7 @@ export class Session {
     })
     const session = new Session(client, packages, timeoutMs)
     try {
-      await Promise.race([client.connect(), session.#gone])
+      await session.#unlessGone(client.connect())
       return session
     } catch (error) {
       session.destroy(error)
@@ -74,7 +70,7 @@ export class Session {
     const patience = this.#patience()
     try {
       const asked = values === undefined ? this.#client.query(text) : this.#client.query(text, [...values])
-      const { rows = [], rowCount } = await Promise.race([asked, this.#gone])
+      const { rows = [], rowCount } = await this.#unlessGone(asked)
       return { rows, count: rowCount ?? 0 }
     } finally {
       patience.end()
@@ -93,8 +89,7 @@ export class Session {
     try {
       const stream = this.#client.query(this.#packages.copyFrom(text))
       const copied = pipeline(Readable.from(noting(), { highWaterMark: 1 }), stream)
-      copied.catch(() => {})
-      await Promise.race([copied, this.#gone])
+      await this.#unlessGone(copied)
     } finally {
       patience.end()
     }
@@ -107,7 +102,9 @@ export class Session {
     let isOver = false
     try {
       for (;;) {
-        const next = await Promise.race([chunks.next(), this.#gone])
+        // Of the server: whoever takes the pieces may take his time.
+        const patience = this.#patience()
+        const next = await this.#unlessGone(chunks.next()).finally(() => patience.end())
         isOver = next.done === true
         if (next.done === true) return
         yield next.value as Uint8Array
@@ -121,7 +118,8 @@ export class Session {
   destroy(why: unknown): void {
     if (!this.#isOpen) return
     this.#isOpen = false
-    this.#tellGone(why instanceof Error ? why : new Error(messageOf(why)))
+    this.#gone = why instanceof Error ? why : new Error(messageOf(why))
+    for (const tell of this.#waiting) tell(this.#gone)
     streamOf(this.#client)?.destroy()
   }
 
@@ -132,6 +130,18 @@ export class Session {
     const timer = setTimeout(() => streamOf(this.#client)?.destroy(), GOODBYE_MS)
     await this.#client.end().catch(() => {})
     clearTimeout(timer)
+  }
+
+  /**
+   * What `work` comes to, or why the connection went if that is first. A race with one promise for the whole session would keep what
+   * each piece of work came to until the session ends.
+   */
+  #unlessGone<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      work.then(resolve, reject).finally(() => this.#waiting.delete(reject))
+      if (this.#gone !== null) reject(this.#gone)
+    })
   }
 
   /** Gives up when nothing happens for too long. */

@@ -1,7 +1,8 @@
-import { appendFileSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { gzipSync } from 'node:zlib'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { tailCommand } from '../../src/cli/commands/tail.js'
 import { SERIES_FILES } from '../core/reassembly/series.js'
 import { eventually } from '../support/scope.js'
@@ -147,6 +148,79 @@ describe('tail', () => {
     expect(shown).toContain('#1 ')
     expect(stderr.match(/is damaged/g)).toHaveLength(1)
     expect(stderr).toContain(`'${file}' is damaged at byte ${PING_PONG.length}`)
+  })
+
+  it.each([
+    ['gzip that is none', 'foreign.gz', utf8('not what its name says')],
+    ['gzip of something else', 'notes.txt.gz', gzipSync('notes that are no recording')],
+    ['zstd, also where Node cannot undo it', 'a.pcapng.zst', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 9, 9, 9)],
+  ])('passes over %s, which comes or is there', async (_, name, bytes) => {
+    for (const isThere of [false, true]) {
+      const directory = tempDir()
+      const put = (): void => writeFileSync(join(directory, name), bytes)
+      if (isThere) put()
+      const tail = await startTail(directory, '--from-start')
+      if (!isThere) put()
+      writeFileSync(join(directory, 'b.pcapng'), connectionOf(1, 'one'))
+      await tail.seen(/#1 /)
+      const { code, stderr } = await tail.finish()
+      expect(code).toBe(0)
+      const told = stderr.split('\n').filter((line) => line.includes(name))
+      expect(told).toEqual([expect.stringMatching(/^tidegate: '.*; it is passed over$/)])
+    }
+  })
+
+  it('shows a file once that is renamed after nothing more comes to it', async () => {
+    const directory = tempDir()
+    const path = join(directory, 'a.pcapng')
+    const tail = await startTail(directory)
+    writeFileSync(path, connectionOf(1, 'one'))
+    await tail.seen(/#1 /)
+    renameSync(path, `${path}.old`)
+    for (const id of [2, 3, 4]) {
+      writeFileSync(join(directory, `${id}.pcapng`), connectionOf(id, 'more'))
+      await tail.seen(new RegExp(`#${id} `))
+    }
+    appendFileSync(`${path}.old`, connectionOf(5, 'five'))
+    await tail.seen(/#5 /)
+    await tail.finish()
+    expect(tail.lines()).toHaveLength(5)
+  })
+
+  it('shows a file that has the inode of one that was removed', async ({ skip }) => {
+    const directory = tempDir()
+    const tail = await startTail(directory)
+    const before = join(directory, 'a.pcapng.gz')
+    writeFileSync(before, gzipSync(connectionOf(1, 'one')))
+    await tail.seen(/#1 /)
+    const { ino } = statSync(before)
+    rmSync(before)
+    const after = join(directory, 'b.pcapng')
+    writeFileSync(after, connectionOf(2, 'two'))
+    if (statSync(after).ino !== ino) skip('this file system gives it another one')
+    await tail.seen(/#2 /)
+  })
+
+  it('listens once for its end, however often it looks', async () => {
+    const file = fileOf(PING_PONG)
+    const out = collector()
+    let stop: () => void = () => {}
+    const stopped = new Promise<void>((resolve) => {
+      stop = resolve
+    })
+    const listened = vi.spyOn(stopped, 'then')
+    const errors = collector()
+    const ran = runCommand((io) => tailCommand({ ...io, stderr: errors.stream }, () => stopped), [file], {
+      stdout: out.stream,
+    })
+    await eventually('tail to follow', () => errors.found.text.includes('following'))
+    for (const id of [2, 3, 4]) {
+      appendFileSync(file, connectionOf(id, 'more'))
+      await eventually(`#${id}`, () => out.found.text.includes(`#${id} `))
+    }
+    stop()
+    expect(await ran).toMatchObject({ code: 0 })
+    expect(listened).toHaveBeenCalledTimes(1)
   })
 
   it.each([

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
-import { readFileSync, statSync } from 'node:fs'
+import { appendFileSync, readFileSync, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import fc from 'fast-check'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { verifyCommand } from '../../src/cli/commands/verify.js'
+import { cutTail } from '../../src/cli/verify/repair.js'
 import type { PacketRecord } from '../../src/core/codec/capture.js'
 import { encodeGogetwayFrame } from '../../src/core/codec/gogetway/frame.js'
 import { createPcapngReader } from '../../src/core/codec/pcapng/reader.js'
@@ -417,6 +419,31 @@ describe('verify --repair', () => {
       stderr: expect.stringContaining('it is being recorded to right now'),
     })
     expect(statSync(path).size).toBe(PING_PONG.length - 3)
+  })
+
+  it('never cuts a file that grows while it is at it', async () => {
+    const path = fileOf(torn(PING_PONG, 3))
+    const before = statSync(path, { bigint: true })
+    const handle = await open(path)
+    const stats = vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'stat')
+    onTestFinished(() => stats.mockRestore())
+    await handle.close()
+    // A writer that takes no lock, just after the length was asked for.
+    stats.mockImplementationOnce(async () => {
+      appendFileSync(path, PING_PONG.subarray(-3))
+      return before as never
+    })
+    const damage = {
+      kind: 'damage',
+      file: path,
+      offset: 400,
+      message: 'torn',
+      torn: true,
+      compressed: false,
+      bytesRead: Number(before.size),
+    } as const
+    await expect(cutTail(damage)).rejects.toThrow(`'${path}' is not repaired: it is being written`)
+    expect(readFileSync(path).equals(PING_PONG)).toBe(true)
   })
 
   it('needs files', async () => {

@@ -22,16 +22,27 @@ export interface TailWork {
   readonly lines: TailLines
 }
 
-/** Resolves with false after a while, with true once it is time to stop. */
-const paused = (stop: Promise<unknown>): Promise<boolean> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), LOOK_EVERY_MS)
-    const end = (): void => {
-      clearTimeout(timer)
-      resolve(true)
-    }
-    stop.then(end, end)
-  })
+/**
+ * What it returns resolves with false after a while, with true once it is time to stop. To `stop` it listens once: what listens to
+ * a promise stays until that settles, so for each pause one more would.
+ */
+const pauses = (stop: Promise<unknown>): (() => Promise<boolean>) => {
+  let isOver = false
+  let wake = (): void => {}
+  const end = (): void => {
+    isOver = true
+    wake()
+  }
+  stop.then(end, end)
+  return () =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(isOver), isOver ? 0 : LOOK_EVERY_MS)
+      wake = () => {
+        clearTimeout(timer)
+        resolve(true)
+      }
+    })
+}
 
 /** Resolves after `stop` does. What was recorded until then is shown. @throws TidegateError (rejects) `file_unreadable`. */
 export const watch = async (
@@ -40,8 +51,11 @@ export const watch = async (
   { paths, fromStart, opens, filter, lines }: TailWork,
   stop: Promise<unknown>,
 ): Promise<void> => {
-  const follower = new Follower(paths, fromStart)
   const conversations = new LiveConversations()
+  const follower = new Follower(paths, fromStart, {
+    onPassedOver: (why) => tell(io, `${why}; it is passed over`),
+    onGone: ({ identity }) => conversations.forget(identity),
+  })
   const table = createConnectionTable()
 
   const lineOf = (event: ConversationEvent): string | null => {
@@ -68,10 +82,11 @@ export const watch = async (
     await output.flush()
   }
 
+  const paused = pauses(stop)
   try {
     await look()
     tell(io, `following ${paths.map((path) => `'${path}'`).join(', ')}`)
-    while (!(await paused(stop))) await look()
+    while (!(await paused())) await look()
     await look()
   } finally {
     await follower.close()

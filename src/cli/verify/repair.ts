@@ -18,6 +18,8 @@ const cut = async (handle: FileHandle, path: string, offset: number, bytesRead: 
     if (Number(size) !== bytesRead) throw refuse(path, 'it has changed since it was read')
     const cutBytes = bytesRead - offset
     if (offset === 0) throw refuse(path, 'it has no whole record, so nothing of it would be left')
+    // Whoever knows nothing of our locks may have written on meanwhile: as little as possible is between this look and the cut.
+    if ((await handle.stat()).size !== bytesRead) throw refuse(path, 'it is being written')
     await handle.truncate(offset)
     return cutBytes
   } finally {

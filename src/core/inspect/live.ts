@@ -30,6 +30,11 @@ export class LiveConversations {
     return recording === undefined ? NOTHING : this.#readerOf(recording).push(record)
   }
 
+  /** Nothing more comes from that file. */
+  forget(file: string): void {
+    this.#sections.delete(file)
+  }
+
   #readerOf(recording: string): ConversationReader {
     const known = this.#recordings.use(recording)
     if (known !== undefined) return known

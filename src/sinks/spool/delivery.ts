@@ -10,6 +10,7 @@ import type { Sink } from '../../ports/sink.js'
 import { STORE_FIGURE, type StoreHost } from '../../ports/store.js'
 import { Bell } from './bell.js'
 import { Courier } from './courier.js'
+import { Removals } from './removals.js'
 import { type BatchLimits, SegmentReader } from './segment-reader.js'
 import { damagedPath, type LeftSegment, segmentPath } from './segments.js'
 import type { SpoolNews, SpoolOrder } from './talk.js'
@@ -39,6 +40,8 @@ const CAUGHT_UP_BYTES = 1024 * 1024
 const CAUGHT_UP_MS = 1000
 /** A segment that cannot be read (no descriptor left) is tried again, ms. */
 const READ_RETRY_MS = 1000
+/** As is, while nothing else comes, one that is delivered but cannot be removed, ms. */
+const REMOVE_RETRY_MS = 1000
 
 interface Segment {
   readonly number: number
@@ -53,6 +56,7 @@ export class Delivery {
   readonly #bell: Bell
   /** Oldest first; the last may still grow. */
   readonly #segments: Segment[]
+  readonly #removals: Removals<Segment>
   /** Of all segments. */
   #bytes: number
   #isOver = false
@@ -66,6 +70,7 @@ export class Delivery {
     this.#options = options
     this.#courier = new Courier({ sink, dir, host, clock })
     this.#bell = new Bell(clock)
+    this.#removals = new Removals(host, (segment) => this.#removed(segment))
     this.#bytes = left.reduce((sum, { bytes }) => sum + bytes, 0)
     this.#segments = left.map(({ number, bytes }) => ({ number, end: bytes, sealed: true, isLeft: true }))
   }
@@ -157,29 +162,51 @@ export class Delivery {
     while (!this.#stopped) {
       const segment = this.#segments[0]
       if (segment === undefined && this.#isOver) return
-      if (segment === undefined) await this.#bell.heard()
-      else if (await this.#deliver(segment)) {
-        this.#segments.shift()
-        this.#bytes -= segment.end
-        this.#count()
-        this.#options.order({ kind: 'removed', segment: segment.number })
-      }
+      if (segment === undefined) await this.#bell.heard(this.#removals.areStuck ? REMOVE_RETRY_MS : null)
+      else if (await this.#deliver(segment)) this.#segments.shift()
+      await this.#removals.retry()
     }
   }
 
-  /** True once all of it is delivered and it is gone. */
+  /** It is on the disk no more. */
+  #removed({ number, end }: Segment): void {
+    this.#bytes -= end
+    this.#count()
+    this.#options.order({ kind: 'removed', segment: number })
+  }
+
+  /** True once all of it is delivered. */
   async #deliver(segment: Segment): Promise<boolean> {
     const { dir, limits = BATCH } = this.#options
     const reader = await this.#reading(segment, () =>
-      SegmentReader.open(segmentPath(dir, segment.number), limits),
+      openUnlessGone(segmentPath(dir, segment.number), limits),
     )
     if (reader === null) return false
+    if (reader === 'gone') return this.#passOver(segment)
     try {
       if (!(await this.#deliverAll(segment, reader))) return false
       await this.#remove(segment, reader)
     } finally {
       await reader.close()
     }
+    return true
+  }
+
+  /** Somebody removed it: what was in it is lost. One that is still written is completed first, as that is lost as well. */
+  async #passOver(segment: Segment): Promise<boolean> {
+    const { host, dir } = this.#options
+    while (!segment.sealed && !this.#stopped) {
+      this.#options.order({ kind: 'caughtUp', segment: segment.number, end: segment.end })
+      await this.#bell.heard()
+    }
+    const path = segmentPath(dir, segment.number)
+    const bytes = segment.end
+    host.log(
+      'error',
+      { path, bytes },
+      `'${path}' was removed by somebody: its ${bytes} bytes are not delivered`,
+    )
+    this.#removed(segment)
     return true
   }
 
@@ -233,36 +260,35 @@ export class Delivery {
     await this.#bell.heard()
   }
 
-  async #remove({ number, isLeft, end }: Segment, reader: SegmentReader): Promise<void> {
+  async #remove(segment: Segment, reader: SegmentReader): Promise<void> {
     const { host, dir } = this.#options
-    const path = segmentPath(dir, number)
+    const path = segmentPath(dir, segment.number)
     const { damage, ignored } = reader
     if (ignored > 0) host.log('warn', { path, ignored }, `'${path}' has ${ignored} records of no connection`)
-    try {
-      if (damage !== null && !damage.torn) {
-        const { offset, message } = damage
-        const kept = damagedPath(dir, number)
-        await rename(path, kept)
-        host.log(
-          'error',
-          { path: kept, offset },
-          `'${path}' is damaged and was not delivered from byte ${offset} on: ${message}`,
-        )
-        return
-      }
-      if (damage !== null && isLeft) {
-        const cutBytes = end - damage.offset
-        host.log('warn', { path, cutBytes }, 'the spool ended in a torn block, which was cut off')
-      }
-      await unlink(path)
-    } catch (error) {
-      const why = errnoOf(error) ?? messageOf(error)
+    if (damage !== null && !damage.torn) {
+      const { offset, message } = damage
+      const kept = damagedPath(dir, segment.number)
       host.log(
         'error',
-        { path, why },
-        `'${path}' cannot be removed, so the next start delivers it again: ${why}`,
+        { path: kept, offset },
+        `'${path}' is damaged and was not delivered from byte ${offset} on: ${message}`,
       )
+      return this.#removals.remove(segment, path, () => rename(path, kept))
     }
+    if (damage !== null && segment.isLeft) {
+      const cutBytes = segment.end - damage.offset
+      host.log('warn', { path, cutBytes }, 'the spool ended in a torn block, which was cut off')
+    }
+    await this.#removals.remove(segment, path, () => unlink(path))
+  }
+}
+
+const openUnlessGone = async (path: string, limits: BatchLimits): Promise<SegmentReader | 'gone'> => {
+  try {
+    return await SegmentReader.open(path, limits)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 'gone'
+    throw error
   }
 }
 

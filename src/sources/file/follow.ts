@@ -9,11 +9,11 @@
 import { stat } from 'node:fs/promises'
 import type { CaptureRecord } from '../../core/codec/capture.js'
 import { DETECT_BYTES, detectFormat } from '../../core/codec/detect.js'
-import { errnoOf, TidegateError } from '../../errors.js'
+import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 import { openCapture } from './capture.js'
 import { openFileChunks, unreadable } from './chunks.js'
-import { isCompressed, listFolder } from './directory.js'
-import { GrowingFile } from './growing.js'
+import { type Folder, isCompressed, listFolder } from './directory.js'
+import { GrowingFile, identityOf } from './growing.js'
 import { inputOf } from './inputs.js'
 import { PeekedChunks } from './peek.js'
 import { recordedOrder } from './plan.js'
@@ -41,14 +41,29 @@ export interface FollowedFile {
   readonly knownBytes: number
 }
 
+/** What a follower has to say besides. */
+export interface FollowerHooks {
+  /** Why a file of a directory is not read: said once, as it is not looked at again. */
+  readonly onPassedOver: (why: string) => void
+  /** There will be nothing more of it. */
+  readonly onGone: (file: FollowedFile) => void
+}
+
 interface Known extends FollowedFile {
+  /** Its latest. */
+  path: string
   readonly growing: GrowingFile
   readonly knownBytes: number
+  /** It was not there at the last look: it has gone, or another name that is not known yet. */
+  isMissed: boolean
 }
+
+const NO_FOLDER: Folder = { files: [], folders: [] }
 
 export class Follower {
   readonly #paths: readonly string[]
   readonly #fromStart: boolean
+  readonly #hooks: FollowerHooks
   /** In order of appearance, by identity. */
   readonly #files = new Map<string, Known>()
   /** When each directory changed last. */
@@ -59,9 +74,10 @@ export class Follower {
   #begun = false
 
   /** @param fromStart gives out what is there already as if it came now, and compressed files too. */
-  constructor(paths: readonly string[], fromStart: boolean) {
+  constructor(paths: readonly string[], fromStart: boolean, hooks: FollowerHooks) {
     this.#paths = paths
     this.#fromStart = fromStart
+    this.#hooks = hooks
   }
 
   /**
@@ -71,9 +87,12 @@ export class Follower {
   async *look(): AsyncGenerator<FollowedBatch> {
     const fresh = await this.#discover()
     this.#begun = true
-    for (const known of this.#lookedAt()) yield* this.#news(known)
+    for (const known of this.#lookedAt()) {
+      yield* this.#news(known)
+      // At once, as all files may be new: they are in the list already.
+      while (this.#hot.size > MAX_HOT) await this.#cool()
+    }
     for (const path of fresh) yield* this.#whole(path)
-    while (this.#hot.size > MAX_HOT) await this.#cool()
   }
 
   async close(): Promise<void> {
@@ -121,7 +140,12 @@ export class Follower {
       return
     }
     this.#folders.set(folder, now.mtimeMs)
-    const { files, folders } = await listFolder(folder)
+    const { files, folders } = await listFolder(folder).catch((error: unknown) => {
+      // Removed since it was looked at, as one is whose last recording was.
+      if (!(error instanceof TidegateError) || error.errno !== 'ENOENT') throw error
+      this.#folders.delete(folder)
+      return NO_FOLDER
+    })
     found.push(...files)
     for (const inner of folders) await this.#list(inner, found)
   }
@@ -129,13 +153,19 @@ export class Follower {
   async #take(path: string, compressed: string[]): Promise<void> {
     const found = await stat(path).catch(() => null)
     if (found === null || !found.isFile()) return
-    const identity = `${found.dev}:${found.ino}`
-    if (this.#files.has(identity)) return
+    const identity = identityOf(found)
+    const before = this.#files.get(identity)
+    if (before !== undefined) {
+      before.path = path
+      before.growing.path = path
+      return
+    }
     const known: Known = {
       path,
       identity,
       knownBytes: this.#begun || this.#fromStart ? 0 : found.size,
       growing: new GrowingFile(path, identity),
+      isMissed: false,
     }
     this.#files.set(identity, known)
     if (isCompressed(path)) {
@@ -146,26 +176,22 @@ export class Follower {
   }
 
   /** In order of appearance: what the file before has comes before what the next one has. */
-  *#lookedAt(): Generator<Known> {
+  #lookedAt(): readonly Known[] {
     const all = [...this.#files.values()]
     const cold = new Set<Known>()
     for (let turn = 0; turn < Math.min(COLD_LOOKS, all.length); turn++) {
       const one = all[this.#nextCold++ % all.length]
       if (one !== undefined) cold.add(one)
     }
-    for (const one of all) if (this.#hot.has(one) || cold.has(one)) yield one
+    return all.filter((one) => this.#hot.has(one) || cold.has(one))
   }
 
   async *#news(known: Known): AsyncGenerator<FollowedBatch> {
     const { growing } = known
-    if (growing.isOver) return
     const size = await this.#sizeOf(known)
-    if (size === null) {
-      this.#files.delete(growing.identity)
-      this.#hot.delete(known)
-      await growing.close()
-      return
-    }
+    if (size === null) return this.#missed(known)
+    known.isMissed = false
+    if (growing.isOver) return
     const isNew = known.knownBytes > 0 && !this.#hot.has(known) && size === known.knownBytes
     if (isNew || !growing.hasNews(size)) return
     this.#hot.delete(known)
@@ -173,21 +199,38 @@ export class Follower {
     for await (const batch of growing.read()) yield { file: known, ...batch }
   }
 
+  /** Twice: in between its directory was listed, so that it has not just got another name. */
+  async #missed(known: Known): Promise<void> {
+    if (!known.isMissed) {
+      known.isMissed = true
+      return
+    }
+    this.#files.delete(known.identity)
+    this.#hot.delete(known)
+    await known.growing.close()
+    this.#hooks.onGone(known)
+  }
+
   /** Null once it is gone. One that is open may have lost its name, and is read to its end before it is let go. */
   async #sizeOf({ growing, path }: Known): Promise<number | null> {
     const named = await stat(path).catch(() => null)
-    if (named !== null && `${named.dev}:${named.ino}` === growing.identity) return named.size
+    if (named !== null && identityOf(named) === growing.identity) return named.size
     const size = await growing.look()
     return size !== null && growing.hasNews(size) ? size : null
   }
 
   async *#whole(path: string): AsyncGenerator<FollowedBatch> {
-    const source = await openFileChunks(path).catch(() => null)
-    if (source === null) return
-    const capture = await openCapture(source)
-    if (capture.format !== 'pcapng') return capture.close()
-    for await (const records of capture.batches())
-      yield { file: { path, identity: path, knownBytes: 0 }, records, shift: 0 }
+    const file: FollowedFile = { path, identity: path, knownBytes: 0 }
+    try {
+      const capture = await openCapture(await openFileChunks(path))
+      if (capture.format !== 'pcapng') return await capture.close()
+      for await (const records of capture.batches()) yield { file, records, shift: 0 }
+    } catch (error) {
+      if (!(error instanceof TidegateError)) throw error
+      if (error.errno !== 'ENOENT') this.#hooks.onPassedOver(messageOf(error))
+    } finally {
+      this.#hooks.onGone(file)
+    }
   }
 
   async #cool(): Promise<void> {

@@ -7,6 +7,7 @@
  * - mark: where a look ended, and the bytes before it, by which it is known whether they are still the same
  */
 
+import type { Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { CaptureReader, CaptureRecord } from '../../core/codec/capture.js'
 import { MAX_RECORD_BYTES } from '../../core/codec/capture.js'
@@ -43,9 +44,16 @@ const bytesBefore = async (handle: FileHandle, at: number): Promise<Uint8Array> 
   return bytes.subarray(0, bytesRead)
 }
 
+/**
+ * `device:inode:birth`: what stays the same when a file is renamed. The number of one that was removed is given to another, so the
+ * time of birth is in it, which is 0 where a file system has none.
+ */
+export const identityOf = ({ dev, ino, birthtimeMs }: Stats): string => `${dev}:${ino}:${birthtimeMs}`
+
 export class GrowingFile {
-  readonly path: string
-  /** `device:inode`: what stays the same when it is renamed. */
+  /** What it is opened by; whoever finds it under another name says so here. */
+  path: string
+  /** By {@link identityOf}. */
   readonly identity: string
   /** Nothing more of it will be read: it is damaged, or no pcapng. */
   isOver = false
@@ -82,9 +90,9 @@ export class GrowingFile {
     if (this.isOver) return
     try {
       this.#handle ??= await open(this.path, 'r')
-      const { size, dev, ino } = await this.#handle.stat()
-      if (`${dev}:${ino}` !== this.identity) return await this.close()
-      this.#size = size
+      const found = await this.#handle.stat()
+      if (identityOf(found) !== this.identity) return await this.close()
+      this.#size = found.size
       await this.#goBack(this.#handle)
       yield* this.#blocksOf(this.#handle)
       await this.#mark(this.#handle)

@@ -156,12 +156,12 @@ export const planOf = async (
   return { files: sorted(files), skipped }
 }
 
-/** Those of these files that are recordings, in the order {@link planOf} gives them. */
+/** These files in the order {@link planOf} gives them; those that are no recordings, or cannot be read, come last. */
 export const recordedOrder = async (paths: readonly string[]): Promise<readonly string[]> => {
   const files: Looked[] = []
   for (const path of paths) {
-    const looked = await lookAround(path, 1)
-    if (looked !== null) files.push({ path, bytes: 0, ...looked })
+    const looked = await lookAround(path, 1).catch(() => null)
+    files.push({ path, bytes: 0, ...(looked ?? { format: null, ...NOWHERE }) })
   }
   return sorted(files).map(({ path }) => path)
 }

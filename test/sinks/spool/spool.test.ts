@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -400,6 +401,99 @@ describe('a disk that fails', () => {
     await run.flush()
     await run.close()
     expect(rangesOf(place.records, 'run-1', 1, 'upstream')).toEqual([[0, 100]])
+  })
+})
+
+/** The same sink, which does something else before it takes a batch. */
+const doingFirst = (sink: Sink, first: () => void | Promise<void>): Sink => ({
+  where: sink.where,
+  open: () => sink.open(),
+  write: async (batch, signal) => {
+    await first()
+    await sink.write(batch, signal)
+  },
+  close: () => sink.close(),
+})
+
+describe('segments that somebody lays hands on', () => {
+  it('one that was removed before it was delivered is lost, which is said once, and the next are delivered', async () => {
+    const folder = tempFolder()
+    const killed = await SpoolRun.open(folder, new HungSink(), { undelivered: true, maxBytes: MIB })
+    const connection = killed.harness.open(1)
+    for (let round = 0; round < 6; round++) {
+      killed.harness.send(connection, 'upstream', 100 * KIB)
+      await killed.flush()
+    }
+    killed.release()
+    const [first = '', second = '', ...others] = filesIn(folder)
+    expect(others).not.toEqual([])
+    const place = new MemoryPlace()
+    // While the first is delivered, the second goes.
+    const sink = doingFirst(place.connect(), () => rmSync(join(folder, second), { force: true }))
+    const run = await SpoolRun.open(folder, sink, { recording: 'run-2', maxBytes: MIB })
+    await until(() => run.spooledBytes === 0)
+    await run.close()
+    expect(run.messages('error')).toEqual([
+      expect.stringMatching(/0*2\.pcapng' was removed by somebody: its \d+ bytes are not delivered$/),
+    ])
+    expect([first !== '', filesIn(folder)]).toEqual([true, []])
+    expect(rangesOf(place.records, 'run-1', 1, 'upstream').at(-1)?.[1]).toBe(600 * KIB)
+  })
+
+  it('one that was removed while it is written is given up for the next', async () => {
+    const folder = tempFolder()
+    const killed = await SpoolRun.open(folder, new HungSink(), { undelivered: true })
+    killed.harness.send(killed.harness.open(9), 'upstream', 10)
+    await killed.flush()
+    killed.release()
+    const place = new MemoryPlace()
+    let goOn: () => void = () => {}
+    const waiting = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const sink = doingFirst(place.connect(), () => waiting)
+    const run = await SpoolRun.open(folder, sink, { recording: 'run-2' })
+    const connection = run.harness.open(1)
+    run.harness.send(connection, 'upstream', 100)
+    await run.flush()
+    rmSync(join(folder, filesIn(folder).at(-1) ?? ''))
+    goOn()
+    await until(() => run.messages('error').length > 0)
+    run.harness.send(connection, 'upstream', 50)
+    await run.flush()
+    await until(() => run.spooledBytes === 0)
+    await run.close()
+    expect(rangesOf(place.records, 'run-2', 1, 'upstream')).toEqual([[100, 150]])
+    expect(run.messages('error')).toHaveLength(1)
+  })
+
+  it('one that cannot be removed is said once, and takes room until it can; what comes after it is delivered', async () => {
+    const folder = tempFolder()
+    const place = new MemoryPlace()
+    let inTheWay = ''
+    const sink = doingFirst(place.connect(), () => {
+      if (inTheWay !== '') return
+      inTheWay = join(folder, filesIn(folder)[0] ?? '')
+      rmSync(inTheWay)
+      mkdirSync(inTheWay)
+    })
+    const run = await SpoolRun.open(folder, sink, { maxBytes: MIB })
+    const connection = run.harness.open(1)
+    run.harness.send(connection, 'upstream', 100 * KIB)
+    await run.flush()
+    await until(() => run.messages('error').length > 0)
+    run.harness.send(connection, 'upstream', 100 * KIB)
+    await run.flush()
+    await until(() => rangesOf(place.records, 'run-1', 1, 'upstream')[0]?.[1] === 200 * KIB)
+    await until(() => run.spooledBytes < 200 * KIB)
+    expect(run.spooledBytes).toBeGreaterThan(100 * KIB)
+    rmdirSync(inTheWay)
+    await until(() => run.spooledBytes === 0)
+    await run.close()
+    expect(run.messages('error')).toEqual([
+      expect.stringMatching(/cannot be removed: until it can, .*: E[A-Z]+$/),
+    ])
+    expect(rangesOf(place.records, 'run-1', 1, 'upstream')).toEqual([[0, 200 * KIB]])
   })
 })
 

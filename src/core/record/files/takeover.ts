@@ -73,6 +73,7 @@ export class Takeover {
       connection.told = true
       connection.file?.connections.delete(connection)
       connection.file = this.#file
+      connection.told = true
       this.#file.connections.add(connection)
       this.#named++
     }
