@@ -101,7 +101,12 @@ export class ResourceGroups {
   #use(group: ResourceGroup): UsedGroup {
     if (this.#closed.has(group))
       throw new TidegateError('misuse', 'the resource group has been closed: make another', { fault: 'hook' })
-    for (const used of this.#used.values()) if (used.group === group) return used
+    for (const used of this.#used.values()) {
+      if (used.group !== group) continue
+      // At once: it must not be closed on the way to the planes.
+      used.adopt()
+      return used
+    }
     const used = new UsedGroup(++this.#last, group, this.#logger)
     this.#used.set(used.number, used)
     return used

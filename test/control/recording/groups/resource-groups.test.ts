@@ -81,6 +81,15 @@ describe('a group that was replaced', () => {
     expect([old.closes, next.closes]).toEqual([1, 1])
   })
 
+  it('is not closed either if its last connection ends while it is being taken back', () => {
+    const { groups, old, first } = swapped([[0, 1]])
+    groups.set(old)
+    groups.ended(first)
+    expect(old.closes).toBe(0)
+    groups.settle(new Map([[0, 1]]))
+    expect(old.closes).toBe(0)
+  })
+
   it('may be one listener’s alone', () => {
     const [all, own] = [group(), group()]
     const groups = new ResourceGroups(SILENT)
