@@ -9,6 +9,8 @@ import { LINK_TYPE } from '../../../../src/core/codec/link-types.js'
 import { createPcapngReader } from '../../../../src/core/codec/pcapng/reader.js'
 import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
 import { Recorder } from '../../../../src/core/record/recorder.js'
+import type { Lock } from '../../../../src/core/resource/lock.js'
+import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
 import type { FrameFormat } from '../../../../src/core/resource/framing.js'
 import { SILENT } from '../../../../src/ports/logger.js'
 import type { ConnectResource, ResourceConnection } from '../../../../src/ports/resource-group.js'
@@ -156,6 +158,42 @@ describe('a write of the store', () => {
     found({ writeFunction: (framed) => said.push(textOf(decodeGogetwayFrame(framed).body)) })
     await written
     expect(said).toEqual(['a', 'b'])
+  })
+})
+
+describe('a lock or queue that is none', () => {
+  const odd: readonly [string, ConnectResource][] = [
+    ['a lock without methods', { writeFunction: () => {}, lock: {} as Lock }],
+    ['a queue without methods', { writeFunction: () => {}, writeQueue: {} as WriteQueue }],
+    [
+      'a lock that throws',
+      {
+        writeFunction: () => {},
+        lock: {
+          increaseGetIndex: () => {
+            throw new Error('no')
+          },
+        } as unknown as Lock,
+      },
+    ],
+  ]
+
+  it.each(odd)('%s is a failure of its connection alone', async (_name, resource) => {
+    const taken: string[] = []
+    const good = { writeFunction: (framed: Uint8Array) => taken.push(textOf(decodeGogetwayFrame(framed).body)) }
+    const { open, say, flush, figures } = rig(({ id }) => {
+      if (id === 3) return good
+      return id === 1 ? resource : Promise.resolve(resource)
+    })
+    for (const [id, text] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'c'],
+    ] as const)
+      say(open(id), text)
+    await flush()
+    expect(taken).toEqual(['c'])
+    expect(figures[STORE_FIGURE.functionFailures]).toBe(2)
   })
 })
 
