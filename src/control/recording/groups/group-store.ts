@@ -79,9 +79,10 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
     return this.#batch.finished()
   }
 
-  /** Frames whose turn has not come are let go. */
+  /** Frames whose turn has not come are let go, and all connections are over. */
   close(): void {
     this.#isClosed = true
+    this.#talks.end(() => true)
   }
 
   /** Nothing comes of this seat any more: its connections are over. */

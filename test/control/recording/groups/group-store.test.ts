@@ -216,7 +216,7 @@ it('connections of a seat that is gone are over, and others are not', async () =
 it('what is left when the store is closed is let go of', async () => {
   const open: (() => void)[] = []
   let calls = 0
-  const { flush, say, store, ...more } = rig(() => ({
+  const { flush, say, store, closed, ...more } = rig(() => ({
     writeFunction: () => {
       calls++
       return new Promise<void>((resolve) => open.push(resolve))
@@ -230,6 +230,7 @@ it('what is left when the store is closed is let go of', async () => {
   open.shift()?.()
   await written
   expect(calls).toBe(1)
+  expect(closed).toEqual([1])
 })
 
 describe('packets', () => {
