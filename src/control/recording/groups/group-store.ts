@@ -94,7 +94,10 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
   opened(open: OpenAnnotation): GroupedConnection | null {
     const stamp = decodeStamp(open.listener)
     const used = stamp === null ? null : this.#options.groups.opened(stamp)
-    if (stamp === null || used === null) return null
+    if (stamp === null || used === null) {
+      this.failed()
+      return null
+    }
     const connection = new GroupedConnection(this, used, stamp, open)
     connection.start()
     return connection

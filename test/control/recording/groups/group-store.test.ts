@@ -9,9 +9,9 @@ import { LINK_TYPE } from '../../../../src/core/codec/link-types.js'
 import { createPcapngReader } from '../../../../src/core/codec/pcapng/reader.js'
 import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
 import { Recorder } from '../../../../src/core/record/recorder.js'
+import type { FrameFormat } from '../../../../src/core/resource/framing.js'
 import type { Lock } from '../../../../src/core/resource/lock.js'
 import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
-import type { FrameFormat } from '../../../../src/core/resource/framing.js'
 import { SILENT } from '../../../../src/ports/logger.js'
 import type { ConnectResource, ResourceConnection } from '../../../../src/ports/resource-group.js'
 import { STORE_FIGURE, STORE_FIGURES } from '../../../../src/ports/store.js'
@@ -180,7 +180,9 @@ describe('a lock or queue that is none', () => {
 
   it.each(odd)('%s is a failure of its connection alone', async (_name, resource) => {
     const taken: string[] = []
-    const good = { writeFunction: (framed: Uint8Array) => taken.push(textOf(decodeGogetwayFrame(framed).body)) }
+    const good = {
+      writeFunction: (framed: Uint8Array) => taken.push(textOf(decodeGogetwayFrame(framed).body)),
+    }
     const { open, say, flush, figures } = rig(({ id }) => {
       if (id === 3) return good
       return id === 1 ? resource : Promise.resolve(resource)
@@ -211,6 +213,15 @@ it('connections of a seat that is gone are over, and others are not', async () =
   await turn()
   expect(closed).toEqual([2, 3])
   expect(groups.connections).toBe(1)
+})
+
+it('a connection whose group is closed already is counted as a failure', () => {
+  const { open, say, flush, groups, figures } = rig(() => ({ writeFunction: () => {} }))
+  say(open(1), 'a')
+  groups.set(null)
+  groups.settle(new Map())
+  void flush()
+  expect(figures[STORE_FIGURE.functionFailures]).toBe(1)
 })
 
 it('what is left when the store is closed is let go of', async () => {
