@@ -71,11 +71,7 @@ export class Outlet {
    * Has `write` called when it is this frame's turn. Rejects when it never will be, whatever the lock or the queue throws. Whoever adds frames faster than they are written
    * holds them: nothing is copied here.
    */
-  async add(
-    data: Uint8Array,
-    context: WriteContext,
-    write: (data: Uint8Array) => unknown,
-  ): Promise<void> {
+  async add(data: Uint8Array, context: WriteContext, write: (data: Uint8Array) => unknown): Promise<void> {
     await this.#queue.addItem(data, this.#lock.increaseGetIndex(), write, context)
   }
 
