@@ -310,8 +310,12 @@ class RunningGateway implements ManagedGateway {
       )
     this.#listeners.check(listener)
     groups.groups.set(group, listener)
-    await this.#listeners.refresh()
-    groups.groups.settle(groups.site.opened())
+    try {
+      await this.#listeners.refresh()
+    } finally {
+      // Also if a thread could not be told: the rest of them have the group already.
+      groups.groups.settle(groups.site.opened())
+    }
   }
 
   async #apply(config: GatewayConfig): Promise<void> {

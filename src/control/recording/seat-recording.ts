@@ -9,7 +9,12 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
 import type { Capture } from '../../core/record/capture.js'
-import { Recorder, type RecorderHost, type RecorderReport } from '../../core/record/recorder.js'
+import {
+  MAX_WAITING_CLOSES,
+  Recorder,
+  type RecorderHost,
+  type RecorderReport,
+} from '../../core/record/recorder.js'
 import type { ConnectionTrack } from '../../core/record/track.js'
 import { Tuples } from '../../core/record/tuples.js'
 import { TidegateError } from '../../errors.js'
@@ -48,7 +53,7 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
   #onIdle: (() => void) | null = null
   #closing: Promise<RecordingCounters> | null = null
 
-  constructor(seat: RecordingSeat) {
+  constructor(seat: RecordingSeat, maxWaitingCloses: number) {
     this.#seat = seat
     this.#port = new SlabPort(seat.slabs, (answer) => this.#answered(answer))
     this.#recorder = new Recorder(
@@ -60,6 +65,7 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
         figures: seat.cells,
         sequenceSalt: seat.sequenceSalt,
         tuples: new Tuples(seat.ends, seat.owner),
+        maxWaitingCloses,
       },
       this,
     )
@@ -220,8 +226,8 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
 }
 
 /** Takes a seat, once, on the thread it was made for. */
-export const startSeat = (seat: RecordingSeat): Recording => {
-  const recording = new SeatRecording(seat)
+export const startSeat = (seat: RecordingSeat, maxWaitingCloses = MAX_WAITING_CLOSES): Recording => {
+  const recording = new SeatRecording(seat, maxWaitingCloses)
   if (seat.plane === 0) recording.begin()
   return recording
 }

@@ -42,6 +42,11 @@ export interface RecorderOptions {
   readonly sequenceSalt: number
   /** Gives a client another port in its packets while another connection uses the same ends. Null: ends are as they come. */
   readonly tuples: Tuples | null
+  /**
+   * Closed connections whose close waits for the sink to work again. Beyond it the oldest close is given up: a sink that failed for so
+   * long must not fill the memory. Default 4096.
+   */
+  readonly maxWaitingCloses?: number
 }
 
 /** Something a person should know, once per episode. */
@@ -62,10 +67,7 @@ export interface RecorderHost {
 /** A direction that only receives still acknowledges, so that readers need not remember every packet of the other. */
 const PACKETS_PER_ACK = 1000
 
-/**
- * Closed connections whose close waits for the sink to work again. Beyond it the oldest close is given up: a
- * sink that failed for so long must not fill the memory.
- */
+/** Default of {@link RecorderOptions.maxWaitingCloses}. */
 export const MAX_WAITING_CLOSES = 4096
 
 export const OVERLOAD_DROPPED = 'overload: dropped'
@@ -349,7 +351,8 @@ export class Recorder {
 
   #wait(connection: ConnectionTrack): void {
     this.#waiting.add(connection)
-    if (this.#waiting.size > MAX_WAITING_CLOSES) this.#giveUpOldest()
+    const { maxWaitingCloses = MAX_WAITING_CLOSES } = this.#options
+    if (this.#waiting.size > maxWaitingCloses) this.#giveUpOldest()
     this.#countWaiting()
   }
 

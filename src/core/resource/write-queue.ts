@@ -40,6 +40,12 @@ interface Guest {
   readonly admit: () => void
 }
 
+/** Whoever waits until all up to this index is written. */
+interface Drain {
+  readonly upTo: number
+  readonly resolve: () => void
+}
+
 const ADMITTED = Promise.resolve()
 
 const misuse = (message: string): TidegateError => new TidegateError('misuse', message, { fault: 'hook' })
@@ -55,7 +61,7 @@ export class WriteQueue {
   #failures = 0
   /** A write is under way, or the loop that does them is running. */
   #isBusy = false
-  #drains: (() => void)[] = []
+  #drains: Drain[] = []
 
   /** @throws TidegateError `value_invalid` */
   constructor(options: WriteQueueOptions = {}) {
@@ -125,13 +131,13 @@ export class WriteQueue {
   }
 
   /**
-   * Resolves when all that has come so far, also to the door, is written. Indices that are missing by then are given up: so nobody
+   * Resolves when all that has come so far, also to the door, is written, whatever comes after it. Indices that are missing by then are given up: so nobody
    * should be about to add an earlier one.
    */
   drain(): Promise<void> {
     if (this.#isIdle) return Promise.resolve()
     const drained = new Promise<void>((resolve) => {
-      this.#drains.push(resolve)
+      this.#drains.push({ upTo: this.#highest, resolve })
     })
     this.#work()
     return drained
@@ -145,7 +151,7 @@ export class WriteQueue {
   #work(): void {
     if (this.#isBusy) return
     this.#isBusy = true
-    for (let item = this.#take(); item !== undefined; item = this.#take()) {
+    for (let item = this.#goOn(); item !== undefined; item = this.#goOn()) {
       const pending = this.#write(item)
       if (pending === null) continue
       const resume = (): void => {
@@ -159,10 +165,23 @@ export class WriteQueue {
       return
     }
     this.#isBusy = false
-    if (!this.#isIdle) return
-    const drains = this.#drains
-    this.#drains = []
-    for (const drained of drains) drained()
+  }
+
+  /** All before the next are written. */
+  #goOn(): Item | undefined {
+    if (this.#drains.length > 0) {
+      for (const { upTo, resolve } of this.#drains) if (upTo < this.#next) resolve()
+      this.#drains = this.#drains.filter(({ upTo }) => upTo >= this.#next)
+    }
+    return this.#take()
+  }
+
+  /** Of all that are here, the one under way included. */
+  get #highest(): number {
+    let highest = this.#next - 1
+    for (const index of this.#waiting.keys()) highest = Math.max(highest, index)
+    for (const index of this.#door.keys()) highest = Math.max(highest, index)
+    return highest
   }
 
   /** Null: it is done. */

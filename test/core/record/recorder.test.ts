@@ -255,6 +255,18 @@ test('closes that can never be written take a bounded number of places, and are 
   expect(harness.recorder.counters().unclosed).toBe(MAX_WAITING_CLOSES + 100)
 })
 
+test('the bound of closes that wait can be another, or none', () => {
+  const waiting = (maxWaitingCloses: number) => {
+    const harness = new Harness({ maxWaitingCloses })
+    for (let id = 0; id < 5; id++) {
+      harness.recorder.close(harness.open(id), 'killed', harness.nowMs)
+      while (harness.write(FAILED));
+    }
+    return harness.recorder.waitingCloses
+  }
+  expect([2, Number.POSITIVE_INFINITY].map(waiting)).toEqual([2, 5])
+})
+
 test('a failing sink is reported once, and once again when it has worked for a while, with what was lost', () => {
   const harness = new Harness()
   const connection = harness.open(1)

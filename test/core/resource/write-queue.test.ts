@@ -209,6 +209,23 @@ describe('drain', () => {
   })
 })
 
+describe('drain under load', () => {
+  it('resolves when what had come before it is written, though more keeps coming', async () => {
+    const { add, end, queue } = watched({ maxItems: 2 })
+    for (const index of [0, 1, 2, 3]) void add(index)
+    const drained = queue.drain()
+    for (let index = 4; index < 7; index++) {
+      void add(index)
+      await end()
+      expect(await isSettled(drained)).toBe(false)
+    }
+    void add(7)
+    await end()
+    expect(await isSettled(drained)).toBe(true)
+    expect(queue.currentIndex).toBe(5)
+  })
+})
+
 describe('bad use', () => {
   it('refuses an index that is there already, was done, or is no index', async () => {
     const { add, end } = watched()

@@ -73,6 +73,9 @@ const fromOf = (client: Address): string => (client.kind === 'tcp' ? client.host
 const isShared = (value: unknown): value is Shared =>
   typeof value === 'object' && value !== null && 'resource' in value
 
+const warnOfReclaim = (thrown: unknown): void =>
+  process.emitWarning(`onReclaim of a resource group failed: ${messageOf(thrown)}`)
+
 class ByClient implements DefaultResourceGroup {
   readonly locks = new LockGroup()
   readonly #options: DefaultResourceGroupOptions
@@ -131,7 +134,8 @@ class ByClient implements DefaultResourceGroup {
       this.#resources.delete(lock)
       count++
       try {
-        this.#options.onReclaim?.(known.made, known.from)
+        const reclaimed: unknown = this.#options.onReclaim?.(known.made, known.from)
+        if (isThenable(reclaimed)) reclaimed.then(undefined, warnOfReclaim)
       } catch (thrown) {
         failures.push(thrown)
       }
@@ -145,7 +149,7 @@ class ByClient implements DefaultResourceGroup {
     try {
       this.checkLocks()
     } catch (thrown) {
-      process.emitWarning(`onReclaim of a resource group failed: ${messageOf(thrown)}`)
+      warnOfReclaim(thrown)
     }
   }
 
@@ -161,16 +165,15 @@ class ByClient implements DefaultResourceGroup {
     if (lock.other === undefined) lock.updateOther(shared)
     const made = this.newResource(context, from)
     if (isThenable(made))
-      shared.resource = Promise.resolve(made).then(
-        (later) => {
+      shared.resource = Promise.resolve(made)
+        .then((later) => {
           shared.resource = this.#adopt(lock, later, from)
           return shared.resource
-        },
-        (thrown: unknown) => {
+        })
+        .catch((thrown: unknown) => {
           shared.resource = null
           throw thrown
-        },
-      )
+        })
     else shared.resource = this.#adopt(lock, made, from)
     return shared.resource
   }
@@ -193,11 +196,12 @@ class ByClient implements DefaultResourceGroup {
     if (this.#timer !== null) clearInterval(this.#timer)
     const writers = new Set<ResourceWriter | ResourceStream>()
     if (this.#options.writer !== undefined) writers.add(this.#options.writer)
-    for (const { resource } of this.#resources.values()) {
-      await resource.writeQueue.drain()
-      if (resource.writer) writers.add(resource.writer)
-    }
-    for (const writer of writers) await this.#flush(writer)
+    const resources = [...this.#resources.values()].map(({ resource }) => resource)
+    for (const { writer } of resources) if (writer) writers.add(writer)
+    // One that fails, or takes its time, is no reason for the others not to be written.
+    const drained = await Promise.allSettled(resources.map(async ({ writeQueue }) => writeQueue.drain()))
+    const flushed = await Promise.allSettled([...writers].map((writer) => this.#flush(writer)))
+    for (const done of [...drained, ...flushed]) if (done.status === 'rejected') throw done.reason
   }
 
   async #flush(writer: ResourceWriter | ResourceStream): Promise<void> {

@@ -13,7 +13,8 @@ export class GroupSeat {
   #serial = 0
 
   constructor(seat: RecordingSeat) {
-    this.#recording = startSeat(seat)
+    // A close that was given up would be a connection that its group has for ever.
+    this.#recording = startSeat(seat, Number.POSITIVE_INFINITY)
     this.#owner = seat.owner
   }
 

@@ -79,9 +79,10 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
     return this.#batch.finished()
   }
 
-  /** Frames whose turn has not come are let go. */
+  /** Frames whose turn has not come are let go, and all connections are over. */
   close(): void {
     this.#isClosed = true
+    this.#talks.end(() => true)
   }
 
   /** Nothing comes of this seat any more: its connections are over. */
@@ -93,7 +94,10 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
   opened(open: OpenAnnotation): GroupedConnection | null {
     const stamp = decodeStamp(open.listener)
     const used = stamp === null ? null : this.#options.groups.opened(stamp)
-    if (stamp === null || used === null) return null
+    if (stamp === null || used === null) {
+      this.failed()
+      return null
+    }
     const connection = new GroupedConnection(this, used, stamp, open)
     connection.start()
     return connection

@@ -38,18 +38,27 @@ const takeOf = (resource: ConnectResource): Take => {
   })
 }
 
+const hasMethod = (value: unknown, name: string): boolean =>
+  typeof value === 'object' && value !== null && typeof Reflect.get(value, name) === 'function'
+
+/** What is wrong with it is to be found before there are frames for it. */
+const checked = <T>(value: T, what: string, method: string): T => {
+  if (hasMethod(value, method)) return value
+  throw new TidegateError('value_invalid', `the ${what} of a resource needs ${method}()`, { fault: 'hook' })
+}
+
 export class Outlet {
   readonly #resource: ConnectResource
   readonly #take: Take
   readonly #queue: WriteQueue
   readonly #lock: Lock
 
-  /** @throws TidegateError `value_invalid`: the resource has nothing to write with. */
+  /** @throws TidegateError `value_invalid`: the resource has nothing to write with, or a lock or queue that is none. */
   constructor(resource: ConnectResource) {
     this.#resource = resource
     this.#take = takeOf(resource)
-    this.#queue = resource.writeQueue ?? new WriteQueue()
-    this.#lock = resource.lock ?? new Lock()
+    this.#queue = checked(resource.writeQueue ?? new WriteQueue(), 'writeQueue', 'addItem')
+    this.#lock = checked(resource.lock ?? new Lock(), 'lock', 'increaseGetIndex')
   }
 
   /** What remembers that a stream of blocks has begun: a writer has one beginning, however many share it. */
@@ -59,11 +68,11 @@ export class Outlet {
   }
 
   /**
-   * Has `write` called when it is this frame's turn. Rejects when it never will be. Whoever adds frames faster than they are written
+   * Has `write` called when it is this frame's turn. Rejects when it never will be, whatever the lock or the queue throws. Whoever adds frames faster than they are written
    * holds them: nothing is copied here.
    */
-  add(data: Uint8Array, context: WriteContext, write: (data: Uint8Array) => unknown): Promise<void> {
-    return this.#queue.addItem(data, this.#lock.increaseGetIndex(), write, context)
+  async add(data: Uint8Array, context: WriteContext, write: (data: Uint8Array) => unknown): Promise<void> {
+    await this.#queue.addItem(data, this.#lock.increaseGetIndex(), write, context)
   }
 
   /** @throws what the function or the writer throws. */

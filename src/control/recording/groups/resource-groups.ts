@@ -6,6 +6,7 @@
 import { TidegateError } from '../../../errors.js'
 import type { Logger } from '../../../ports/logger.js'
 import type { ResourceGroup } from '../../../ports/resource-group.js'
+import { within } from '../within.js'
 import { Arrivals } from './arrivals.js'
 import type { Stamp } from './stamp.js'
 import { UsedGroup } from './used-group.js'
@@ -20,6 +21,8 @@ export class ResourceGroups {
   readonly #byListener = new Map<string, UsedGroup | null>()
   #default: UsedGroup | null = null
   #last = 0
+  /** The last of them is being closed. */
+  #onEmpty: (() => void) | null = null
   readonly #arrivals = new Arrivals()
 
   constructor(logger: Logger) {
@@ -92,16 +95,30 @@ export class ResourceGroups {
     this.#closeDone()
   }
 
-  /** Closes all of them, whoever still has them. */
-  async closeAll(): Promise<void> {
-    for (const used of this.#used.values()) this.#close(used)
+  /**
+   * Closes each when its connections are over, their hooks done, and after `timeoutMs` also those that still have some. No connection
+   * opens any more.
+   */
+  async closeAll(timeoutMs: number): Promise<void> {
+    for (const used of this.#used.values()) used.retire(new Map())
+    const allDone = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+    })
+    this.#closeDone()
+    if (this.#used.size > 0 && !(await within(allDone, timeoutMs)))
+      for (const used of this.#used.values()) this.#close(used)
     await Promise.all(this.#closings)
   }
 
   #use(group: ResourceGroup): UsedGroup {
     if (this.#closed.has(group))
       throw new TidegateError('misuse', 'the resource group has been closed: make another', { fault: 'hook' })
-    for (const used of this.#used.values()) if (used.group === group) return used
+    for (const used of this.#used.values()) {
+      if (used.group !== group) continue
+      // At once: it must not be closed on the way to the planes.
+      used.adopt()
+      return used
+    }
     const used = new UsedGroup(++this.#last, group, this.#logger)
     this.#used.set(used.number, used)
     return used
@@ -116,5 +133,6 @@ export class ResourceGroups {
     this.#closed.add(used.group)
     const closing = used.close().finally(() => this.#closings.delete(closing))
     this.#closings.add(closing)
+    if (this.#used.size === 0) this.#onEmpty?.()
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { parseAddress } from '../../../../src/core/address.js'
+import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
 import { createDefaultResourceGroup, type DefaultResourceGroupOptions } from '../../../../src/record.js'
 
 const CONTEXT = { listener: 'one', listenType: 1, recording: 'r' }
@@ -87,6 +88,59 @@ describe('the default group', () => {
     await resource.writeQueue?.addItem(new Uint8Array(0), 0, slow, context)
     await group.close()
     expect(done).toEqual(['written', 'flushed'])
+  })
+
+  it('tries again after one that made nothing', async () => {
+    let made = 0
+    const group = createDefaultResourceGroup({
+      newResource: async () => (++made === 1 ? undefined! : { writeFunction: () => {} }),
+      checkIntervalMs: 0,
+    })
+    const get = (id: number) => group.getResource(CONTEXT, connection(id, `10.0.0.1:${id}`))
+    await expect(get(1)).rejects.toThrow(TypeError)
+    await get(2)
+    expect(made).toBe(2)
+  })
+
+  it('drains and flushes all at its end, though one of them fails, and then says the first failure', async () => {
+    const flushed: string[] = []
+    const flush = (from: string) => async () => {
+      flushed.push(from)
+      if (from === '10.0.0.1') throw new Error('full')
+    }
+    const drain = async (): Promise<void> => {
+      throw new Error('stuck')
+    }
+    const group = createDefaultResourceGroup({
+      newResource: (_context, from) => ({
+        writer: { write: () => {}, flush: flush(from) },
+        ...(from === '10.0.0.2' ? { writeQueue: { drain, addItem: drain } as unknown as WriteQueue } : {}),
+      }),
+      checkIntervalMs: 0,
+    })
+    for (const id of [1, 2, 3]) await group.getResource(CONTEXT, connection(id, `10.0.0.${id}:4000`))
+    await expect(group.close()).rejects.toThrow('stuck')
+    expect(flushed).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3'])
+  })
+
+  it('warns of an onReclaim that rejects', async () => {
+    const group = createDefaultResourceGroup({
+      writeFunction: () => {},
+      onReclaim: async () => {
+        throw new Error('no')
+      },
+      checkIntervalMs: 0,
+    })
+    const { onClose, resource } = await group.getResource(CONTEXT, connection(1, '10.0.0.1:4000'))
+    onClose?.(resource)
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    try {
+      expect(group.checkLocks()).toBe(1)
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(warned.mock.calls).toEqual([['onReclaim of a resource group failed: no']])
+    } finally {
+      warned.mockRestore()
+    }
   })
 
   it.each<[string, object]>([

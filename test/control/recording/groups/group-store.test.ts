@@ -10,6 +10,8 @@ import { createPcapngReader } from '../../../../src/core/codec/pcapng/reader.js'
 import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
 import { Recorder } from '../../../../src/core/record/recorder.js'
 import type { FrameFormat } from '../../../../src/core/resource/framing.js'
+import type { Lock } from '../../../../src/core/resource/lock.js'
+import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
 import { SILENT } from '../../../../src/ports/logger.js'
 import type { ConnectResource, ResourceConnection } from '../../../../src/ports/resource-group.js'
 import { STORE_FIGURE, STORE_FIGURES } from '../../../../src/ports/store.js'
@@ -159,6 +161,44 @@ describe('a write of the store', () => {
   })
 })
 
+describe('a lock or queue that is none', () => {
+  const odd: readonly [string, ConnectResource][] = [
+    ['a lock without methods', { writeFunction: () => {}, lock: {} as Lock }],
+    ['a queue without methods', { writeFunction: () => {}, writeQueue: {} as WriteQueue }],
+    [
+      'a lock that throws',
+      {
+        writeFunction: () => {},
+        lock: {
+          increaseGetIndex: () => {
+            throw new Error('no')
+          },
+        } as unknown as Lock,
+      },
+    ],
+  ]
+
+  it.each(odd)('%s is a failure of its connection alone', async (_name, resource) => {
+    const taken: string[] = []
+    const good = {
+      writeFunction: (framed: Uint8Array) => taken.push(textOf(decodeGogetwayFrame(framed).body)),
+    }
+    const { open, say, flush, figures } = rig(({ id }) => {
+      if (id === 3) return good
+      return id === 1 ? resource : Promise.resolve(resource)
+    })
+    for (const [id, text] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'c'],
+    ] as const)
+      say(open(id), text)
+    await flush()
+    expect(taken).toEqual(['c'])
+    expect(figures[STORE_FIGURE.functionFailures]).toBe(2)
+  })
+})
+
 it('connections of a seat that is gone are over, and others are not', async () => {
   const { open, say, flush, store, closed, groups } = rig(() => ({ writeFunction: () => {} }))
   for (const [id, owner] of [
@@ -175,10 +215,19 @@ it('connections of a seat that is gone are over, and others are not', async () =
   expect(groups.connections).toBe(1)
 })
 
+it('a connection whose group is closed already is counted as a failure', () => {
+  const { open, say, flush, groups, figures } = rig(() => ({ writeFunction: () => {} }))
+  say(open(1), 'a')
+  groups.set(null)
+  groups.settle(new Map())
+  void flush()
+  expect(figures[STORE_FIGURE.functionFailures]).toBe(1)
+})
+
 it('what is left when the store is closed is let go of', async () => {
   const open: (() => void)[] = []
   let calls = 0
-  const { flush, say, store, ...more } = rig(() => ({
+  const { flush, say, store, closed, ...more } = rig(() => ({
     writeFunction: () => {
       calls++
       return new Promise<void>((resolve) => open.push(resolve))
@@ -192,6 +241,7 @@ it('what is left when the store is closed is let go of', async () => {
   open.shift()?.()
   await written
   expect(calls).toBe(1)
+  expect(closed).toEqual([1])
 })
 
 describe('packets', () => {

@@ -77,8 +77,17 @@ describe('a group that was replaced', () => {
     groups.ended(first)
     expect([old.closes, next.closes]).toEqual([0, 1])
     expect(() => groups.set(next)).toThrow('has been closed')
-    await groups.closeAll()
+    await groups.closeAll(1000)
     expect([old.closes, next.closes]).toEqual([1, 1])
+  })
+
+  it('is not closed either if its last connection ends while it is being taken back', () => {
+    const { groups, old, first } = swapped([[0, 1]])
+    groups.set(old)
+    groups.ended(first)
+    expect(old.closes).toBe(0)
+    groups.settle(new Map([[0, 1]]))
+    expect(old.closes).toBe(0)
   })
 
   it('may be one listener’s alone', () => {
@@ -93,6 +102,32 @@ describe('a group that was replaced', () => {
     expect([all.closes, own.closes]).toEqual([0, 1])
     groups.set(null)
     expect(groups.numberOf('one')).toBe(null)
+  })
+})
+
+describe('at the end', () => {
+  const two = () => {
+    const [one, other] = [group(), group()]
+    const groups = new ResourceGroups(SILENT)
+    groups.set(one)
+    groups.set(other, 'two')
+    const open = groups.opened(stampOf(groups.numberOf('one'), 0, 1))!
+    return { groups, one, other, open }
+  }
+
+  it('a group is closed after the hooks of its connections', async () => {
+    const { groups, one, other, open } = two()
+    const closed = groups.closeAll(10_000)
+    expect([one.closes, other.closes]).toEqual([0, 1])
+    groups.ended(open)
+    await closed
+    expect([one.closes, other.closes]).toEqual([1, 1])
+  })
+
+  it('but does not wait longer than it may', async () => {
+    const { groups, one, other } = two()
+    await groups.closeAll(10)
+    expect([one.closes, other.closes]).toEqual([1, 1])
   })
 })
 
