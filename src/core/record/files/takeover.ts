@@ -70,7 +70,6 @@ export class Takeover {
     const introduction = isNew && opened === null ? introduce(connection, packet) : []
     if (isNew) {
       this.#connections.touch(connection)
-      connection.told = true
       connection.file?.connections.delete(connection)
       connection.file = this.#file
       connection.told = true
