@@ -20,13 +20,20 @@ const SETTINGS: readonly Setting[] = [
     workers: '0',
     // Seconds of load each: the engine is that of linux-2, and who chooses and waits that of portable.
     leavesOut: [
-      'test/control/groups/trouble.test.ts',
+      'test/control/groups/**/*.test.ts',
+      'test/integration/record-selected.test.ts',
       'test/control/upstreams/gateway/{crowd,fairness,killed}.test.ts',
       'test/integration/wake-{ends,failures,ncat,recording,reload,services}.test.ts',
     ],
   },
   { name: 'linux-2', engine: 'linux', workers: '2' },
-  { name: 'portable', engine: 'portable', workers: '0' },
+  // Files are written by the same thread whatever serves.
+  {
+    name: 'portable',
+    engine: 'portable',
+    workers: '0',
+    leavesOut: ['test/integration/record-files.test.ts'],
+  },
   // One worker is two workers without what they share, and like them does everything by message.
   {
     name: 'linux-1',

@@ -17,7 +17,7 @@ import { startProgram } from './program.js'
 import { Checked, startClients } from './streams.js'
 
 /** How long it is away. */
-const AWAY_MS = 1000 * Number(process.env.SOAK_AWAY ?? 3)
+const AWAY_MS = 1000 * Number(process.env.SOAK_AWAY ?? 2)
 /** Long enough to compare throughput, and then it is compared. */
 const COMPARED_FROM_MS = 30_000
 /** What clients send, and are sent back: half of what two busy cores store in a database, so that it can catch up. */

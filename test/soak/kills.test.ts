@@ -14,7 +14,7 @@ import { tidegate } from '../support/tidegate.js'
 import { startProgram } from './program.js'
 import { Checked, startClients } from './streams.js'
 
-const KILLS = Number(process.env.SOAK_KILLS ?? 4)
+const KILLS = Number(process.env.SOAK_KILLS ?? 3)
 const SEED = Number(process.env.SOAK_SEED ?? 1)
 /** Relayed before each kill, about; both directions together. */
 const BYTES_PER_KILL = 20e6
