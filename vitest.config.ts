@@ -21,7 +21,7 @@ const SETTINGS: readonly Setting[] = [
     // Seconds of load each: the engine is that of linux-2, and who chooses and waits that of portable.
     leavesOut: [
       'test/control/groups/**/*.test.ts',
-      'test/integration/record-selected.test.ts',
+      'test/integration/{bad-use,environment,full-disk,log,record-selected,status}.test.ts',
       'test/control/upstreams/gateway/{crowd,fairness,killed}.test.ts',
       'test/integration/wake-{ends,failures,ncat,recording,reload,services}.test.ts',
     ],
