@@ -3,9 +3,8 @@
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LOOPBACK } from '../machine/ports.js'
-import { runProgram } from '../machine/programs.js'
-import { findTool } from '../machine/tools.js'
 import type { Contender } from './contender.js'
+import { buildGo } from './go-build.js'
 
 /** Names the folder of its source. */
 const SOURCE = 'TIDEGATE_BENCH_GOGETWAY'
@@ -30,8 +29,6 @@ func main() {
 }
 `
 
-const BUILD_MS = 120_000
-
 export const gogetway: Contender = {
   id: 'gogetway',
   title: 'gogetway',
@@ -46,23 +43,14 @@ export const gogetway: Contender = {
     const source = process.env[SOURCE]
     if (source === undefined) return { missing: `${SOURCE} does not name a folder with its source` }
     if (!existsSync(join(source, 'getwayServer'))) return { missing: `${source} is not its source` }
-    const path = findTool('go')
-    if (path === null) return { missing: 'go is not installed' }
     // The program has to be inside its module, whose name is no address; the checkout is left as it is.
     const copy = join(scope.tempDir(), 'gogetway')
     cpSync(source, copy, { recursive: true, filter: (each) => !each.endsWith('.git') })
     mkdirSync(join(copy, 'bench'))
     writeFileSync(join(copy, 'bench/main.go'), PROGRAM)
     const program = join(copy, 'bench/gogetway')
-    try {
-      await runProgram(scope, [path, 'build', '-o', program, './bench'], {
-        cwd: copy,
-        env: { GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '-buildvcs=false', CGO_ENABLED: '0' },
-        timeoutMs: BUILD_MS,
-      })
-    } catch (thrown) {
-      return { missing: `it could not be built: ${String(thrown)}` }
-    }
+    const missing = await buildGo(scope, copy, program, './bench')
+    if (missing !== null) return { missing }
     return {
       ready: {
         // It has none.

@@ -3,14 +3,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { LOOPBACK } from '../machine/ports.js'
-import { runProgram } from '../machine/programs.js'
-import { findTool } from '../machine/tools.js'
 import type { Contender } from './contender.js'
+import { buildGo } from './go-build.js'
 
 /** Names the folder of its source. */
 const SOURCE = 'TIDEGATE_BENCH_TIPROXY'
-
-const BUILD_MS = 120_000
 
 export const tiproxy: Contender = {
   id: 'tiproxy',
@@ -25,18 +22,9 @@ export const tiproxy: Contender = {
     const source = process.env[SOURCE]
     if (source === undefined) return { missing: `${SOURCE} does not name a folder with its source` }
     if (!existsSync(join(source, 'tiproxy.go'))) return { missing: `${source} is not its source` }
-    const path = findTool('go')
-    if (path === null) return { missing: 'go is not installed' }
     const program = join(scope.tempDir(), 'tiproxy')
-    try {
-      await runProgram(scope, [path, 'build', '-o', program, '.'], {
-        cwd: source,
-        env: { GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '-buildvcs=false', CGO_ENABLED: '0' },
-        timeoutMs: BUILD_MS,
-      })
-    } catch (thrown) {
-      return { missing: `it could not be built: ${String(thrown)}` }
-    }
+    const missing = await buildGo(scope, source, program, '.')
+    if (missing !== null) return { missing }
     return {
       ready: {
         // It has none.

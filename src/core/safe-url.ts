@@ -1,9 +1,11 @@
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i
+
 /**
  * A URL as it may be shown: without its user, password and options. Where it is not sure what of it is a password (one with `/`, `?` or `#` in it
  * that should have been written as `%2F`, …), nothing but its scheme is; text that is no URL is not shown at all.
  */
 export const safeUrl = (text: string): string => {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0]
+  const scheme = SCHEME.exec(text)?.[0]
   if (scheme === undefined) return 'a URL'
   const rest = text.slice(scheme.length)
   const at = rest.lastIndexOf('@')
@@ -12,4 +14,4 @@ export const safeUrl = (text: string): string => {
 }
 
 /** Text that is meant as a URL, in place of a path. */
-export const looksLikeUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
+export const looksLikeUrl = (text: string): boolean => SCHEME.test(text)
