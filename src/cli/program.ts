@@ -3,16 +3,6 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../control/version.js'
 import { errnoOf } from '../errors.js'
-import { checkCommand } from './commands/check.js'
-import { demoCommand } from './commands/demo.js'
-import { exportCommand } from './commands/export.js'
-import { inspectCommand } from './commands/inspect.js'
-import { recordCommand } from './commands/record.js'
-import { relayCommand } from './commands/relay.js'
-import { serveCommand } from './commands/serve.js'
-import { tailCommand } from './commands/tail.js'
-import { verifyCommand } from './commands/verify.js'
-import { wakeCommand } from './commands/wake.js'
 import { EXIT, type ExitCode, exitCodeOf, failureText } from './failure.js'
 
 const HELP = `
@@ -36,24 +26,37 @@ const commandOf = (argv: readonly string[], names: readonly string[]): string =>
   return name === undefined ? 'tidegate' : `tidegate ${name}`
 }
 
-const createProgram = (): Command => {
+/** In the order of the help. Each loads what it needs: `inspect` waits for no engine, `relay` for no decoder. */
+const COMMANDS = {
+  relay: async () => (await import('./commands/relay.js')).relayCommand,
+  record: async () => (await import('./commands/record.js')).recordCommand,
+  wake: async () => (await import('./commands/wake.js')).wakeCommand,
+  serve: async () => (await import('./commands/serve.js')).serveCommand,
+  check: async () => (await import('./commands/check.js')).checkCommand,
+  inspect: async () => (await import('./commands/inspect.js')).inspectCommand,
+  export: async () => (await import('./commands/export.js')).exportCommand,
+  verify: async () => (await import('./commands/verify.js')).verifyCommand,
+  tail: async () => (await import('./commands/tail.js')).tailCommand,
+  demo: async () => (await import('./commands/demo.js')).demoCommand,
+} satisfies Record<string, () => Promise<() => Command>>
+
+const isCommand = (word: string | undefined): word is keyof typeof COMMANDS =>
+  word !== undefined && Object.hasOwn(COMMANDS, word)
+
+/** The one that is asked for; all of them for the help and for what is not understood. */
+const loadCommands = async ([first]: readonly string[]): Promise<readonly Command[]> => {
+  if (first === '--version' || first === '-V') return []
+  const loads = isCommand(first) ? [COMMANDS[first]] : Object.values(COMMANDS)
+  const creators = await Promise.all(loads.map((load) => load()))
+  return creators.map((create) => create())
+}
+
+const createProgram = (commands: readonly Command[]): Command => {
   const program = new Command('tidegate')
     .description('A programmable TCP gateway: relay any TCP service, wake it, record it, read the recording.')
     .version(VERSION, '-V, --version')
     .addHelpText('after', HELP)
     .showSuggestionAfterError(true)
-  const commands = [
-    relayCommand(),
-    recordCommand(),
-    wakeCommand(),
-    serveCommand(),
-    checkCommand(),
-    inspectCommand(),
-    exportCommand(),
-    verifyCommand(),
-    tailCommand(),
-    demoCommand(),
-  ]
   for (const command of commands) program.addCommand(command)
   for (const command of [program, ...commands])
     command.exitOverride().configureOutput({ outputError: () => {} })
@@ -70,7 +73,7 @@ export const quietPipes = (): void => {
 
 /** Runs one command line (without `node` and the script). Resolves with the exit code; prints what went wrong. */
 export const runProgram = async (argv: readonly string[]): Promise<ExitCode> => {
-  const program = createProgram()
+  const program = createProgram(await loadCommands(argv))
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return process.exitCode === undefined ? EXIT.ok : EXIT.failed
