@@ -142,7 +142,7 @@ export const verify = async (...paths: readonly string[]): Promise<Verified> => 
   return { ...(summary as unknown as Summary), code, found, whys }
 }
 
-const sum = (both: Readonly<Record<string, number>>): number => both.upstream! + both.downstream!
+export const sum = (both: Readonly<Record<string, number>>): number => both.upstream! + both.downstream!
 
 /** Every byte that was seen is accounted for, and nothing waits any more. */
 export const expectExact = ({
