@@ -26,9 +26,13 @@ const LAST_TRIES = 2
 interface Away {
   readonly sinceMs: number
   failures: number
-  /** What the log has of it; null: only that it does not answer. */
-  saidWhy: string | null
+  /** The kind of failure that the log has of it last; null: only that it does not answer. */
+  said: string | null
 }
+
+/** The same whatever was being done when it failed. */
+const kindOf = (error: unknown): string =>
+  (error instanceof TidegateError ? error.errno : undefined) ?? messageOf(error)
 
 const isUsage = (error: unknown): boolean => error instanceof TidegateError && error.fault === 'usage'
 
@@ -66,7 +70,7 @@ export class Courier {
   isLate(): void {
     const { host, sink, dir, clock } = this.#options
     if (this.#isOpen || this.#away !== null) return
-    this.#away = { sinceMs: clock.now(), failures: 0, saidWhy: null }
+    this.#away = { sinceMs: clock.now(), failures: 0, said: null }
     host.log('warn', { dir }, `'${sink.where}' does not answer yet, records wait in '${dir}'`)
   }
 
@@ -157,17 +161,18 @@ export class Courier {
     this.#settling?.cancel()
     this.#settling = null
     host.figures[deliveryFailures] = (host.figures[deliveryFailures] ?? 0) + 1
-    this.#away ??= { sinceMs: clock.now(), failures: 0, saidWhy: null }
+    this.#away ??= { sinceMs: clock.now(), failures: 0, said: null }
     this.#away.failures++
-    this.#say(this.#away, messageOf(error), isUsage(error))
+    this.#say(this.#away, error)
   }
 
   /** A server that is away fails in several ways on its way back: only the first is said. But not what waits for somebody to mend it. */
-  #say(away: Away, why: string, isUsage: boolean): void {
+  #say(away: Away, error: unknown): void {
     const { host, sink, dir } = this.#options
-    if (away.saidWhy !== null && (!isUsage || away.saidWhy === why)) return
-    const still = away.saidWhy === null ? '' : 'still '
-    away.saidWhy = why
+    const [why, kind] = [messageOf(error), kindOf(error)]
+    if (away.said !== null && (!isUsage(error) || away.said === kind)) return
+    const still = away.said === null ? '' : 'still '
+    away.said = kind
     host.log('warn', { dir, why }, `'${sink.where}' ${still}takes no records, they wait in '${dir}': ${why}`)
   }
 
