@@ -79,11 +79,14 @@ const block = (
 const textOption = (code: number, text: string, maxBytes?: number): readonly OptionValue[] =>
   text === '' ? [] : [{ code, value: encodeText(text, maxBytes) }]
 
-const sectionHeader = (application: string, comment: string): Uint8Array =>
+const sectionHeader = (application: string, comments: readonly string[]): Uint8Array =>
   block(
     BLOCK_TYPE.sectionHeader,
     MIN_BLOCK_BYTES.sectionHeader,
-    [...textOption(OPTION.comment, comment), ...textOption(OPTION.shbUserApplication, application)],
+    [
+      ...comments.flatMap((comment) => textOption(OPTION.comment, comment)),
+      ...textOption(OPTION.shbUserApplication, application),
+    ],
     (view, at) => {
       view.setUint32(at, BYTE_ORDER_MAGIC, true)
       view.setUint16(at + 4, VERSION.major, true)
@@ -117,9 +120,9 @@ export const MAX_DESCRIPTION_BYTES = 1023
 export const encodeSectionStart = (
   application: string,
   interfaces: readonly InterfaceSpec[],
-  comment = '',
+  ...comments: readonly string[]
 ): Uint8Array => {
-  const blocks = [sectionHeader(application, comment), ...interfaces.map(encodeInterface)]
+  const blocks = [sectionHeader(application, comments), ...interfaces.map(encodeInterface)]
   const bytes = new Uint8Array(blocks.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of blocks) {
@@ -185,6 +188,10 @@ export const setPacketTime = (view: DataView, at: number, timeNs: bigint): void 
   view.setUint32(at + EPB.timeHigh, Number(time >> 32n), true)
   view.setUint32(at + EPB.timeLow, Number(time & 0xffffffffn), true)
 }
+
+/** Of the packet block at `at`: its length on the wire, where the capture cut it. */
+export const setOriginalLength = (view: DataView, at: number, length: number): void =>
+  view.setUint32(at + EPB.original, length, true)
 
 /** Completes the block begun at `at`: padding, comments, lengths. Returns where the next block goes. */
 export const endPacket = (
