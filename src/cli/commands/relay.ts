@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { parseConfig } from '../../config/parse.js'
+import { parseFlags } from '../flag-config.js'
 import {
   addRelayOptions,
   addressArgument,
@@ -32,5 +32,5 @@ export const relayCommand = (): Command =>
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags) => {
-      await runGateway(parseConfig(configOfFlags(listen, targets, flags), 'tidegate relay'))
+      await runGateway(parseFlags(configOfFlags(listen, targets, flags)))
     })
