@@ -1,8 +1,9 @@
 /** Many files on a disk that fills up: rotation, compression, and retention that makes room. */
 
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { namesIn } from '../../../sinks/files/series.js'
+import { DiskSeries, namesIn, packetsIn } from '../../../sinks/files/series.js'
 import { payload } from '../../../support/payload.js'
 import { eventually, testScope } from '../../../support/scope.js'
 import { mayMount, mountSmallDisk, type SmallDiskOptions } from '../../../support/small-disk.js'
@@ -34,6 +35,7 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     })
     disk.fill(1 * MIB)
     await relay(1, 0.75 * MIB)
+    await gateway.failing()
     expect(messages('fails, bytes are lost')).toEqual([
       `the recording to '${folder}/' fails, bytes are lost: write failed: ENOSPC`,
     ])
@@ -94,6 +96,7 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     } = await onDisk(4 * MIB, { rotate: { size: '256KiB' } }, { inodes: 5 })
     disk.fill(3 * MIB)
     await relay(1, 400_000)
+    await gateway.failing()
     expect(namesIn(folder)).toHaveLength(2)
     expect(disk.free()).toBeGreaterThan(2 * MIB)
     disk.makeRoom()
@@ -106,6 +109,29 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     expect(messages('fails, bytes are lost')).toEqual([
       `the recording to '${folder}/' fails, bytes are lost: write failed: ENOSPC`,
     ])
+  })
+
+  it('files whose time is over are ended once there is room for it', async () => {
+    const scope = testScope()
+    const disk = await mountSmallDisk(scope, 1 * MIB)
+    const folder = join(disk.folder, 'made')
+    const series = await DiskSeries.open(scope, '%H%M%S.pcapng', { rotateMs: 1000 }, folder)
+    // What is said of them at the file's end is more than what is left of its last page.
+    for (let id = 1; id <= 60; id++) series.send(series.open(id), 'upstream', 100)
+    expect(series.flush()).toBe(null)
+    const file = join(folder, series.names()[0] ?? '')
+    const before = statSync(file).size
+    disk.fill(0)
+    await eventually('it to be said', () => series.lines.length > 0)
+    expect(series.lines).toEqual([
+      { level: 'warn', fields: { why: 'ENOSPC' }, message: 'files of the recording cannot be ended yet' },
+    ])
+    expect(statSync(file).size).toBe(before)
+    disk.makeRoom()
+    await eventually('the file to be ended', () => statSync(file).size > before)
+    const ends = packetsIn(file).filter(({ comments }) => comments.some((each) => each.includes('continue')))
+    expect(ends).toHaveLength(60)
+    expect(series.lines).toHaveLength(1)
   })
 
   it.each([{ compress: 'none' }, { compress: 'gzip' }] as const)(
@@ -159,6 +185,7 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     })
     disk.fill(0.5 * MIB)
     await relay(1, 500_000)
+    await gateway.failing()
     expect(messages('fails, bytes are lost')).toHaveLength(1)
     disk.makeRoom()
     await untilStored(gateway)
