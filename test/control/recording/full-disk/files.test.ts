@@ -1,6 +1,6 @@
 /** Many files on a disk that fills up: rotation, compression, and retention that makes room. */
 
-import { statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { DiskSeries, namesIn, packetsIn } from '../../../sinks/files/series.js'
@@ -81,6 +81,8 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     const ledger = await gateway.finish()
     expectAgreement(ledger, await verify(folder))
     expect(ledger.lostBytes).toBeGreaterThan(0)
+    // Nothing is there of which nobody knows whose it is.
+    expect(readdirSync(folder)).toEqual(['127.0.0.1'])
     expect(new Set(gateway.ended.map(({ reason }) => reason))).toEqual(new Set(['client_fin', 'error']))
   })
 
@@ -192,6 +194,20 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     const ledger = await finish()
     expectAgreement(ledger, await verify(folder))
     expect(ledger.lostBytes).toBeGreaterThan(0)
+  })
+
+  it('a compression takes no room from what is recorded', async () => {
+    const { folder, relay, messages, finish } = await onDisk(2 * MIB, {
+      rotate: { size: '256KiB' },
+      compress: 'gzip',
+    })
+    // Nearly all of the disk; what is compressed does not become smaller.
+    for (const seed of [1, 2, 3]) await relay(seed, 0.3 * MIB)
+    const ledger = await finish()
+    expect(ledger).toMatchObject({ lostBytes: 0, unclosed: 0 })
+    expect(messages('fails, bytes are lost')).toEqual([])
+    expectAgreement(ledger, await verify(folder))
+    expect(namesIn(folder).filter((name) => name.endsWith('.part'))).toEqual([])
   })
 
   it('a compression that finds no room leaves its file as it is, and the next start does it', async () => {

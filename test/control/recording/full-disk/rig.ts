@@ -190,3 +190,14 @@ export const expectAgreement = (ledger: RecordingCounters, verified: Verified): 
     code: ledger.lostBytes === 0 ? 0 : 1,
   })
 }
+
+/** What `record` sums up in the end is what `verify` finds. */
+export const expectSum = (
+  figures: Readonly<Record<string, unknown>>,
+  { bytes, missing, damage, mismatches, unfinished }: Verified,
+): void => {
+  const { recordedBytes, lostBytes } = figures
+  expect(lostBytes).toBeGreaterThan(0)
+  expect({ damage, mismatches, unfinished }).toEqual({ damage: null, mismatches: 0, unfinished: 0 })
+  expect({ recordedBytes: sum(bytes), lostBytes: sum(missing) }).toEqual({ recordedBytes, lostBytes })
+}
