@@ -13,7 +13,7 @@ import { expandTemplate, type PathTemplate } from '../../core/record/files/templ
 import { errnoOf, TidegateError } from '../../errors.js'
 import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
-import { writeFailed } from '../file/failure.js'
+import { whyOf, writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
 import { syncFolder } from '../file/sync-folder.js'
 import { folderBelow } from './base-folder.js'
@@ -299,6 +299,3 @@ export class FilesStore implements Store {
 }
 
 const RETRY_MS = 1000
-
-const whyOf = (error: unknown): string =>
-  errnoOf(error) ?? (error instanceof Error ? error.message : String(error))

@@ -16,8 +16,9 @@ import {
   surplus,
 } from '../../core/record/files/retention.js'
 import { COMPRESSED_ENDINGS, type PathTemplate } from '../../core/record/files/template.js'
-import { errnoOf, messageOf } from '../../errors.js'
+import { errnoOf } from '../../errors.js'
 import { STORE_FIGURE, type StoreHost } from '../../ports/store.js'
+import { whyOf } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
 import { isRecording, type Lock } from '../file/lock.js'
 import { type Compressed, PARTIAL_ENDING } from './compress.js'
@@ -264,7 +265,7 @@ export class Janitor implements ClosedFiles {
     } catch (error) {
       // It was removed by somebody else, or closing does not wait for it.
       if (errnoOf(error) === 'ENOENT' || this.#abort.signal.aborted) return
-      this.#tell(what, path, errnoOf(error) ?? messageOf(error))
+      this.#tell(what, path, whyOf(error))
     }
   }
 

@@ -1,8 +1,9 @@
 /** Many files on a disk that fills up: rotation, compression, and retention that makes room. */
 
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { namesIn } from '../../../sinks/files/series.js'
+import { DiskSeries, namesIn, packetsIn } from '../../../sinks/files/series.js'
 import { payload } from '../../../support/payload.js'
 import { eventually, testScope } from '../../../support/scope.js'
 import { mayMount, mountSmallDisk, type SmallDiskOptions } from '../../../support/small-disk.js'
@@ -34,6 +35,7 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     })
     disk.fill(1 * MIB)
     await relay(1, 0.75 * MIB)
+    await gateway.failing()
     expect(messages('fails, bytes are lost')).toEqual([
       `the recording to '${folder}/' fails, bytes are lost: write failed: ENOSPC`,
     ])
@@ -79,6 +81,8 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     const ledger = await gateway.finish()
     expectAgreement(ledger, await verify(folder))
     expect(ledger.lostBytes).toBeGreaterThan(0)
+    // Nothing is there of which nobody knows whose it is.
+    expect(readdirSync(folder)).toEqual(['127.0.0.1'])
     expect(new Set(gateway.ended.map(({ reason }) => reason))).toEqual(new Set(['client_fin', 'error']))
   })
 
@@ -94,6 +98,7 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     } = await onDisk(4 * MIB, { rotate: { size: '256KiB' } }, { inodes: 5 })
     disk.fill(3 * MIB)
     await relay(1, 400_000)
+    await gateway.failing()
     expect(namesIn(folder)).toHaveLength(2)
     expect(disk.free()).toBeGreaterThan(2 * MIB)
     disk.makeRoom()
@@ -106,6 +111,29 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     expect(messages('fails, bytes are lost')).toEqual([
       `the recording to '${folder}/' fails, bytes are lost: write failed: ENOSPC`,
     ])
+  })
+
+  it('files whose time is over are ended once there is room for it', async () => {
+    const scope = testScope()
+    const disk = await mountSmallDisk(scope, 1 * MIB)
+    const folder = join(disk.folder, 'made')
+    const series = await DiskSeries.open(scope, '%H%M%S.pcapng', { rotateMs: 1000 }, folder)
+    // What is said of them at the file's end is more than what is left of its last page.
+    for (let id = 1; id <= 60; id++) series.send(series.open(id), 'upstream', 100)
+    expect(series.flush()).toBe(null)
+    const file = join(folder, series.names()[0] ?? '')
+    const before = statSync(file).size
+    disk.fill(0)
+    await eventually('it to be said', () => series.lines.length > 0)
+    expect(series.lines).toEqual([
+      { level: 'warn', fields: { why: 'ENOSPC' }, message: 'files of the recording cannot be ended yet' },
+    ])
+    expect(statSync(file).size).toBe(before)
+    disk.makeRoom()
+    await eventually('the file to be ended', () => statSync(file).size > before)
+    const ends = packetsIn(file).filter(({ comments }) => comments.some((each) => each.includes('continue')))
+    expect(ends).toHaveLength(60)
+    expect(series.lines).toHaveLength(1)
   })
 
   it.each([{ compress: 'none' }, { compress: 'gzip' }] as const)(
@@ -159,12 +187,27 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     })
     disk.fill(0.5 * MIB)
     await relay(1, 500_000)
+    await gateway.failing()
     expect(messages('fails, bytes are lost')).toHaveLength(1)
     disk.makeRoom()
     await untilStored(gateway)
     const ledger = await finish()
     expectAgreement(ledger, await verify(folder))
     expect(ledger.lostBytes).toBeGreaterThan(0)
+  })
+
+  it('a compression takes no room from what is recorded', async () => {
+    const { folder, relay, messages, finish } = await onDisk(2 * MIB, {
+      rotate: { size: '256KiB' },
+      compress: 'gzip',
+    })
+    // Nearly all of the disk; what is compressed does not become smaller.
+    for (const seed of [1, 2, 3]) await relay(seed, 0.3 * MIB)
+    const ledger = await finish()
+    expect(ledger).toMatchObject({ lostBytes: 0, unclosed: 0 })
+    expect(messages('fails, bytes are lost')).toEqual([])
+    expectAgreement(ledger, await verify(folder))
+    expect(namesIn(folder).filter((name) => name.endsWith('.part'))).toEqual([])
   })
 
   it('a compression that finds no room leaves its file as it is, and the next start does it', async () => {

@@ -31,6 +31,8 @@ export interface DiskGateway {
   readonly ended: readonly ConnectionRecord[]
   /** Sends bytes of this seed, and sees that just these come back. */
   relay(seed: number, length: number): Promise<void>
+  /** Resolves once a write has failed, and it was said. */
+  failing(): Promise<void>
   messages(what: string): readonly string[]
   recording(): RecordingCounters
   /** Ends the gateway; what it has counted then. */
@@ -72,6 +74,8 @@ export const startDiskGateway = async (
   const { address } = gateway.listeners[0]!
   if (!('port' in address)) throw new Error('it listens at no port')
   const { port } = address
+  const messages = (what: string): readonly string[] =>
+    said.map(({ message }) => message).filter((message) => message.includes(what))
   const recording = (): RecordingCounters => gateway.counters().recording!
   return {
     gateway,
@@ -83,7 +87,11 @@ export const startDiskGateway = async (
       const bytes = payload(seed, length)
       expectSameBytes(await exchange(await dial(scope, port), bytes), bytes, `what was sent as ${seed}`)
     },
-    messages: (what) => said.map(({ message }) => message).filter((message) => message.includes(what)),
+    failing: async () => {
+      const isSaid = (): boolean => messages('fails, bytes are lost').length > 0
+      await eventually('a write to fail', () => recording().lostBytes > 0 && isSaid())
+    },
+    messages,
     finish: async () => {
       await gateway.close({ drainTimeoutMs: 5000 })
       return recording()
@@ -181,4 +189,15 @@ export const expectAgreement = (ledger: RecordingCounters, verified: Verified): 
     isOk: ledger.lostBytes === 0,
     code: ledger.lostBytes === 0 ? 0 : 1,
   })
+}
+
+/** What `record` sums up in the end is what `verify` finds. */
+export const expectSum = (
+  figures: Readonly<Record<string, unknown>>,
+  { bytes, missing, damage, mismatches, unfinished }: Verified,
+): void => {
+  const { recordedBytes, lostBytes } = figures
+  expect(lostBytes).toBeGreaterThan(0)
+  expect({ damage, mismatches, unfinished }).toEqual({ damage: null, mismatches: 0, unfinished: 0 })
+  expect({ recordedBytes: sum(bytes), lostBytes: sum(missing) }).toEqual({ recordedBytes, lostBytes })
 }
