@@ -253,7 +253,7 @@ describeWith(POSTGRES_TOOLS, 'a gateway that records into PostgreSQL', () => {
   it('goes on while the disk of the database is full', async (test) => {
     const schema = database.newSchema()
     const scope = testScope()
-    const disk = join(scope.tempDir(), 'disk')
+    const disk = join(database.cluster.directory, 'disk')
     mkdirSync(disk)
     if (!(await mountSmall(scope, disk))) {
       process.stderr.write('SKIPPED a full disk of a database: this user may not mount one\n')
