@@ -6,7 +6,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 import type { Store } from '../../ports/store.js'
-import { SEAT_CELL, type SlabAnswer, type SlabMessage, WRITER_CELL } from './seat.js'
+import { type PressOrder, SEAT_CELL, type SlabAnswer, type SlabMessage, WRITER_CELL } from './seat.js'
 
 /** What the writer is told of a seat. */
 export interface WriterSeat {
@@ -54,6 +54,11 @@ export class Writer {
       seat.slabs.close()
     }
     this.#do({ kind: 'left', onLeft })
+  }
+
+  /** Tells a seat before it has the slab back that is just being written: so what still comes is at most what it has in others. */
+  press(owner: number, order: PressOrder): void {
+    this.#seats.get(owner)?.slabs.postMessage(order)
   }
 
   /** Gives up what is not written yet, and everybody who may still send. The store may take `timeoutMs` for what it still has to do. */

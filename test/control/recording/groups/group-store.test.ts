@@ -9,6 +9,7 @@ import { LINK_TYPE } from '../../../../src/core/codec/link-types.js'
 import { createPcapngReader } from '../../../../src/core/codec/pcapng/reader.js'
 import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
 import { Recorder } from '../../../../src/core/record/recorder.js'
+import { Room } from '../../../../src/core/resource/backlog.js'
 import type { FrameFormat } from '../../../../src/core/resource/framing.js'
 import type { Lock } from '../../../../src/core/resource/lock.js'
 import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
@@ -23,8 +24,11 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const rig = (
   resourceOf: (connection: ResourceConnection) => ConnectResource | Promise<ConnectResource>,
   format: FrameFormat = 'gogetway',
+  roomOptions = { softBytes: 1_000_000, onTheWayBytes: 1_000_000, spareBytes: 1_000_000 },
 ) => {
   const closed: number[] = []
+  const presses: string[] = []
+  const room = new Room(roomOptions)
   const groups = new ResourceGroups(SILENT)
   groups.set({
     getResource: (_context, connection) => {
@@ -48,6 +52,9 @@ const rig = (
     ]),
     recording: 'r',
     figures,
+    room,
+    consequence: 'so what',
+    press: (owner, { press, isSlow }) => presses.push(`${owner}/${press} ${isSlow ? 'slow' : 'keeps up'}`),
   })
   const recorder = new Recorder(
     {
@@ -58,7 +65,7 @@ const rig = (
       sequenceSalt: 1,
       tuples: null,
     },
-    { holdAll: () => {}, releaseAll: () => {}, disconnect: () => {}, report: () => {} },
+    { holdAll: () => {}, releaseAll: () => {}, hold: () => {}, disconnect: () => {}, report: () => {} },
   )
   let serial = 0
   const open = (id: number, owner = 0) =>
@@ -76,75 +83,83 @@ const rig = (
       },
       1000 + id,
     )
-  /** Hands over what is recorded; null: at once. */
-  const flush = (): Promise<void> | null => {
+  /** Hands over what is recorded. Its memory is used for something else then. */
+  const flush = (): void => {
     const slab = recorder.take(true)
-    if (slab === null) return null
-    const written = store.write(slab.contents)
-    if (written === undefined) {
-      recorder.settle(null, 2000)
-      return null
-    }
-    return written.then(() => recorder.settle(null, 2000))
+    if (slab === null) return
+    store.write(slab.contents)
+    slab.bytes.fill(0xee)
+    recorder.settle(null, 2000)
   }
   const say = (track: ReturnType<typeof open>, text: string): void =>
     recorder.data(track, UTF8.encode(text), 'upstream', 1500)
-  return { store, groups, recorder, open, flush, say, closed, figures }
+  return { store, groups, recorder, open, flush, say, closed, figures, presses, room }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-describe('a write of the store', () => {
-  it('is done when each of its frames has been taken; one at a time per resource, resources side by side', async () => {
-    const open: (() => void)[] = []
-    const begun: string[] = []
-    const { flush, say, closed, ...more } = rig(({ id }) => ({
+/** Resources that take each frame when they are told to, and what they were given. */
+const gated = () => {
+  const waiting = new Map<number, (() => void)[]>()
+  const begun: string[] = []
+  const resourceOf = ({ id }: ResourceConnection): ConnectResource => {
+    const own: (() => void)[] = []
+    waiting.set(id, own)
+    return {
       writeFunction: (framed) => {
         begun.push(`${id}: ${textOf(decodeGogetwayFrame(framed).body)}`)
-        return new Promise<void>((resolve) => open.push(resolve))
+        return new Promise<void>((resolve) => own.push(resolve))
       },
-    }))
+    }
+  }
+  const take = async (id: number): Promise<void> => {
+    waiting.get(id)?.shift()?.()
+    await turn()
+  }
+  return { resourceOf, begun, take }
+}
+
+describe('a write of the store', () => {
+  it('hands each resource one frame at a time, resources side by side, and keeps nothing of the slab', async () => {
+    const { resourceOf, begun, take } = gated()
+    const { flush, say, closed, ...more } = rig(resourceOf)
     const [one, two] = [more.open(1), more.open(2)]
     say(one, 'a')
     say(one, 'b')
     say(two, 'c')
     more.recorder.close(one, 'client_fin', 1600)
-    let isDone = false
-    void flush()?.then(() => {
-      isDone = true
-    })
-    expect(begun).toEqual(['1: a', '2: c'])
-    open.shift()?.()
-    open.shift()?.()
-    await turn()
-    expect(begun).toEqual(['1: a', '2: c', '1: b'])
-    expect(isDone).toBe(false)
-    open.shift()?.()
-    await turn()
-    expect(isDone).toBe(true)
-    expect(more.store.handedOver.frames).toBe(3)
+    flush()
     // The close is written once all before it is settled.
+    flush()
+    expect(begun).toEqual(['1: a', '2: c'])
+    await take(2)
+    expect(begun).toEqual(['1: a', '2: c'])
+    await take(1)
+    expect(begun).toEqual(['1: a', '2: c', '1: b'])
     expect(closed).toEqual([])
-    expect(flush()).toBe(null)
+    await take(1)
     expect(closed).toEqual([1])
+    expect(more.store.handedOver.frames).toBe(3)
+    expect(more.store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 0 })
+    expect([more.store.connections, more.room.usedBytes]).toEqual([1, 0])
   })
 
-  it('is done also when a function fails, which is counted', async () => {
+  it('counts a function that fails, and goes on', () => {
     const { open, say, flush, store, figures } = rig(() => ({
       writeFunction: () => {
         throw new Error('no')
       },
     }))
     say(open(1), 'a')
-    expect(flush()).toBe(null)
+    flush()
     expect(figures[STORE_FIGURE.functionFailures]).toBe(1)
     expect(store.handedOver).toEqual({ frames: 0, bytes: 0 })
   })
 
-  it('waits for the resource', async () => {
+  it('has the frames of a resource that is still being got wait for it', async () => {
     const said: string[] = []
     let found = (_resource: ConnectResource): void => {}
-    const { open, say, flush } = rig(
+    const { open, say, flush, store, room } = rig(
       () =>
         new Promise((resolve) => {
           found = resolve
@@ -153,11 +168,103 @@ describe('a write of the store', () => {
     const one = open(1)
     say(one, 'a')
     say(one, 'b')
-    const written = flush()
-    expect(written).not.toBe(null)
+    flush()
+    expect(store.notHandedOver).toEqual({ waitingBytes: 2, lostBytes: 0 })
     found({ writeFunction: (framed) => said.push(textOf(decodeGogetwayFrame(framed).body)) })
-    await written
+    await turn()
     expect(said).toEqual(['a', 'b'])
+    expect([store.notHandedOver.waitingBytes, room.usedBytes]).toEqual([0, 0])
+  })
+})
+
+describe('a resource that takes nothing', () => {
+  const KIB = 'x'.repeat(1024)
+  const SMALL = { softBytes: 16_000, onTheWayBytes: 8000, spareBytes: 4000 }
+
+  it('presses on its connections, those too that come later, until it has taken what waited; others go on', async () => {
+    const { resourceOf, begun, take } = gated()
+    const shared = resourceOf({ id: 1 } as ResourceConnection)
+    const { flush, say, open, presses } = rig(
+      ({ id }) => (id === 9 ? resourceOf({ id } as ResourceConnection) : shared),
+      'gogetway',
+      SMALL,
+    )
+    const [one, other] = [open(1), open(9)]
+    // Its share is an eighth of what is free.
+    say(one, KIB)
+    flush()
+    expect(presses).toEqual([])
+    say(one, KIB)
+    flush()
+    expect(presses).toEqual(['0/1 slow'])
+    open(2)
+    flush()
+    expect(presses).toEqual(['0/1 slow', '0/2 slow'])
+    say(other, 'c')
+    flush()
+    await take(9)
+    say(other, 'd')
+    flush()
+    await take(9)
+    expect(begun.filter((each) => each.startsWith('9'))).toEqual(['9: c', '9: d'])
+    await take(1)
+    await take(1)
+    expect(presses.slice(2)).toEqual(['0/1 keeps up', '0/2 keeps up'])
+  })
+
+  it('takes no more memory than there is: what finds no room is lost, and counted, and others have theirs', async () => {
+    const { resourceOf, begun, take } = gated()
+    const { flush, say, open, store, room, closed } = rig(resourceOf, 'gogetway', SMALL)
+    const hung = open(1)
+    let said = 0
+    for (; said < 100; said++) {
+      say(hung, KIB)
+      flush()
+      expect(room.usedBytes).toBeLessThanOrEqual(SMALL.softBytes + SMALL.onTheWayBytes)
+    }
+    const { waitingBytes, lostBytes } = store.notHandedOver
+    expect(waitingBytes + lostBytes).toBe(said * 1024)
+    expect(waitingBytes).toBeGreaterThan(8 * 1024)
+    expect(lostBytes).toBeGreaterThan(50 * 1024)
+    const other = open(2)
+    for (const text of ['a', 'b', 'c']) {
+      say(other, text)
+      flush()
+      await take(2)
+    }
+    expect(begun.slice(1)).toEqual(['2: a', '2: b', '2: c'])
+    const closing = store.close(5)
+    await closing
+    await turn()
+    expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: said * 1024 })
+    expect(new Set(closed)).toEqual(new Set([1, 2]))
+    expect([store.connections, room.usedBytes >= 0]).toEqual([0, true])
+  })
+
+  it('because it is never got does not fill the memory either, however many connections come and go', async () => {
+    const { flush, say, open, store, room, recorder, groups, closed } = rig(
+      ({ id }) => new Promise((_, reject) => void (id === 1 && setImmediate(() => reject(new Error('no'))))),
+      'gogetway',
+      SMALL,
+    )
+    for (let id = 1; id <= 200; id++) {
+      const track = open(id)
+      say(track, 'hello')
+      flush()
+      recorder.close(track, 'client_fin', 1600)
+      flush()
+      expect(room.usedBytes).toBeLessThanOrEqual(SMALL.softBytes + SMALL.onTheWayBytes + SMALL.spareBytes)
+    }
+    await turn()
+    const most = (SMALL.softBytes + SMALL.onTheWayBytes + SMALL.spareBytes) / 512
+    expect(store.connections).toBeLessThanOrEqual(most)
+    expect(groups.connections).toBe(store.connections)
+    const { waitingBytes, lostBytes } = store.notHandedOver
+    expect(waitingBytes + lostBytes).toBe(200 * 5)
+    await store.close(5)
+    await turn()
+    expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 200 * 5 })
+    expect([store.connections, groups.connections, closed]).toEqual([0, 0, []])
   })
 })
 
@@ -193,7 +300,8 @@ describe('a lock or queue that is none', () => {
       [3, 'c'],
     ] as const)
       say(open(id), text)
-    await flush()
+    flush()
+    await turn()
     expect(taken).toEqual(['c'])
     expect(figures[STORE_FIGURE.functionFailures]).toBe(2)
   })
@@ -207,7 +315,7 @@ it('connections of a seat that is gone are over, and others are not', async () =
     [3, 1],
   ] as const)
     say(open(id, owner), 'a')
-  void flush()
+  flush()
   expect(groups.connections).toBe(3)
   store.seatLeft(1)
   await turn()
@@ -220,28 +328,41 @@ it('a connection whose group is closed already is counted as a failure', () => {
   say(open(1), 'a')
   groups.set(null)
   groups.settle(new Map())
-  void flush()
+  flush()
   expect(figures[STORE_FIGURE.functionFailures]).toBe(1)
 })
 
-it('what is left when the store is closed is let go of', async () => {
-  const open: (() => void)[] = []
-  let calls = 0
-  const { flush, say, store, closed, ...more } = rig(() => ({
-    writeFunction: () => {
-      calls++
-      return new Promise<void>((resolve) => open.push(resolve))
-    },
-  }))
+it('what is left when the store is closed is let go of, and what comes back later changes nothing', async () => {
+  const { resourceOf, begun, take } = gated()
+  const { flush, say, store, closed, ...more } = rig(resourceOf)
   const one = more.open(1)
   say(one, 'a')
-  say(one, 'b')
-  const written = flush()
-  store.close()
-  open.shift()?.()
-  await written
-  expect(calls).toBe(1)
+  say(one, 'bc')
+  flush()
+  await store.close(5)
   expect(closed).toEqual([1])
+  expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 3 })
+  await take(1)
+  expect(begun).toEqual(['1: a'])
+  expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 3 })
+})
+
+it('closing waits for a function that takes its time, and then no longer', async () => {
+  const { resourceOf, take } = gated()
+  const { flush, say, store, open } = rig(resourceOf)
+  const one = open(1)
+  say(one, 'a')
+  say(one, 'b')
+  flush()
+  let isClosed = false
+  const closing = store.close(60_000).then(() => {
+    isClosed = true
+  })
+  await take(1)
+  expect(isClosed).toBe(false)
+  await take(1)
+  await closing
+  expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 0 })
 })
 
 describe('packets', () => {
@@ -259,9 +380,9 @@ describe('packets', () => {
     )
     const one = open(1)
     say(one, 'hello')
-    void flush()
+    flush()
     recorder.close(one, 'client_fin', 1600)
-    void flush()
+    flush()
     const reader = createPcapngReader()
     const records = [
       ...frames.flatMap((frame) => [...reader.push(frame)].map((record) => ({ ...record }))),
@@ -282,7 +403,7 @@ describe('packets', () => {
       'pcapng',
     )
     open(1)
-    void flush()
+    flush()
     const [, , , syn] = [...createPcapngReader().push(frames[0]!)]
     expect(syn).toMatchObject({
       kind: 'packet',
