@@ -8,6 +8,7 @@ import { eventually, type Scope, within } from '../support/scope.js'
 const PROGRAM = fileURLToPath(new URL('../support/programs/acknowledging.mjs', import.meta.url))
 
 export interface Program {
+  readonly pid: number
   readonly port: number
   /** What has been acknowledged, as far as is known. */
   acknowledged(): number
@@ -31,6 +32,7 @@ export const startProgram = async (scope: Scope, config: object): Promise<Progra
     exited.then(() => Promise.reject(new Error('the program ended'))),
   ])
   return {
+    pid: child.pid ?? 0,
     port,
     acknowledged: () => acknowledged,
     reached: async (bytes) => {
