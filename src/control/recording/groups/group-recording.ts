@@ -80,10 +80,12 @@ const startHere =
   ): StartWriter =>
   async ({ where, sectionStart, state, recording, figures }, { onLeft }) => {
     const { format = 'gogetway', overload = 'block', listeners } = options
+    const { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options
     const interfaces = new Map(listeners.map(({ name }, index) => [name, index]))
     const store = new GroupStore({
       ...{ where, groups, format, sectionStart, interfaces, recording, figures, room },
       consequence: CONSEQUENCE[overload],
+      closeTimeoutMs,
       // Packets come from the writer, so it is there.
       press: (owner, order) => writer.press(owner, order),
     })

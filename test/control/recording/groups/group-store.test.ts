@@ -24,6 +24,7 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const rig = (
   resourceOf: (connection: ResourceConnection) => ConnectResource | Promise<ConnectResource>,
   format: FrameFormat = 'gogetway',
+  closeTimeoutMs = 5,
   roomOptions = { softBytes: 1_000_000, onTheWayBytes: 1_000_000, spareBytes: 1_000_000 },
 ) => {
   const closed: number[] = []
@@ -54,6 +55,7 @@ const rig = (
     figures,
     room,
     consequence: 'so what',
+    closeTimeoutMs,
     press: (owner, { press, isSlow }) => presses.push(`${owner}/${press} ${isSlow ? 'slow' : 'keeps up'}`),
   })
   const recorder = new Recorder(
@@ -190,6 +192,7 @@ describe('a resource that takes nothing', () => {
     const { flush, say, open, presses } = rig(
       ({ id }) => (id === 9 ? resourceOf({ id } as ResourceConnection) : shared),
       'gogetway',
+      5,
       SMALL,
     )
     const [one, other] = [open(1), open(9)]
@@ -217,7 +220,7 @@ describe('a resource that takes nothing', () => {
 
   it('takes no more memory than there is: what finds no room is lost, and counted, and others have theirs', async () => {
     const { resourceOf, begun, take } = gated()
-    const { flush, say, open, store, room, closed } = rig(resourceOf, 'gogetway', SMALL)
+    const { flush, say, open, store, room, closed } = rig(resourceOf, 'gogetway', 5, SMALL)
     const hung = open(1)
     let said = 0
     for (; said < 20; said++) {
@@ -236,7 +239,7 @@ describe('a resource that takes nothing', () => {
       await take(2)
     }
     expect(begun.slice(1)).toEqual(['2: a', '2: b', '2: c'])
-    const closing = store.close(5)
+    const closing = store.close()
     await closing
     await turn()
     expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: said * MUCH.length })
@@ -248,6 +251,7 @@ describe('a resource that takes nothing', () => {
     const { flush, say, open, store, room, recorder, groups, closed } = rig(
       ({ id }) => new Promise((_, reject) => void (id === 1 && setImmediate(() => reject(new Error('no'))))),
       'gogetway',
+      5,
       TINY,
     )
     for (let id = 1; id <= CONNECTIONS; id++) {
@@ -264,7 +268,7 @@ describe('a resource that takes nothing', () => {
     expect(groups.connections).toBe(store.connections)
     const { waitingBytes, lostBytes } = store.notHandedOver
     expect(waitingBytes + lostBytes).toBe(CONNECTIONS * 5)
-    await store.close(5)
+    await store.close()
     await turn()
     expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: CONNECTIONS * 5 })
     expect([store.connections, groups.connections, closed]).toEqual([0, 0, []])
@@ -342,7 +346,7 @@ it('what is left when the store is closed is let go of, and what comes back late
   say(one, 'a')
   say(one, 'bc')
   flush()
-  await store.close(5)
+  await store.close()
   expect(closed).toEqual([1])
   expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 3 })
   await take(1)
@@ -352,13 +356,13 @@ it('what is left when the store is closed is let go of, and what comes back late
 
 it('closing waits for a function that takes its time, and then no longer', async () => {
   const { resourceOf, take } = gated()
-  const { flush, say, store, open } = rig(resourceOf)
+  const { flush, say, store, open } = rig(resourceOf, 'gogetway', 60_000)
   const one = open(1)
   say(one, 'a')
   say(one, 'b')
   flush()
   let isClosed = false
-  const closing = store.close(60_000).then(() => {
+  const closing = store.close().then(() => {
     isClosed = true
   })
   await take(1)
