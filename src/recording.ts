@@ -37,9 +37,10 @@ export type {
   GapEvent,
   OpenEvent,
 } from './core/conversation.js'
-export type { ConversationEncoder } from './core/convert/encoder.js'
+export type { ConversationEncoder, RecordingEncoder } from './core/convert/encoder.js'
 export { createGogetwayEncoder } from './core/convert/gogetway.js'
 export { createJsonLinesEncoder } from './core/convert/jsonl.js'
+export { createMergeEncoder } from './core/convert/merge.js'
 export { createPcapngEncoder } from './core/convert/pcapng.js'
 export type { Direction, PerDirection } from './core/direction.js'
 export type { CorruptFinding } from './core/inspect/checksums.js'

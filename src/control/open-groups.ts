@@ -5,7 +5,7 @@ import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { ResourceOptions } from '../ports/resource-group.js'
 import type { GatewayOptions } from './hooks.js'
-import { GroupRecording } from './recording/groups/group-recording.js'
+import type { GroupRecording } from './recording/groups/group-recording.js'
 import { describeRoute } from './settings.js'
 import { VERSION } from './version.js'
 
@@ -64,7 +64,9 @@ export const openGroups = async (
         fault: 'usage',
         where: `resourceGroups.${name}`,
       })
-  return GroupRecording.open({
+  // Only now: what most gateways have no use for need not be loaded with them.
+  const recording = await import('./recording/groups/group-recording.js')
+  return recording.GroupRecording.open({
     ...resourceOptions,
     group: resourceGroup ?? null,
     byListener: resourceGroups ?? {},

@@ -14,6 +14,8 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { exportCommand } from '../../src/cli/commands/export.js'
 import { encodeGogetwayFrame } from '../../src/core/codec/gogetway/frame.js'
+import { createPcapngReader } from '../../src/core/codec/pcapng/reader.js'
+import { readAll } from '../core/codec/builders.js'
 import {
   asPcap,
   fileOf,
@@ -85,6 +87,49 @@ describe('export', () => {
     expect((await exportFile([fileOf(FRAMES), '--to', pcapng])).code).toBe(0)
     expect((await exportFile([pcapng, '--to', back])).code).toBe(0)
     expect(readFileSync(back).equals(FRAMES)).toBe(true)
+  })
+
+  it('writes packets as they are: of pcapng with all that is said of them, of pcap in any case', async () => {
+    const [one, two] = [target('a.pcapng'), target('b.pcapng')]
+    expect(await exportFile([fileOf(HOLED), '--to', one])).toMatchObject({ code: 0 })
+    const records = (bytes: Uint8Array) =>
+      readAll(createPcapngReader(), bytes).map((record) => ({ ...record, offset: 0 }))
+    expect(records(readFileSync(one))).toEqual(records(HOLED))
+    expect(await exportFile([fileOf(asPcap(PING_PONG)), '--to', two])).toMatchObject({ code: 0 })
+    const packets = (bytes: Uint8Array) => records(bytes).filter(({ kind }) => kind === 'packet')
+    expect(packets(readFileSync(two))).toEqual(
+      packets(PING_PONG).map((packet) => ({ ...packet, comments: [] })),
+    )
+  })
+
+  it('writes files of packets and of frames to one pcapng', async () => {
+    // A conversation of frames before and after the packets.
+    const files = [
+      fileOf(FRAMES, 'a.gogetway'),
+      fileOf(HOLED),
+      fileOf(asPcap(PING_PONG)),
+      fileOf(
+        encodeGogetwayFrame({
+          timeNs: 2n * TIME_NS,
+          type: 1,
+          from: '127.0.0.1:80',
+          to: '127.0.0.1:5000',
+          body: utf8('bye'),
+        }),
+      ),
+    ]
+    const to = target('all.pcapng')
+    expect(await exportFile([...files, '--to', to])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('tidegate: exported 6 connections, 84 B\n'),
+    })
+    const said = async (paths: readonly string[]) => {
+      const ran = await exportFile([...paths, '--to', '-', '--format', 'jsonl'])
+      return jsonLines(ran)
+        .filter(({ kind }) => kind === 'data' || kind === 'gap' || kind === 'close')
+        .map(({ id: _, ...event }) => event)
+    }
+    expect(await said([to])).toEqual(await said(files))
   })
 
   it('writes to stdout, and reads stdin', async () => {
@@ -243,16 +288,6 @@ describe('export used wrongly', () => {
     const ran = await exportFile(args)
     expect(ran.stderr).toMatch(ONE_LINE)
     expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(says) })
-  })
-
-  it('packets are not made into packets', async () => {
-    const to = target('out.pcapng')
-    const ran = await exportFile([fileOf(asPcap(PING_PONG)), '--to', to])
-    expect(ran).toMatchObject({
-      code: 2,
-      stderr: expect.stringMatching(/is pcap, packets already: only gogetway/),
-    })
-    expect(existsSync(to)).toBe(false)
   })
 
   it.each(['missing', 'folder', 'foreign'])(

@@ -128,6 +128,41 @@ describe('export', () => {
     expect(kinds.at(-1)).toBe('close')
   })
 
+  const eventsOf = async (paths: readonly string[]): Promise<string> =>
+    (await runCommand(exportCommand, [...paths, '--to', '-', '--format', 'jsonl'])).stdout
+
+  it('joins them to one pcapng, in which a connection that goes on is one', async () => {
+    const { directory, paths } = series((bytes, index) => (index === 1 ? gzipSync(bytes) : bytes))
+    const to = join(tempDir(), 'all.pcapng')
+    expect(await runCommand(exportCommand, [directory, '--to', to])).toMatchObject({
+      code: 0,
+      stderr: 'tidegate: exported 1 connection, 18 B\n',
+    })
+    expect(await eventsOf([to])).toBe(await eventsOf([directory]))
+    expect(await runCommand(verifyCommand, [to])).toMatchObject({
+      code: 0,
+      stdout: 'ok: 1 connection, 18 B, no holes\n',
+    })
+    // Some of them are joined as well, and later with the rest.
+    const half = join(tempDir(), 'half.pcapng')
+    await runCommand(exportCommand, [paths[1]!, paths[0]!, '--to', half])
+    const whole = join(tempDir(), 'whole.pcapng')
+    await runCommand(exportCommand, [paths[2]!, half, '--to', whole])
+    expect(readFileSync(whole)).toEqual(readFileSync(to))
+  })
+
+  it('joins what can be read of them', async () => {
+    const { directory, paths } = series((bytes, index) => (index === 1 ? torn(bytes) : bytes))
+    const to = join(tempDir(), 'all.pcapng')
+    const ran = await runCommand(exportCommand, [directory, '--to', to])
+    expect(ran).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`'${paths[1]}' is cut short at byte`),
+    })
+    expect(await eventsOf([to])).toBe(await eventsOf([directory]))
+    expect((await runCommand(verifyCommand, [to])).code).toBe(0)
+  })
+
   it('never writes to one of the files it reads', async () => {
     const { directory, paths } = series()
     const ran = await runCommand(exportCommand, [

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { openRecording } from '../../src/recording.js'
 import { namesIn } from '../sinks/files/series.js'
 import { payload } from '../support/payload.js'
@@ -9,8 +9,10 @@ import { expectSameBytes } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
 import { IS_FIRST_SETTING } from '../support/setting.js'
 import { dial, exchange, startServer } from '../support/sockets.js'
+import { collectStreams } from '../support/streams.js'
 import { startRecorder, tidegate } from '../support/tidegate.js'
-import { findTool, toolPath } from '../support/tools.js'
+import { describeWith, findTool, toolPath } from '../support/tools.js'
+import { readWithTshark } from '../support/tshark.js'
 
 /** What each connection of a recording said upstream, its damage, and how many have no end. */
 const read = async (paths: string | readonly string[]) => {
@@ -32,7 +34,7 @@ const echoServer = (scope: Scope) =>
     socket.on('error', () => {}).pipe(socket)
   })
 
-describe('a gateway that records into many files', () => {
+describeWith(['tshark'], 'a gateway that records into many files', () => {
   const scope = blockScope()
 
   it('has every byte of connections that go on from file to file, each readable by itself', async () => {
@@ -61,6 +63,18 @@ describe('a gateway that records into many files', () => {
     expect(streams.map((bytes) => sent.findIndex((each) => each.equals(bytes))).sort()).toEqual([0, 1, 2])
     const verified = await tidegate(['verify', folder])
     expect(`${verified.code} ${verified.stderr}`, verified.stdout.toString()).toBe('0 ')
+    // As one file they are the same to tshark.
+    const merged = join(scope.tempDir(), 'all.pcapng')
+    const exported = await tidegate(['export', folder, '--to', merged])
+    expect(exported.code, exported.stderr).toBe(0)
+    expect((await tidegate(['verify', merged])).code).toBe(0)
+    const { sink, streams: followed } = collectStreams()
+    await readWithTshark(merged, { connections: [1, 2, 3], sink })
+    for (const [index, bytes] of streams.entries()) {
+      const seen = followed().get(index + 1)!
+      expectSameBytes(seen.upstream, bytes, `upstream ${index + 1} as tshark has it`)
+      expectSameBytes(seen.downstream, bytes, `downstream ${index + 1} as tshark has it`)
+    }
     // Alone, one from the middle is a whole recording too.
     const alone = await tidegate(['verify', join(folder, names[5]!)])
     expect(alone.code, alone.stdout.toString() + alone.stderr).toBe(0)

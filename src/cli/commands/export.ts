@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { fstat } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
@@ -6,6 +7,7 @@ import { VERSION } from '../../control/version.js'
 import type { ConversationEncoder } from '../../core/convert/encoder.js'
 import { createGogetwayEncoder } from '../../core/convert/gogetway.js'
 import { createJsonLinesEncoder } from '../../core/convert/jsonl.js'
+import { createMergeEncoder } from '../../core/convert/merge.js'
 import { createPcapngEncoder } from '../../core/convert/pcapng.js'
 import type { RecordingFile } from '../../sources/file/recording.js'
 import { base64 } from '../base64.js'
@@ -21,11 +23,12 @@ ${FILES_HELP}
 The format is told by --to's extension (.pcapng, .gogetway, .jsonl, .ndjson) or by --format; '--to -' writes to stdout and needs --format.
 
   gogetway  one frame for each chunk of data; opens, ends and gaps have no place in it
-  pcapng    from gogetway recordings: one synthetic TCP conversation for each pair of ends
+  pcapng    packets as they are, of several files in one; of gogetway recordings, a synthetic TCP conversation for each pair of ends
   jsonl     one object per event: open, data (base64), gap, fin, close
 
 Examples:
   tidegate export redis.pcapng --to redis.jsonl
+  tidegate export recordings/ --to all.pcapng
   tidegate export old.gogetway --to old.pcapng
   tidegate export redis.pcapng --to - --format gogetway | my-consumer
 `
@@ -57,16 +60,17 @@ const formatOf = ({ to, format }: Flags): Format => {
 }
 
 const encoderOf = (format: Format, recording: RecordingFile): ConversationEncoder => {
+  const application = `tidegate ${VERSION}`
   switch (format) {
     case 'jsonl':
       return createJsonLinesEncoder(base64)
     case 'gogetway':
       return createGogetwayEncoder()
     case 'pcapng':
-      if (recording.format === 'gogetway') return createPcapngEncoder(`tidegate ${VERSION}`)
-      throw usageError(
-        `'${recording.name}' is ${recording.format}, packets already: only gogetway is exported to pcapng (Wireshark's editcap converts between packet formats)`,
-      )
+      // The same frames give the same file, so they get no name where they need none.
+      return recording.format === 'gogetway'
+        ? createPcapngEncoder(application)
+        : createMergeEncoder(application, randomUUID())
   }
 }
 
@@ -81,7 +85,7 @@ const identitiesOf = async (args: readonly string[], files: readonly string[]): 
 
 export const exportCommand = (io: CommandIo = processIo()): Command =>
   new Command('export')
-    .description('convert a recording to pcapng, gogetway or JSON Lines')
+    .description('convert a recording, or many files, to one of pcapng, gogetway or JSON Lines')
     .argument(...FILES_ARGUMENT)
     .requiredOption('--to <file>', "the file to write, or '-' for stdout")
     .addOption(

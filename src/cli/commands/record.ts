@@ -1,16 +1,10 @@
 import { Command } from 'commander'
 import { parseConfig } from '../../config/parse.js'
 import { safeUrl } from '../../core/safe-url.js'
+import { addressArgument, endpointListArgument } from '../checked-option.js'
 import { usageError } from '../failure.js'
-import {
-  addRecordOptions,
-  addRelayOptions,
-  addressArgument,
-  configOfFlags,
-  endpointListArgument,
-  type RecordFlags,
-  type RelayFlags,
-} from '../options.js'
+import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
+import { addRecordOptions, type RecordFlags } from '../record-options.js'
 import { recordedText } from '../recorded.js'
 import { runGateway } from '../run.js'
 

@@ -5,20 +5,11 @@ import { parseConfig } from '../../config/parse.js'
 import { formatDuration, parseDuration } from '../../config/units.js'
 import { missingPrograms } from '../../control/wake/missing-programs.js'
 import { checkCidr } from '../../core/route/cidr.js'
+import { addressArgument, checked, endpointListArgument, namedList, option } from '../checked-option.js'
 import { usageError } from '../failure.js'
-import {
-  addRecordOptions,
-  addRelayOptions,
-  addressArgument,
-  checked,
-  configOfFlags,
-  endpointListArgument,
-  namedList,
-  option,
-  present,
-  type RecordFlags,
-  type RelayFlags,
-} from '../options.js'
+import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
+import { present } from '../present.js'
+import { addRecordOptions, type RecordFlags } from '../record-options.js'
 import { runGateway } from '../run.js'
 
 const HELP = `

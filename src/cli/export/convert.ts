@@ -1,7 +1,8 @@
 /** Runs a recording through an encoder, and tells what became of it. */
 
 import type { ConversationEvent, GapEvent } from '../../core/conversation.js'
-import type { ConversationEncoder } from '../../core/convert/encoder.js'
+import type { ConversationEncoder, RecordingEncoder } from '../../core/convert/encoder.js'
+import { NOTHING } from '../../core/convert/encoder.js'
 import { count } from '../../core/inspect/figures.js'
 import { printableLine } from '../../core/inspect/printable.js'
 import type { RecordingFile } from '../../sources/file/recording.js'
@@ -44,16 +45,19 @@ export const convert = async (
   io: CommandIo,
   recording: RecordingFile,
   progress: Progress,
-  encoder: ConversationEncoder,
+  encoder: ConversationEncoder | RecordingEncoder,
   output: Output,
 ): Promise<void> => {
   const witness = createWitness(io, progress)
+  const seer = 'see' in encoder ? encoder : null
   for (const piece of encoder.start()) await output.write(piece)
-  for await (const batch of recording.batches())
+  for await (const batch of recording.batches(seer?.see)) {
     for (const event of batch) {
       witness.see(event)
       for (const piece of encoder.push(event)) await output.write(piece)
     }
+    for (const piece of seer?.settle() ?? NOTHING) await output.write(piece)
+  }
   await output.flush()
   progress.stop()
   witness.tellAll()

@@ -18,12 +18,13 @@ import {
 import type { ConnectionTrack } from '../../core/record/track.js'
 import { Tuples } from '../../core/record/tuples.js'
 import { TidegateError } from '../../errors.js'
-import type {
-  ConnectionTap,
-  Holdable,
-  RecordedConnection,
-  Recording,
-  RecordingCounters,
+import {
+  type ConnectionTap,
+  DEFAULT_CLOSE_TIMEOUT_MS,
+  type Holdable,
+  type RecordedConnection,
+  type Recording,
+  type RecordingCounters,
 } from './recording.js'
 import {
   type PressOrder,
@@ -43,8 +44,6 @@ const FLUSH_INTERVAL_MS = 100
 
 /** How often, without traffic, closes that could not be written are tried again, and troubles looked at, ms. */
 const RETRY_INTERVAL_MS = 1000
-
-export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
 
 const UNWRITTEN = 'not written in time'
 

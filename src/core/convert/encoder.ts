@@ -6,6 +6,7 @@
  */
 
 import { TidegateError } from '../../errors.js'
+import type { CaptureRecord } from '../codec/capture.js'
 import type { ConversationEvent } from '../conversation.js'
 
 export interface ConversationEncoder {
@@ -13,6 +14,14 @@ export interface ConversationEncoder {
   start(): Iterable<Uint8Array>
   /** What this event adds. Each piece is valid only until the next is asked for. */
   push(event: ConversationEvent): Iterable<Uint8Array>
+}
+
+/** One that looks at the records, too, which the events are made of. */
+export interface RecordingEncoder extends ConversationEncoder {
+  /** Each before its events. Its bytes are not kept. */
+  see(record: CaptureRecord): void
+  /** What those seen have added: after the records of a chunk of a file, as there need not be any events. Valid as those of `push`. */
+  settle(): Iterable<Uint8Array>
 }
 
 /** A connection was forgotten to keep memory bounded, and then had more data: never to be left out silently. */

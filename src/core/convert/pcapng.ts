@@ -12,6 +12,7 @@ import { encodeSectionStart, setPacketTime } from '../codec/pcapng/writer.js'
 import type { ConversationEvent, DataEvent, OpenEvent } from '../conversation.js'
 import { MAX_FOLLOWED } from '../inspect/connections.js'
 import { RecentTable } from '../reassembly/recent-table.js'
+import { encodeRecordingComment } from '../record/annotation.js'
 import { Recorder, type RecorderHost } from '../record/recorder.js'
 import type { ConnectionTrack } from '../record/track.js'
 import { type ConversationEncoder, forgotten, NOTHING } from './encoder.js'
@@ -44,8 +45,14 @@ const stamp = (blocks: Uint8Array, timeNs: bigint): void => {
     if (view.getUint32(at, true) === BLOCK_TYPE.enhancedPacket) setPacketTime(view, at, timeNs)
 }
 
-/** For events of gogetway recordings: opens and data. @param application who writes it, e.g. `tidegate 0.1.0`. */
-export const createPcapngEncoder = (application: string): ConversationEncoder => {
+/**
+ * For events of gogetway recordings: opens and data.
+ * @param application who writes it, e.g. `tidegate 0.1.0`.
+ * @param recording a name for what is written, no other recording's: where it lies in several sections, its conversations go on
+ *   from one into the next.
+ */
+export const createPcapngEncoder = (application: string, recording?: string): ConversationEncoder => {
+  const comments = recording === undefined ? [] : [encodeRecordingComment(recording)]
   const recorder = new Recorder(
     {
       interfaces: new Map(),
@@ -86,7 +93,7 @@ export const createPcapngEncoder = (application: string): ConversationEncoder =>
   }
 
   return {
-    start: () => [encodeSectionStart(application, [INTERFACE])],
+    start: () => [encodeSectionStart(application, [INTERFACE], ...comments)],
     push: (event: ConversationEvent) => {
       if (event.kind === 'open') open(event)
       else if (event.kind === 'data') data(event)

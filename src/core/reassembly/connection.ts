@@ -42,6 +42,8 @@ export class Connection {
   #wasReset = false
   /** Its file ended before it did. */
   #isContinued = false
+  /** That it did, and is not told yet: what is held is before it. */
+  #untold: ContinueAnnotation | null = null
   #lastNs: bigint
 
   constructor({ number, key, clientIsFirst, timeNs }: ConnectionIdentity, budget: HeldBudget) {
@@ -72,6 +74,7 @@ export class Connection {
   /** `packet` is what `segment` was read from. */
   take(packet: Uint8Array, segment: Segment, notes: Notes, timeNs: bigint, out: ConversationEvent[]): void {
     if (this.isClosed || this.#isLate(notes)) return
+    this.#tellContinued(out)
     this.#lastNs = timeNs
     this.#isContinued = false
     const direction = this.#directionOf(segment)
@@ -106,8 +109,17 @@ export class Connection {
     }
   }
 
-  #continue({ upstream, downstream }: ContinueAnnotation, out: ConversationEvent[]): void {
+  #continue(annotation: ContinueAnnotation, out: ConversationEvent[]): void {
     this.#isContinued = true
+    this.#untold = annotation
+    const { upstream, downstream } = this.#flows
+    if (!upstream.waits && !downstream.waits) this.#tellContinued(out)
+  }
+
+  #tellContinued(out: ConversationEvent[]): void {
+    if (this.#untold === null) return
+    const { upstream, downstream } = this.#untold
+    this.#untold = null
     out.push({ kind: 'continue', connection: this.number, timeNs: this.#lastNs, upstream, downstream })
   }
 
@@ -191,6 +203,7 @@ export class Connection {
     const { upstream, downstream } = this.#flows
     upstream.flush(this.#lastNs, out)
     downstream.flush(this.#lastNs, out)
+    this.#tellContinued(out)
     const hasEnded = this.#wasReset || (upstream.finGiven && downstream.finGiven)
     if (hasEnded && !this.#isContinued) this.#close(null, out)
   }

@@ -28,6 +28,7 @@ const SEQUENCE_SPACE = 2 ** 32
 export const CUT_BY_CAPTURE = 'packet cut short by the capture'
 
 const NO_LOSSES: readonly Absence[] = []
+const NO_BYTES = new Uint8Array(0)
 
 /** Why bytes are missing that an earlier file than these, but none of these, has. */
 export const ELSEWHERE = 'in a file that is not among these'
@@ -41,9 +42,14 @@ const SHORTENED: GapCause = { why: CUT_BY_CAPTURE }
 interface Held {
   readonly at: number
   readonly bytes: Uint8Array
-  /** In the stream; more than there are bytes when the capture cut the packet. */
+  /** In the stream; more than there are bytes where some are missing. */
   readonly length: number
+  /** Why there are fewer bytes than that. */
+  readonly shortened: GapCause
 }
+
+/** How far ahead of a hole a later file may begin for the hole to be waited for: beyond 2 GiB sequence numbers are ambiguous. */
+const MAX_AHEAD = SEQUENCE_SPACE / 4
 
 /** What all flows together hold. */
 export interface HeldBudget {
@@ -80,6 +86,11 @@ export class Flow {
     return this.#sequence !== null
   }
 
+  /** Whether something is held: there is a hole that may still be filled, or explained. */
+  get waits(): boolean {
+    return this.#held.length > 0
+  }
+
   /** The byte at position `at` has this sequence number. */
   begin(sequence: number, at: number): void {
     this.at = at
@@ -107,12 +118,12 @@ export class Flow {
   receive(at: number, bytes: Uint8Array, length: number, timeNs: bigint, out: ConversationEvent[]): void {
     if (length === 0 || this.finGiven || at + length <= this.at) return
     if (at > this.at && !this.#makeRoom(at, bytes.length, timeNs, out)) {
-      this.#hold(at, bytes, length)
+      this.#hold(at, bytes, length, SHORTENED)
       return
     }
     // Making room may have brought the stream to its FIN.
     if (this.finGiven) return
-    this.#give(at, bytes, length, timeNs, out)
+    this.#give(at, bytes, length, SHORTENED, timeNs, out)
     this.#giveHeld(timeNs, out)
   }
 
@@ -122,8 +133,9 @@ export class Flow {
   }
 
   /**
-   * A later file goes on here: what is missing before it is in one that is not among these, but for `losses`. `sequence` is
-   * that of the byte at `position`.
+   * A later file goes on here: what is missing between the last byte seen and `position` is in one that is not among these, but for
+   * `losses`. `sequence` is that of the byte at `position`. A hole before that last byte is another matter: it goes on waiting for
+   * the later file to say why.
    */
   continueAt(
     position: number,
@@ -133,6 +145,12 @@ export class Flow {
     out: ConversationEvent[],
   ): void {
     if (this.finGiven || position < this.at) return
+    const end = this.#seenUntil
+    if (this.waits && position - this.at < MAX_AHEAD) {
+      if (end < position) this.#hold(end, NO_BYTES, position - end, NOT_HERE)
+      return
+    }
+    this.loseUntil(Math.min(end, position), losses, timeNs, out)
     this.loseUntil(position, losses, timeNs, out, true)
     if (this.finGiven || position !== this.at) return
     this.begin(sequence, position)
@@ -169,6 +187,10 @@ export class Flow {
     this.loseUntil(end, losses, timeNs, out)
   }
 
+  get #seenUntil(): number {
+    return this.#held.reduce((end, { at, length }) => Math.max(end, at + length), this.at)
+  }
+
   /** True when holding it would not do and everything before `at` has been given out or given up instead. */
   #makeRoom(at: number, length: number, timeNs: bigint, out: ConversationEvent[]): boolean {
     const cost = length + HELD_OVERHEAD_BYTES
@@ -184,7 +206,7 @@ export class Flow {
     return at <= this.at
   }
 
-  #hold(at: number, bytes: Uint8Array, length: number): void {
+  #hold(at: number, bytes: Uint8Array, length: number, shortened: GapCause): void {
     let index = this.#held.length
     for (let before = this.#held[index - 1]; before !== undefined && before.at >= at; ) {
       if (before.at === at && before.length >= length) return
@@ -192,7 +214,7 @@ export class Flow {
       before = this.#held[index - 1]
     }
     // A copy, as the chunk it lies in is not ours to keep.
-    this.#held.splice(index, 0, { at, bytes: new Uint8Array(bytes), length })
+    this.#held.splice(index, 0, { at, bytes: new Uint8Array(bytes), length, shortened })
     this.#charge(bytes.length + HELD_OVERHEAD_BYTES)
   }
 
@@ -207,7 +229,14 @@ export class Flow {
   }
 
   /** A segment that starts at or before `at`: what is new of it. */
-  #give(at: number, bytes: Uint8Array, length: number, timeNs: bigint, out: ConversationEvent[]): void {
+  #give(
+    at: number,
+    bytes: Uint8Array,
+    length: number,
+    shortened: GapCause,
+    timeNs: bigint,
+    out: ConversationEvent[],
+  ): void {
     const known = this.at - at
     if (known >= length) return
     const skipped = Math.min(known, bytes.length)
@@ -223,13 +252,13 @@ export class Flow {
       })
       this.#advance(fresh.length)
     }
-    this.#gap(at + length, SHORTENED, timeNs, out)
+    this.#gap(at + length, shortened, timeNs, out)
   }
 
   #giveHeld(timeNs: bigint, out: ConversationEvent[]): void {
     let count = 0
     for (let next = this.#held[0]; next !== undefined && next.at <= this.at; next = this.#held[count]) {
-      this.#give(next.at, next.bytes, next.length, timeNs, out)
+      this.#give(next.at, next.bytes, next.length, next.shortened, timeNs, out)
       this.#charge(-(next.bytes.length + HELD_OVERHEAD_BYTES))
       count += 1
     }

@@ -42,6 +42,11 @@ export interface ClosedFiles {
   /** Of this path, as long as it is not added. */
   begin(path: string): void
   add(file: ClosedFile): void
+  /**
+   * For a write that failed: removes what is beyond the limits, and gives back what a compression under way has taken. Resolves
+   * soon, to whether that was something. Null: there is nothing to be had.
+   */
+  makeRoom(): Promise<boolean> | null
   /** What is not done after this time is left to the next start. */
   close(timeoutMs: number): Promise<void>
 }
@@ -97,12 +102,28 @@ export class FilesStore implements Store {
     this.#syncs.start(() => [...this.#open])
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array): void | Promise<void> {
     if (this.#closed)
       throw new TidegateError('misuse', `'${this.where}' is closed`, { fault: 'internal', where: this.where })
+    try {
+      this.#put(bytes)
+    } catch (error) {
+      const room = this.#closedFiles.makeRoom()
+      if (room === null) throw error
+      return this.#putLater(bytes, room, error)
+    }
+  }
+
+  #put(bytes: Uint8Array): void {
     this.#free.check(bytes.length)
     this.#carryOut(() => this.#planner.plan(bytes, Date.now()))
     this.#setRotation()
+  }
+
+  /** Tries it again as long as that makes room. */
+  async #putLater(bytes: Uint8Array, making: Promise<boolean>, failure: unknown): Promise<void> {
+    if (!(await making) || this.#closed) throw failure
+    await this.write(bytes)
   }
 
   async close(timeoutMs: number): Promise<void> {

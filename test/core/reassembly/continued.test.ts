@@ -95,6 +95,72 @@ describe('a connection in three files', () => {
   })
 })
 
+/** Told with the packets after it: the loss was not known yet when the first of them were written. */
+describe('a hole that only a later file explains', () => {
+  const why = 'write failed: ENOSPC'
+  const lost = encodeAnnotation({ kind: 'gap', direction: 'upstream', at: 4, length: 4, why })
+  const continued = (upstream: number) =>
+    encodeAnnotation({ kind: 'continue', id: 7, upstream, downstream: 0 })
+  /** `one `, four bytes lost, `six.` */
+  const first: readonly CaptureRecord[] = [
+    sectionOf(),
+    ...handshake(openOf()),
+    up({ seq: 101, ack: 501, data: 'one ' }),
+    up({ seq: 109, ack: 501, data: 'six.' }),
+  ]
+  const handOver = up({ seq: 113, ack: 501 }, continued(12))
+  /** `end`, from this position. */
+  const later = (at: number, ...comments: readonly string[]): readonly CaptureRecord[] => [
+    sectionOf(),
+    up({ seq: 101 + at, ack: 501 }, openOf({ upstream: at, downstream: 0 })),
+    up({ seq: 101 + at, ack: 501, data: 'end' }, ...comments),
+  ]
+
+  it('has the reason that this one gives', () => {
+    expect(read(...first, handOver, ...later(12, lost))).toEqual([
+      `${OPEN} on web`,
+      '1 upstream 0: one ',
+      '1 continues at 12/0',
+      `1 upstream 4: gap of 4 (${why})`,
+      '1 upstream 8: six.',
+      '1 upstream 12: end',
+    ])
+  })
+
+  it('has it also where the first file was torn before it said that it goes on', () => {
+    expect(read(...first, ...later(12, lost)).slice(2)).toEqual([
+      `1 upstream 4: gap of 4 (${why})`,
+      '1 upstream 8: six.',
+      '1 upstream 12: end',
+    ])
+  })
+
+  it('is told apart from what a missing file has', () => {
+    expect(read(...first, handOver, ...later(20, lost)).slice(3)).toEqual([
+      `1 upstream 4: gap of 4 (${why})`,
+      '1 upstream 8: six.',
+      '1 upstream 12: gap of 8 (in a file that is not among these)',
+      '1 upstream 20: end',
+    ])
+    const far = 5 * 2 ** 30
+    expect(read(...first, handOver, ...later(far)).slice(3)).toEqual([
+      '1 upstream 4: gap of 4',
+      '1 upstream 8: six.',
+      `1 upstream 12: gap of ${far - 12} (in a file that is not among these)`,
+      `1 upstream ${far}: end`,
+    ])
+  })
+
+  it('has none where nothing explains it, and the connection goes on all the same', () => {
+    expect(read(...first, handOver).slice(2)).toEqual([
+      '1 upstream 4: gap of 4',
+      '1 upstream 8: six.',
+      '1 continues at 12/0',
+    ])
+    expect(verify([...first, handOver])).toMatchObject([{ kind: 'hole', at: 4, length: 4, why: null }])
+  })
+})
+
 describe('sections', () => {
   it('of another run of a gateway begin other connections, also with the same number and ends', () => {
     const told = read(...filesOf(1), sectionOf('another run'), ...handshake(openOf()))

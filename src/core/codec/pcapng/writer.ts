@@ -4,9 +4,9 @@
  */
 
 import {
-  BLOCK_OVERHEAD_BYTES,
   BLOCK_TYPE,
   BYTE_ORDER_MAGIC,
+  EPB,
   MAX_OPTION_BYTES,
   MIN_BLOCK_BYTES,
   OPTION,
@@ -79,11 +79,14 @@ const block = (
 const textOption = (code: number, text: string, maxBytes?: number): readonly OptionValue[] =>
   text === '' ? [] : [{ code, value: encodeText(text, maxBytes) }]
 
-const sectionHeader = (application: string, comment: string): Uint8Array =>
+const sectionHeader = (application: string, comments: readonly string[]): Uint8Array =>
   block(
     BLOCK_TYPE.sectionHeader,
     MIN_BLOCK_BYTES.sectionHeader,
-    [...textOption(OPTION.comment, comment), ...textOption(OPTION.shbUserApplication, application)],
+    [
+      ...comments.flatMap((comment) => textOption(OPTION.comment, comment)),
+      ...textOption(OPTION.shbUserApplication, application),
+    ],
     (view, at) => {
       view.setUint32(at, BYTE_ORDER_MAGIC, true)
       view.setUint16(at + 4, VERSION.major, true)
@@ -117,9 +120,9 @@ export const MAX_DESCRIPTION_BYTES = 1023
 export const encodeSectionStart = (
   application: string,
   interfaces: readonly InterfaceSpec[],
-  comment = '',
+  ...comments: readonly string[]
 ): Uint8Array => {
-  const blocks = [sectionHeader(application, comment), ...interfaces.map(encodeInterface)]
+  const blocks = [sectionHeader(application, comments), ...interfaces.map(encodeInterface)]
   const bytes = new Uint8Array(blocks.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of blocks) {
@@ -172,24 +175,23 @@ export const beginPacket = (
   dataLength: number,
 ): number => {
   view.setUint32(at, BLOCK_TYPE.enhancedPacket, true)
-  view.setUint32(at + 8, interfaceIndex, true)
-  writeTimestamp(view, at + 12, timeMs)
-  view.setUint32(at + 20, dataLength, true)
-  view.setUint32(at + 24, dataLength, true)
-  return at + PACKET_DATA_OFFSET
+  view.setUint32(at + EPB.interface, interfaceIndex, true)
+  writeTimestamp(view, at + EPB.timeHigh, timeMs)
+  view.setUint32(at + EPB.captured, dataLength, true)
+  view.setUint32(at + EPB.original, dataLength, true)
+  return at + EPB.data
 }
-
-const TIME_AT = 12
 
 /** Gives the packet block at `at` a time that is exact. */
 export const setPacketTime = (view: DataView, at: number, timeNs: bigint): void => {
   const time = BigInt.asUintN(64, timeNs)
-  view.setUint32(at + TIME_AT, Number(time >> 32n), true)
-  view.setUint32(at + TIME_AT + 4, Number(time & 0xffffffffn), true)
+  view.setUint32(at + EPB.timeHigh, Number(time >> 32n), true)
+  view.setUint32(at + EPB.timeLow, Number(time & 0xffffffffn), true)
 }
 
-/** Where a packet's bytes are in its block. */
-const PACKET_DATA_OFFSET = MIN_BLOCK_BYTES.enhancedPacket - BLOCK_OVERHEAD_BYTES + 8
+/** Of the packet block at `at`: its length on the wire, where the capture cut it. */
+export const setOriginalLength = (view: DataView, at: number, length: number): void =>
+  view.setUint32(at + EPB.original, length, true)
 
 /** Completes the block begun at `at`: padding, comments, lengths. Returns where the next block goes. */
 export const endPacket = (
@@ -198,8 +200,8 @@ export const endPacket = (
   dataLength: number,
   comments: readonly Uint8Array[],
 ): number => {
-  const dataEnd = at + PACKET_DATA_OFFSET + dataLength
-  let end = at + PACKET_DATA_OFFSET + padded(dataLength)
+  const dataEnd = at + EPB.data + dataLength
+  let end = at + EPB.data + padded(dataLength)
   for (let pad = dataEnd; pad < end; pad++) view.setUint8(pad, 0)
   if (comments.length > 0) {
     for (const comment of comments) end = writeOption(view, end, OPTION.comment, comment)
