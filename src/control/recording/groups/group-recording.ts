@@ -98,11 +98,7 @@ const startHere =
     return {
       ended,
       serve: (owner, seat) => writer.serve(owner, seat),
-      leave: (owner) =>
-        writer.leave(owner, () => {
-          store.seatLeft(owner)
-          onLeft(owner)
-        }),
+      leave: (owner) => writer.leave(owner, () => onLeft(owner)),
       close: (timeoutMs) => {
         void writer.close(timeoutMs).finally(resolve)
       },

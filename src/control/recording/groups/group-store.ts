@@ -110,10 +110,9 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
     for (const connection of this.#connections) connection.abandon()
   }
 
-  /** Nothing comes of this seat any more: its connections are over. */
-  seatLeft(owner: number): void {
-    this.#talks.end((connection) => connection?.stamp.owner === owner)
-    this.#options.groups.seatLeft(owner)
+  left(seat: number): void {
+    this.#talks.end((connection) => connection?.stamp.owner === seat)
+    this.#options.groups.seatLeft(seat)
   }
 
   opened(open: OpenAnnotation): GroupedConnection | null {

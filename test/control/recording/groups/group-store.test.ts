@@ -8,7 +8,7 @@ import { parseAddress } from '../../../../src/core/address.js'
 import { LINK_TYPE } from '../../../../src/core/codec/link-types.js'
 import { createPcapngReader } from '../../../../src/core/codec/pcapng/reader.js'
 import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
-import { Recorder } from '../../../../src/core/record/recorder.js'
+import { type OverloadPolicy, Recorder } from '../../../../src/core/record/recorder.js'
 import { Room } from '../../../../src/core/resource/backlog.js'
 import type { FrameFormat } from '../../../../src/core/resource/framing.js'
 import type { Lock } from '../../../../src/core/resource/lock.js'
@@ -26,6 +26,7 @@ const rig = (
   format: FrameFormat = 'gogetway',
   closeTimeoutMs = 5,
   roomOptions = { softBytes: 1_000_000, onTheWayBytes: 1_000_000, spareBytes: 1_000_000 },
+  overload: OverloadPolicy = 'block',
 ) => {
   const closed: number[] = []
   const presses: string[] = []
@@ -61,7 +62,7 @@ const rig = (
   const recorder = new Recorder(
     {
       interfaces: new Map(),
-      overload: 'block',
+      overload,
       onFailure: 'continue',
       maxBufferedBytes: 1024 * 1024,
       sequenceSalt: 1,
@@ -324,10 +325,28 @@ it('connections of a seat that is gone are over, and others are not', async () =
     say(open(id, owner), 'a')
   flush()
   expect(groups.connections).toBe(3)
-  store.seatLeft(1)
+  store.left(1)
   await turn()
   expect(closed).toEqual([2, 3])
-  expect(groups.connections).toBe(1)
+  expect([groups.connections, store.connections]).toEqual([1, 1])
+})
+
+it('nothing is kept of connections of which most was dropped', async () => {
+  const { open, say, flush, recorder, store, groups, closed } = rig(
+    () => ({ writeFunction: () => {} }),
+    ...(['gogetway', 5, undefined, 'drop'] as const),
+  )
+  for (let id = 1; id <= 250; id++) {
+    const track = open(id)
+    say(track, 'x'.repeat(20_000))
+    recorder.close(track, 'client_reset', 1600)
+    if (id % 125 === 0) for (let slab = 0; slab < 8; slab++) flush()
+  }
+  for (let slab = 0; slab < 8; slab++) flush()
+  await turn()
+  expect(recorder.counters().lostBytes).toBeGreaterThan(0)
+  expect(closed).toHaveLength(250)
+  expect([store.connections, groups.connections, recorder.waitingCloses]).toEqual([0, 0, 0])
 })
 
 it('a connection whose group is closed already is counted as a failure', () => {
