@@ -11,12 +11,17 @@ import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
 import { type OverloadPolicy, Recorder } from '../../../../src/core/record/recorder.js'
 import { Room } from '../../../../src/core/resource/backlog.js'
 import type { FrameFormat } from '../../../../src/core/resource/framing.js'
-import type { Lock } from '../../../../src/core/resource/lock.js'
-import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
+import { Lock } from '../../../../src/core/resource/lock.js'
+import type { WriteContext } from '../../../../src/core/resource/write-function.js'
+import { WriteQueue } from '../../../../src/core/resource/write-queue.js'
 import { SILENT } from '../../../../src/ports/logger.js'
-import type { ConnectResource, ResourceConnection } from '../../../../src/ports/resource-group.js'
+import type {
+  ConnectResource,
+  ResourceConnection,
+  ResourceContext,
+} from '../../../../src/ports/resource-group.js'
 import { STORE_FIGURE, STORE_FIGURES } from '../../../../src/ports/store.js'
-import { decodeGogetwayFrame } from '../../../../src/record.js'
+import { decodeGogetwayFrame, encodeGogetwayFrame } from '../../../../src/record.js'
 
 const UTF8 = new TextEncoder()
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
@@ -30,10 +35,12 @@ const rig = (
 ) => {
   const closed: number[] = []
   const presses: string[] = []
+  const contexts: ResourceContext[] = []
   const room = new Room(roomOptions)
   const groups = new ResourceGroups(SILENT)
   groups.set({
-    getResource: (_context, connection) => {
+    getResource: (context, connection) => {
+      contexts.push(context)
       const onClose = () => closed.push(connection.id)
       const resource = resourceOf(connection)
       return resource instanceof Promise
@@ -96,7 +103,7 @@ const rig = (
   }
   const say = (track: ReturnType<typeof open>, text: string): void =>
     recorder.data(track, UTF8.encode(text), 'upstream', 1500)
-  return { store, groups, recorder, open, flush, say, closed, figures, presses, room }
+  return { store, groups, recorder, open, flush, say, closed, figures, presses, room, contexts }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -389,6 +396,53 @@ it('closing waits for a function that takes its time, and then no longer', async
   await take(1)
   await closing
   expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 0 })
+})
+
+describe('a resource', () => {
+  it('has its function called in place of its writer, each frame with who says it to whom', () => {
+    const got: [Uint8Array, WriteContext][] = []
+    const writer = { write: () => expect.fail('the function wins') }
+    const { open, say, flush, recorder, contexts } = rig(() => ({
+      writeFunction: (framed, context) => got.push([framed, context]),
+      writer,
+      kind: 'both',
+    }))
+    const track = open(1)
+    say(track, 'a\ntb')
+    recorder.data(track, UTF8.encode('c'), 'downstream', 1600)
+    flush()
+    expect(contexts).toEqual([{ listener: 'one', listenType: 1, recording: 'r' }])
+    const [client, server] = ['10.0.0.1:4000', '10.1.0.1:80']
+    const about = (fromIp: string, toIp: string): WriteContext => ({
+      ...{ listenType: 1, fromIp, toIp },
+      fromTo: `${fromIp}...${toIp}`,
+    })
+    expect(got.map(([, context]) => context)).toEqual([about(client, server), about(server, client)])
+    const frame = { timeNs: 1_500_000_000n, type: 1, from: client, to: server, body: UTF8.encode('a\ntb') }
+    expect(got[0]![0]).toEqual(encodeGogetwayFrame(frame))
+  })
+
+  it('that brings its queue and lock shares their order with whatever else has them', async () => {
+    const [writeQueue, lock] = [new WriteQueue(), new Lock()]
+    const done: string[] = []
+    let goOn = (): void => {}
+    const { open, say, flush } = rig(({ id }) => ({
+      writeFunction: async (framed) => {
+        if (done.length === 0) await new Promise<void>((resolve) => void (goOn = resolve))
+        done.push(`${id}: ${textOf(decodeGogetwayFrame(framed).body)}`)
+      },
+      writeQueue,
+      lock,
+    }))
+    const [one, two] = [open(1), open(2)]
+    for (const text of ['a', 'b']) for (const track of [one, two]) say(track, text)
+    flush()
+    await turn()
+    expect([done, lock.getIndex(), writeQueue.currentIndex]).toEqual([[], 4, 1])
+    goOn()
+    await writeQueue.drain()
+    expect(done).toEqual(['1: a', '2: a', '1: b', '2: b'])
+  })
 })
 
 describe('packets', () => {
