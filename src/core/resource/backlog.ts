@@ -9,8 +9,11 @@
  * comes, and has a place of its own. What finds none is refused.
  */
 
-/** Of what is free, for each backlog. */
-const SHARE = 1 / 8
+/** Of what is free, for each backlog: one that hangs takes a third of all, ten of them leave a sixth. */
+const SHARE = 1 / 2
+
+/** Whoever takes what comes, but not at once, has a frame or two waiting, whatever the others have. */
+const MIN_SHARE_BYTES = 128 * 1024
 
 export interface RoomOptions {
   /** For all backlogs to share. */
@@ -40,7 +43,7 @@ export class Room {
 
   /** What one backlog may have. */
   get share(): number {
-    return Math.max(0, this.#softBytes - this.#usedBytes) * SHARE
+    return Math.max(MIN_SHARE_BYTES, (this.#softBytes - this.#usedBytes) * SHARE)
   }
 
   /** False: there is no room. */
@@ -93,8 +96,12 @@ export class Backlog {
   add(bytes: number): boolean {
     if (!this.#room.take(bytes, this.#isPressing)) return false
     this.#bytes += bytes
-    if (!this.#isPressing && this.#bytes > this.#room.share) this.#press(true)
     return true
+  }
+
+  /** Presses if what still waits, now that it could have been taken at once, is too much. */
+  check(): void {
+    if (!this.#isPressing && this.#bytes > this.#room.share) this.#press(true)
   }
 
   /** So much waits no more. */

@@ -102,28 +102,37 @@ export class FilesStore implements Store {
     this.#syncs.start(() => [...this.#open])
   }
 
-  write(bytes: Uint8Array): void | Promise<void> {
+  write(bytes: Uint8Array, seat = 0): void | Promise<void> {
     if (this.#closed)
       throw new TidegateError('misuse', `'${this.where}' is closed`, { fault: 'internal', where: this.where })
     try {
-      this.#put(bytes)
+      this.#put(bytes, seat)
     } catch (error) {
       const room = this.#closedFiles.makeRoom()
       if (room === null) throw error
-      return this.#putLater(bytes, room, error)
+      return this.#putLater(bytes, seat, room, error)
     }
   }
 
-  #put(bytes: Uint8Array): void {
+  #put(bytes: Uint8Array, seat: number): void {
     this.#free.check(bytes.length)
-    this.#carryOut(() => this.#planner.plan(bytes, Date.now()))
+    this.#carryOut(() => this.#planner.plan(bytes, Date.now(), seat))
     this.#setRotation()
   }
 
   /** Tries it again as long as that makes room. */
-  async #putLater(bytes: Uint8Array, making: Promise<boolean>, failure: unknown): Promise<void> {
+  async #putLater(
+    bytes: Uint8Array,
+    seat: number,
+    making: Promise<boolean>,
+    failure: unknown,
+  ): Promise<void> {
     if (!(await making) || this.#closed) throw failure
-    await this.write(bytes)
+    await this.write(bytes, seat)
+  }
+
+  left(seat: number): void {
+    this.#planner.left(seat)
   }
 
   async close(timeoutMs: number): Promise<void> {

@@ -20,11 +20,7 @@ import { ResourceGroups } from './resource-groups.js'
 
 const WHERE = 'resource groups'
 
-/** For functions to take what waits when the gateway closes, ms. */
-const HANDOVER_TIMEOUT_MS = 10_000
-
-/** After that for groups, ms: half of it for their connections' hooks, and the rest to flush. */
-const GROUPS_CLOSE_TIMEOUT_MS = 10_000
+const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
 
 const DEFAULT_MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 
@@ -84,10 +80,12 @@ const startHere =
   ): StartWriter =>
   async ({ where, sectionStart, state, recording, figures }, { onLeft }) => {
     const { format = 'gogetway', overload = 'block', listeners } = options
+    const { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options
     const interfaces = new Map(listeners.map(({ name }, index) => [name, index]))
     const store = new GroupStore({
       ...{ where, groups, format, sectionStart, interfaces, recording, figures, room },
       consequence: CONSEQUENCE[overload],
+      closeTimeoutMs,
       // Packets come from the writer, so it is there.
       press: (owner, order) => writer.press(owner, order),
     })
@@ -100,11 +98,7 @@ const startHere =
     return {
       ended,
       serve: (owner, seat) => writer.serve(owner, seat),
-      leave: (owner) =>
-        writer.leave(owner, () => {
-          store.seatLeft(owner)
-          onLeft(owner)
-        }),
+      leave: (owner) => writer.leave(owner, () => onLeft(owner)),
       close: (timeoutMs) => {
         void writer.close(timeoutMs).finally(resolve)
       },
@@ -118,6 +112,7 @@ export class GroupRecording {
   readonly here: GroupSeat
   readonly #room: Room
   readonly #started: Started
+  readonly #closeTimeoutMs: number
   readonly #logger: Logger
 
   private constructor(
@@ -125,13 +120,14 @@ export class GroupRecording {
     site: RecordingSite,
     room: Room,
     started: Started,
-    logger: Logger,
+    { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS, logger }: GroupRecordingOptions,
   ) {
     this.groups = groups
     this.site = site
     this.#room = room
     this.here = new GroupSeat(site.seat(0))
     this.#started = started
+    this.#closeTimeoutMs = closeTimeoutMs
     this.#logger = logger
   }
 
@@ -158,7 +154,7 @@ export class GroupRecording {
       }),
     )
     if (started === null) throw new Error('a site starts its writer')
-    return new GroupRecording(groups, site, room, started, logger)
+    return new GroupRecording(groups, site, room, started, options)
   }
 
   counters(): ResourceCounters {
@@ -190,14 +186,16 @@ export class GroupRecording {
   async close(): Promise<void> {
     const { store } = this.#started
     const before = store.notHandedOver.lostBytes
-    await this.site.close(HANDOVER_TIMEOUT_MS)
+    const timeoutMs = this.#closeTimeoutMs
+    await this.site.close(timeoutMs)
     const lostBytes = store.notHandedOver.lostBytes - before
     if (lostBytes > 0)
       this.#logger.warn(
         { lostBytes },
-        `functions of resource groups have not taken ${lostBytes} bytes in ${HANDOVER_TIMEOUT_MS} ms: they are lost`,
+        `functions of resource groups have not taken ${lostBytes} bytes in ${timeoutMs} ms: they are lost`,
       )
-    if (!(await within(this.groups.closeAll(GROUPS_CLOSE_TIMEOUT_MS / 2), GROUPS_CLOSE_TIMEOUT_MS)))
-      this.#logger.warn({}, `resource groups are not closed after ${GROUPS_CLOSE_TIMEOUT_MS} ms`)
+    // Half of it for the hooks of their connections, and the rest to flush.
+    if (!(await within(this.groups.closeAll(timeoutMs / 2), timeoutMs)))
+      this.#logger.warn({}, `resource groups are not closed after ${timeoutMs} ms`)
   }
 }

@@ -33,6 +33,8 @@ export interface GroupStoreOptions {
   readonly figures: Float64Array
   readonly room: Room
   readonly consequence: string
+  /** What functions are given when it closes, ms. */
+  readonly closeTimeoutMs: number
   /** Tells the plane that has this seat. */
   readonly press: (owner: number, order: PressOrder) => void
 }
@@ -97,21 +99,20 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
     this.#talks.push(bytes)
   }
 
-  /** All connections are over. What has not been taken after `timeoutMs` is let go, and lost. */
-  async close(timeoutMs: number): Promise<void> {
+  /** All connections are over. What has not been taken in the time that functions are given is let go, and lost. */
+  async close(): Promise<void> {
     this.#talks.end(() => true)
     if (this.#connections.size === 0) return
     const done = new Promise<void>((resolve) => {
       this.#onDone = resolve
     })
-    if (await within(done, timeoutMs)) return
+    if (await within(done, this.#options.closeTimeoutMs)) return
     for (const connection of this.#connections) connection.abandon()
   }
 
-  /** Nothing comes of this seat any more: its connections are over. */
-  seatLeft(owner: number): void {
-    this.#talks.end((connection) => connection?.stamp.owner === owner)
-    this.#options.groups.seatLeft(owner)
+  left(seat: number): void {
+    this.#talks.end((connection) => connection?.stamp.owner === seat)
+    this.#options.groups.seatLeft(seat)
   }
 
   opened(open: OpenAnnotation): GroupedConnection | null {

@@ -123,8 +123,14 @@ export class GroupedConnection implements Contributor {
   push(frame: Frame): void {
     this.#frames.add(frame)
     this.#handover.waits(frame.payloadBytes)
-    if (this.#state.kind === 'open') this.#handOver(this.#state.outlet, frame)
-    else if (this.#state.kind === 'getting') this.#state.waiting.push(frame)
+    const state = this.#state
+    if (state.kind === 'open') {
+      this.#handOver(state.outlet, frame)
+      state.outlet.backlog.check()
+    } else if (state.kind === 'getting') {
+      state.waiting.push(frame)
+      state.backlog.check()
+    }
   }
 
   /** No frame follows. */
@@ -195,6 +201,7 @@ export class GroupedConnection implements Contributor {
       if (outlet.backlog.add(frame.costBytes)) this.#handOver(outlet, frame)
       else this.#lose(frame)
     }
+    outlet.backlog.check()
     if (!outlet.backlog.isPressing) this.press(false)
     this.#endIfDone()
   }

@@ -54,6 +54,8 @@ export class KnownConnection {
   readonly upstream: KnownStream
   readonly downstream: KnownStream
   readonly target: FileTarget
+  /** Who records it. */
+  readonly seat: number
   /** The file that has been told of it; null: the next one has to be. */
   file: TargetFile | null = null
   /** Some file has been told of it. */
@@ -72,6 +74,7 @@ export class KnownConnection {
     routes: { readonly upstream: PacketRoute; readonly downstream: PacketRoute },
     salt: number,
     target: FileTarget,
+    seat: number,
   ) {
     this.open = open
     this.hash = hash
@@ -79,6 +82,7 @@ export class KnownConnection {
     this.upstream = new KnownStream(routes.upstream, initialSequence(open.id, salt))
     this.downstream = new KnownStream(routes.downstream, initialSequence(open.id, ~salt))
     this.target = target
+    this.seat = seat
   }
 
   /** Null: it is another's packet. */
@@ -125,6 +129,9 @@ export class Connections {
   readonly #salt: number
   readonly #targetOf: (open: OpenAnnotation) => FileTarget
   readonly #byHash = new Map<number, KnownConnection>()
+  #size = 0
+  /** Whose connections begin just now. */
+  seat = 0
   /** Whose the last packet was: most are the same's as the one before. */
   #last: KnownConnection | null = null
   #write = 1
@@ -160,7 +167,9 @@ export class Connections {
     const routes = packetRoutes(endsOf(packet, open))
     const { interfaceIndex } = packet.block
     const target = this.#targetOf(open)
-    const connection = new KnownConnection(open, hashEnds(packet), interfaceIndex, routes, this.#salt, target)
+    const hash = hashEnds(packet)
+    const salt = this.#salt
+    const connection = new KnownConnection(open, hash, interfaceIndex, routes, salt, target, this.seat)
     target.users++
     this.#insert(connection)
     return connection
@@ -196,6 +205,21 @@ export class Connections {
     this.#removed.push(connection)
   }
 
+  /** Not yet removed. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** All of this seat. */
+  removeOf(seat: number): void {
+    for (const first of [...this.#byHash.values()])
+      for (let each: KnownConnection | null = first; each !== null; ) {
+        const { next }: KnownConnection = each
+        if (each.seat === seat) this.remove(each)
+        each = next
+      }
+  }
+
   /** What has been done since is done. */
   commit(): void {
     for (const { target } of this.#removed) target.users--
@@ -221,6 +245,7 @@ export class Connections {
   #insert(connection: KnownConnection): void {
     connection.next = this.#byHash.get(connection.hash) ?? null
     this.#byHash.set(connection.hash, connection)
+    this.#size++
   }
 
   #take(connection: KnownConnection): void {
@@ -235,6 +260,7 @@ export class Connections {
       if (before !== undefined) before.next = connection.next
     }
     connection.next = null
+    this.#size--
   }
 }
 

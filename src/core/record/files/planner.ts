@@ -65,9 +65,10 @@ export class Planner {
     this.#connections = new Connections(options.sequenceSalt, (open) => this.#targets.of(open))
   }
 
-  /** `bytes`: whole blocks of packets, which must not change until {@link commit} or {@link rollback}. @throws Error if they are not. */
-  plan(bytes: Uint8Array, nowMs: number): readonly FileWork[] {
+  /** `bytes`: whole blocks of packets of this seat, which must not change until {@link commit} or {@link rollback}. @throws Error if they are not. */
+  plan(bytes: Uint8Array, nowMs: number, seat = 0): readonly FileWork[] {
     this.#nowMs = nowMs
+    this.#connections.seat = seat
     this.#bytes = bytes
     const { block } = this.#cursor
     block.start(bytes)
@@ -88,6 +89,17 @@ export class Planner {
     this.#nowMs = nowMs
     for (const file of [...this.#current]) this.#end(file)
     return [...this.#works.values()]
+  }
+
+  /** Connections that have not been seen to close, those that a file knows of included. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** No more comes of this seat's connections, closed or not. Only between a commit or rollback and the next plan. */
+  left(seat: number): void {
+    this.#connections.removeOf(seat)
+    this.commit()
   }
 
   /** The file has gone from the disk: the next packets begin another. Only between a commit and the next plan. */

@@ -39,8 +39,15 @@ export class Takeover {
     this.#named = 0
   }
 
-  /** `bytes`: whole blocks of packets. @throws Error if they are not. */
-  introductions(bytes: Uint8Array): readonly Uint8Array[] {
+  /** No more comes of this seat's connections. Only between a commit or rollback and the next {@link introductions}. */
+  left(seat: number): void {
+    this.#connections.removeOf(seat)
+    this.commit()
+  }
+
+  /** `bytes`: whole blocks of packets of this seat. @throws Error if they are not. */
+  introductions(bytes: Uint8Array, seat: number): readonly Uint8Array[] {
+    this.#connections.seat = seat
     const { block } = this.#cursor
     const introductions: Uint8Array[] = []
     this.#namedBefore = this.#named
