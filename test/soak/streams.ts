@@ -49,13 +49,14 @@ const play = async (
   await closed
 }
 
+/** Resolves in a later turn: a stream of single bytes must not keep its process, the echo server's too, from all else until it blocks. */
 const send = (socket: Socket, bytes: Buffer): Promise<void> =>
   new Promise((resolve) => {
     if (socket.destroyed) return resolve()
     socket.once('close', resolve)
     socket.write(bytes, () => {
       socket.off('close', resolve)
-      resolve()
+      setImmediate(resolve)
     })
   })
 
