@@ -79,7 +79,8 @@ const placeProblems = (record: Fields, ownSink: boolean): readonly ConfigProblem
 }
 
 const templateProblems = ({ file }: Fields): readonly ConfigProblem[] => {
-  if (typeof file !== 'string' || !isTemplate(file)) return []
+  // Of a NUL every path is told already.
+  if (typeof file !== 'string' || file.includes('\0') || !isTemplate(file)) return []
   const problem = templateProblem(file)
   if (problem === null) return []
   const { lead, expected, unknown } = problem

@@ -20,13 +20,17 @@ describe('a wrong command', () => {
     ['a service without a target', ['wake', ':0', '--', 'cat'], /TARGET/],
     ['a service at no address', ['wake', ':0', 'a:b:c', '--', 'cat'], /a:b:c/],
     ['a variable without a value', ['wake', ':0', ':80', '--env', 'PORT', '--', 'cat'], /--env.*PORT/],
-    ['an unknown signal', ['wake', ':0', ':80', '--stop-signal', 'SIGX', '--', 'cat'], /stopSignal.*SIGTERM/],
+    [
+      'an unknown signal',
+      ['wake', ':0', ':80', '--stop-signal', 'SIGX', '--', 'cat'],
+      /--stop-signal: .*SIGTERM/,
+    ],
     [
       'a pattern that is none',
       ['wake', ':0', ':80', '--ready-output', '(', '--', 'cat'],
       /regular expression/,
     ],
-    ['a start of no time', ['wake', ':0', ':80', '--start', '0ms', '--', 'cat'], /wake\.start/],
+    ['a start of no time', ['wake', ':0', ':80', '--start', '0ms', '--', 'cat'], /: --start: /],
   ])('%s is one line and exit code 2', async (_, args, says) => {
     await expectFailure(args, 2, says)
   })

@@ -23,6 +23,13 @@ it.each([
   expect(messageOf(record)).toContain(message)
 })
 
+it('tells of a NUL once, whatever else the path is', () => {
+  for (const file of ['a\0b', 'a\0/', 'a/{client}\0.pcapng'])
+    expect(messageOf({ file })).toBe(
+      `test: record.file: '${file.replace('\0', '\\u0000')}' has a NUL in it; expected a path`,
+    )
+})
+
 it('refuses zstd where Node has none, and says which has', () => {
   const message = messageOf({ file: 'a/', compress: 'zstd' })
   expect(message).toContain('createZstdCompress' in zlib ? 'none' : "'zstd' needs Node 22.15 or newer")

@@ -11,6 +11,8 @@ export interface Program {
   readonly port: number
   /** What has been acknowledged, as far as is known. */
   acknowledged(): number
+  /** Resolves when so much is; rejects if it gets no further, however slow the disk. */
+  reached(bytes: number): Promise<void>
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
 }
 
@@ -31,6 +33,16 @@ export const startProgram = async (scope: Scope, config: object): Promise<Progra
   return {
     port,
     acknowledged: () => acknowledged,
+    reached: async (bytes) => {
+      while (acknowledged <= bytes) {
+        const before = acknowledged
+        await eventually(
+          `more than ${before} of ${Math.round(bytes)} bytes to be acknowledged`,
+          () => acknowledged > before,
+          30_000,
+        )
+      }
+    },
     kill: async (signal) => {
       child.kill(signal)
       await within(30_000, `the program to end after ${signal}`, exited)

@@ -1,9 +1,10 @@
 import { Command } from 'commander'
-import { parseConfig } from '../../config/parse.js'
 import { safeUrl } from '../../core/safe-url.js'
 import { addressArgument, endpointListArgument } from '../checked-option.js'
 import { usageError } from '../failure.js'
+import { parseFlags } from '../flag-config.js'
 import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
+import { refuseRecordFlags } from '../record-flags.js'
 import { addRecordOptions, type RecordFlags } from '../record-options.js'
 import { recordedText } from '../recorded.js'
 import { runGateway } from '../run.js'
@@ -38,6 +39,7 @@ export const recordCommand = (): Command =>
         throw usageError(
           "--out PATH is missing: the file to record to (or --to for a database); see 'tidegate record --help'",
         )
-      const config = parseConfig(configOfFlags(listen, targets, flags), 'tidegate record')
+      refuseRecordFlags(flags)
+      const config = parseFlags(configOfFlags(listen, targets, flags))
       await runGateway(config, { conclude: (recording) => recordedText(recording, where) })
     })

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { parseConfig } from '../../config/parse.js'
 import { addressArgument, endpointListArgument } from '../checked-option.js'
+import { parseFlags } from '../flag-config.js'
 import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
 import { runGateway } from '../run.js'
 
@@ -27,5 +27,5 @@ export const relayCommand = (): Command =>
   )
     .addHelpText('after', HELP)
     .action(async (listen: string, targets: readonly string[], flags: RelayFlags) => {
-      await runGateway(parseConfig(configOfFlags(listen, targets, flags), 'tidegate relay'))
+      await runGateway(parseFlags(configOfFlags(listen, targets, flags)))
     })

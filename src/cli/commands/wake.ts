@@ -1,14 +1,15 @@
 import { Command, Option } from 'commander'
 import type { GatewayConfigInput } from '../../config/config.js'
 import * as defaults from '../../config/defaults.js'
-import { parseConfig } from '../../config/parse.js'
 import { formatDuration, parseDuration } from '../../config/units.js'
 import { missingPrograms } from '../../control/wake/missing-programs.js'
 import { checkCidr } from '../../core/route/cidr.js'
 import { addressArgument, checked, endpointListArgument, namedList, option } from '../checked-option.js'
 import { usageError } from '../failure.js'
+import { parseFlags } from '../flag-config.js'
 import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
 import { present } from '../present.js'
+import { refuseRecordFlags } from '../record-flags.js'
 import { addRecordOptions, type RecordFlags } from '../record-options.js'
 import { runGateway } from '../run.js'
 
@@ -256,6 +257,7 @@ export const wakeConfigOf = (
   const mode = modeOf(flags)
   checkTargets(mode, targets)
   checkFlags(mode, flags)
+  refuseRecordFlags(flags)
   if (words.length === 0)
     throw usageError(
       "COMMAND is missing; expected it behind --, e.g. 'tidegate wake :6379 127.0.0.1:6380 -- redis-server --port 6380'",
@@ -306,7 +308,7 @@ export const wakeCommand = (): Command =>
       const targets = rest
         .slice(0, rest.length - words.length)
         .reduce<readonly string[]>((before, text) => check(text, before), [])
-      const config = parseConfig(wakeConfigOf(listen, targets, words, flags), 'tidegate wake')
+      const config = parseFlags(wakeConfigOf(listen, targets, words, flags))
       const [missing] = missingPrograms(config)
       if (missing !== undefined) throw usageError(`COMMAND: ${missing.message}`)
       await runGateway(config)

@@ -2,12 +2,13 @@
 
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
+import { whyMissing } from './missing.js'
 
 const WORDS: Readonly<Record<string, (path: string) => string>> = {
   EACCES: () => 'permission denied',
   EPERM: () => 'permission denied',
   EISDIR: () => "it is a folder; end it with '/' to have files in it",
-  ENOENT: (path) => `the folder '${dirname(path)}' does not exist, or it is a link to nothing`,
+  ENOENT: whyMissing,
   ENOTDIR: (path) => `'${dirname(path)}' is not a folder`,
   ENXIO: () => 'it is a named pipe or socket that nobody reads',
   EROFS: () => 'its file system is read-only',

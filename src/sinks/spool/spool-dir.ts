@@ -5,6 +5,7 @@ import { access, mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 import { type Lock, lockFile } from '../file/lock.js'
+import { whyMissing } from '../file/missing.js'
 import { syncFolder } from '../file/sync-folder.js'
 import { type LeftSegment, segmentNumber } from './segments.js'
 
@@ -26,7 +27,6 @@ const WORDS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'its file system is read-only',
   ENOTDIR: 'something on the way to it is not a folder',
-  ENOENT: 'the folder that it would be in does not exist',
   ENOSPC: 'no space left on its disk',
   ENAMETOOLONG: 'its name is too long',
 }
@@ -47,7 +47,8 @@ const unusable = (
 
 const failed = (dir: string, cause: unknown): TidegateError => {
   const errno = errnoOf(cause)
-  return unusable(dir, errno === undefined ? messageOf(cause) : (WORDS[errno] ?? errno), { cause })
+  if (errno === undefined) return unusable(dir, messageOf(cause), { cause })
+  return unusable(dir, errno === 'ENOENT' ? whyMissing(dir) : (WORDS[errno] ?? errno), { cause })
 }
 
 /** Makes the last folder of the path if it is missing. */

@@ -149,11 +149,17 @@ test('a folder, a missing folder and a file in place of a folder are told apart'
   expect(await messageOf('folder')).toBe(
     "'/folder' cannot be written: it is a folder; end it with '/' to have files in it",
   )
-  expect(await messageOf('none/x')).toBe(
-    "'/none/x' cannot be written: the folder '/none' does not exist, or it is a link to nothing",
+  expect(await messageOf('none/x')).toBe("'/none/x' cannot be written: the folder '/none' does not exist")
+  expect(await messageOf('none/deep/x')).toBe(
+    "'/none/deep/x' cannot be written: the folder '/none' does not exist",
   )
   expect(await messageOf('file/x')).toBe("'/file/x' cannot be written: '/file' is not a folder")
-  expect(await messageOf('link')).toMatch(/a link to nothing/)
+  expect(await messageOf('link')).toBe(
+    "'/link' cannot be written: it is a symbolic link to '/nowhere', which does not exist; expected a link to something that does, or no link",
+  )
+  expect(await messageOf('link/deep/x')).toBe(
+    "'/link/deep/x' cannot be written: the folder '/link' is a symbolic link to '/nowhere', which does not exist; expected a folder",
+  )
 })
 
 test('a second recorder in the same process is refused, until the first is done', async () => {

@@ -8,6 +8,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -527,7 +528,11 @@ describe("a spool's folder", () => {
     await expect(openSpoolDir(join(folder, 'file'))).rejects.toThrow('it is not a folder')
     await expect(openSpoolDir(join(folder, 'file', 'spool'))).rejects.toThrow('is not a folder')
     await expect(openSpoolDir(join(folder, 'none', 'spool'))).rejects.toThrow(
-      'the folder that it would be in does not exist',
+      `the folder '${join(folder, 'none')}' does not exist`,
+    )
+    symlinkSync('none', join(folder, 'link'))
+    await expect(openSpoolDir(join(folder, 'link'))).rejects.toThrow(
+      `the spool '${join(folder, 'link')}' cannot be used: it is a symbolic link to 'none', which does not exist`,
     )
   })
 
