@@ -52,3 +52,6 @@ export const chooseEngine = (wanted: EngineName, workers: number): EngineChoice 
 /** One that can lend listeners to processes: the chosen one, or another beside it. @throws TidegateError `engine_unavailable`. */
 export const lendingEngine = ({ engine }: EngineChoice): Engine =>
   engine.lend === undefined ? createLinuxEngine() : engine
+
+/** Threads beside the main one that serve connections. */
+export const workersOf = (choice: EngineChoice): number => (choice.kind === 'threaded' ? choice.workers : 0)

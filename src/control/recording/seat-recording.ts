@@ -9,14 +9,10 @@
 import type { CloseReason } from '../../core/close-reason.js'
 import type { Direction } from '../../core/direction.js'
 import type { Capture } from '../../core/record/capture.js'
-import {
-  MAX_WAITING_CLOSES,
-  Recorder,
-  type RecorderHost,
-  type RecorderReport,
-} from '../../core/record/recorder.js'
+import { Recorder, type RecorderHost, type RecorderReport } from '../../core/record/recorder.js'
 import type { ConnectionTrack } from '../../core/record/track.js'
 import { Tuples } from '../../core/record/tuples.js'
+import { MAX_WAITING_CLOSES } from '../../core/record/waiting-closes.js'
 import { TidegateError } from '../../errors.js'
 import {
   type ConnectionTap,

@@ -23,6 +23,7 @@ import type { Note, Slab } from './slab.js'
 import { SlabPool } from './slab-pool.js'
 import { type ConnectionSpec, ConnectionTrack, type StreamTrack } from './track.js'
 import type { Tuples } from './tuples.js'
+import { MAX_WAITING_CLOSES, WaitingCloses } from './waiting-closes.js'
 
 /** What traffic does when the sink cannot keep up: slows down, goes on with a marked gap, or is cut. */
 export type OverloadPolicy = 'block' | 'drop' | 'disconnect'
@@ -69,9 +70,6 @@ export interface RecorderHost {
 /** A direction that only receives still acknowledges, so that readers need not remember every packet of the other. */
 const PACKETS_PER_ACK = 1000
 
-/** Default of {@link RecorderOptions.maxWaitingCloses}. */
-export const MAX_WAITING_CLOSES = 4096
-
 export const OVERLOAD_DROPPED = 'overload: dropped'
 const OVERLOAD_DISCONNECTED = 'overload: disconnected'
 const RECORDING_CLOSED = 'recording closed'
@@ -87,8 +85,7 @@ export class Recorder {
   readonly #lowSlabs: number
   /** Open connections that may have bytes held back by redaction. */
   readonly #redacted = new Set<ConnectionTrack>()
-  /** Ended connections whose close could not be written, oldest first. */
-  readonly #waiting = new Set<ConnectionTrack>()
+  readonly #waiting: WaitingCloses
   /** What was just written found no room, and its connection is to be ended for it. */
   #refused = false
   #holding = false
@@ -106,6 +103,8 @@ export class Recorder {
     this.#pool = new SlabPool(options.maxBufferedBytes)
     this.#scribe = new Scribe(this.#pool, this.#figures, options.overload === 'block')
     this.#intake = new Intake(this.#figures, this.#write)
+    const { maxWaitingCloses = MAX_WAITING_CLOSES } = options
+    this.#waiting = new WaitingCloses(this.#figures, maxWaitingCloses, (oldest) => this.#forget(oldest))
     this.#highSlabs = Math.ceil((this.#pool.maxSlabs * 3) / 4)
     this.#lowSlabs = Math.floor(this.#pool.maxSlabs / 2)
   }
@@ -185,7 +184,7 @@ export class Recorder {
     this.#refused = false
     this.#redacted.delete(connection)
     connection.ending = { reason, timeMs: nowMs }
-    if (this.#finished) this.#wait(connection)
+    if (this.#finished) this.#waiting.add(connection)
     else if (connection.unsettled === 0) this.#finish(connection)
   }
 
@@ -235,12 +234,7 @@ export class Recorder {
 
   /** Writes the closes that wait, as far as there is room, though the last write may have failed. */
   retryCloses(): void {
-    for (const connection of this.#waiting) {
-      if (connection.unsettled > 0) continue
-      if (!this.#scribe.close(connection)) return
-      this.#waiting.delete(connection)
-      this.#countWaiting()
-    }
+    this.#waiting.retry((connection) => this.#scribe.close(connection))
   }
 
   /** It has begun to report a trouble whose end it has not reported. */
@@ -362,27 +356,8 @@ export class Recorder {
   }
 
   #finish(connection: ConnectionTrack): void {
-    if (this.#failing || this.#waiting.size > 0 || !this.#scribe.close(connection)) this.#wait(connection)
-  }
-
-  #wait(connection: ConnectionTrack): void {
-    this.#waiting.add(connection)
-    const { maxWaitingCloses = MAX_WAITING_CLOSES } = this.#options
-    if (this.#waiting.size > maxWaitingCloses) this.#giveUpOldest()
-    this.#countWaiting()
-  }
-
-  #giveUpOldest(): void {
-    for (const oldest of this.#waiting) {
-      this.#waiting.delete(oldest)
-      this.#forget(oldest)
-      break
-    }
-    count(this.#figures, FIGURE.unclosed, 1)
-  }
-
-  #countWaiting(): void {
-    this.#figures[FIGURE.waitingCloses] = this.#waiting.size
+    if (this.#failing || this.#waiting.size > 0 || !this.#scribe.close(connection))
+      this.#waiting.add(connection)
   }
 
   #disconnect(connection: ConnectionTrack, why: string): void {

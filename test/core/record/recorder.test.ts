@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { parseAddress } from '../../../src/core/address.js'
 import { QUIET_MS } from '../../../src/core/record/episode.js'
-import { MAX_WAITING_CLOSES, OVERLOAD_DROPPED } from '../../../src/core/record/recorder.js'
+import { OVERLOAD_DROPPED } from '../../../src/core/record/recorder.js'
 import { MIN_SLAB_BYTES, SLAB_BYTES } from '../../../src/core/record/slab-pool.js'
+import { MAX_WAITING_CLOSES } from '../../../src/core/record/waiting-closes.js'
 import { Harness } from './harness.js'
 import { pattern } from './parse.js'
 
