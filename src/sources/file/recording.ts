@@ -118,7 +118,8 @@ const openPlanned = async ({ path }: PlannedFile, hooks: CaptureHooks): Promise<
 }
 
 const noRecordings = (name: string, others: number): TidegateError => {
-  const found = others === 0 ? 'holds no recordings' : `holds no recordings among its ${count(others, 'file')}`
+  const found =
+    others === 0 ? 'holds no recordings' : `holds no recordings among its ${count(others, 'file')}`
   return new TidegateError('format_unknown', `'${name}' ${found}: expected pcapng, pcap or gogetway`, {
     fault: 'usage',
     where: name,
