@@ -1,7 +1,7 @@
 /** What the flags of a recording have to do with one another, said in their words. The config has the same rules in its own. */
 
 import { usageError } from './failure.js'
-import type { RecordFlags } from './options.js'
+import type { RecordFlags } from './record-options.js'
 
 type FlagName = keyof RecordFlags
 

@@ -5,11 +5,14 @@ import { TidegateError } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
 import type { ResourceOptions } from '../ports/resource-group.js'
 import type { GatewayOptions } from './hooks.js'
-import { GroupRecording } from './recording/groups/group-recording.js'
+import type { GroupRecording } from './recording/groups/group-recording.js'
 import { describeRoute } from './settings.js'
 import { VERSION } from './version.js'
 
 type GroupOptions = Pick<GatewayOptions, 'resourceGroup' | 'resourceGroups' | 'resourceOptions'>
+
+/** setTimeout's own limit. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 const invalid = (where: string, expected: string): TidegateError =>
   new TidegateError('value_invalid', `${where}: expected ${expected}`, { fault: 'usage', where })
@@ -24,14 +27,16 @@ export const checkGroup = (where: string, group: unknown): void => {
 const checkResourceOptions = (options: ResourceOptions): void => {
   const where = 'resourceOptions'
   if (typeof options !== 'object' || options === null)
-    throw invalid(where, 'a mapping: { format, overload, maxBufferedBytes }')
-  const { format, overload, maxBufferedBytes } = options
+    throw invalid(where, 'a mapping: { format, overload, maxBufferedBytes, closeTimeoutMs }')
+  const { format, overload, maxBufferedBytes, closeTimeoutMs } = options
   if (format !== undefined && !['gogetway', 'pcapng'].includes(format))
     throw invalid(`${where}.format`, "'gogetway' or 'pcapng'")
   if (overload !== undefined && !['block', 'drop', 'disconnect'].includes(overload))
     throw invalid(`${where}.overload`, "'block', 'drop' or 'disconnect'")
   if (maxBufferedBytes !== undefined && !(Number.isSafeInteger(maxBufferedBytes) && maxBufferedBytes > 0))
     throw invalid(`${where}.maxBufferedBytes`, 'a whole number of bytes')
+  if (closeTimeoutMs !== undefined && !(closeTimeoutMs >= 0 && closeTimeoutMs <= MAX_TIMEOUT_MS))
+    throw invalid(`${where}.closeTimeoutMs`, `milliseconds from 0 to ${MAX_TIMEOUT_MS}`)
 }
 
 export const checkGroups = ({ resourceGroup, resourceGroups, resourceOptions }: GroupOptions): void => {
@@ -59,7 +64,9 @@ export const openGroups = async (
         fault: 'usage',
         where: `resourceGroups.${name}`,
       })
-  return GroupRecording.open({
+  // Only now: what most gateways have no use for need not be loaded with them.
+  const recording = await import('./recording/groups/group-recording.js')
+  return recording.GroupRecording.open({
     ...resourceOptions,
     group: resourceGroup ?? null,
     byListener: resourceGroups ?? {},

@@ -73,8 +73,16 @@ export interface ResourceOptions {
   readonly format?: 'gogetway' | 'pcapng'
   /** When functions are slower than the traffic: slow it, leave bytes out, or end connections. Default `block`. */
   readonly overload?: 'block' | 'drop' | 'disconnect'
-  /** Bytes that may wait for them, all connections together. Default 16 MiB, at least 1 MiB. */
+  /**
+   * Bytes that may wait for them, all connections together, what that takes in queues included. Default 32 MiB, at least 8 MiB for each
+   * thread. One resource never has more than a part of it.
+   */
   readonly maxBufferedBytes?: number
+  /**
+   * How long closing the gateway waits for functions to take what waits, and then as long again for hooks and groups to end, ms.
+   * Default 10,000. What is not taken by then is lost, counted and logged.
+   */
+  readonly closeTimeoutMs?: number
 }
 
 export interface ResourceGroup {

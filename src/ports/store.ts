@@ -6,10 +6,12 @@ export interface Store {
   /**
    * Stores `bytes`, whole pcapng blocks, after everything stored before, or throws (rejects) having stored none of them. A store
    * that has to wait answers with a promise. One write at a time: the next is not started before this one settles. `bytes` must
-   * not change until then, and are the caller's again afterwards.
+   * not change until then, and are the caller's again afterwards. `seat`: whose they are, of those who record; a connection is of one. Default 0.
    * @throws TidegateError `write_failed` with the system's `errno`.
    */
-  write(bytes: Uint8Array): void | Promise<void>
+  write(bytes: Uint8Array, seat?: number): void | Promise<void>
+  /** Nothing comes of this seat any more: its connections are over, whether or not they were seen to close. Its number may be another's then. */
+  left?(seat: number): void
   /**
    * A write that waits is given up; no write after it. Resolves when what it still had to do is done, or `timeoutMs` is over.
    * Idempotent.

@@ -23,7 +23,7 @@ const USAGE: Readonly<Record<string, string>> = {
 }
 
 const AWAY: Readonly<Record<string, string>> = {
-  '25006': 'the server only reads for now, e.g. as a standby',
+  '25006': 'it only reads for now: a standby, or default_transaction_read_only is on',
   '53100': 'the disk of the server is full',
   '53300': 'the server has too many connections',
   '57014': 'the server gave up what it was asked',

@@ -9,6 +9,12 @@ import type { Answer, Row, Session } from './session.js'
 /** What the advisory lock is called, beside the schema's name: `tide` in ASCII. */
 const LOCK = 0x74696465
 
+/**
+ * What a step may take, ms: on a large database it rebuilds tables or makes indexes, and says nothing meanwhile. Given up any
+ * sooner, it would be begun again and again.
+ */
+const STEP_MS = 60 * 60 * 1000
+
 const VERSION_TABLE = `
 CREATE TABLE schema_version (
   version  integer      PRIMARY KEY,
@@ -83,11 +89,12 @@ const takeSteps = async (
   { exists, version }: SchemaState,
   steps: readonly string[],
 ): Promise<void> => {
+  await session.query(`SET LOCAL statement_timeout = ${STEP_MS}`)
   if (!exists) await session.query(`CREATE SCHEMA ${quoted(schema)}`)
   if (version === 0) await session.query(VERSION_TABLE)
   for (const [index, step] of steps.entries()) {
     if (index < version) continue
-    await session.query(step)
+    await session.query(step, undefined, STEP_MS)
     await session.query('INSERT INTO schema_version (version) VALUES ($1)', [index + 1])
   }
 }

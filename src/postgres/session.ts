@@ -65,9 +65,16 @@ export class Session {
     return this.#isOpen
   }
 
-  /** One statement; with values its parameters are $1, $2, …; without, several divided by semicolons will do. */
-  async query(text: string, values?: readonly unknown[]): Promise<Answer> {
-    const patience = this.#patience()
+  /**
+   * One statement; with values its parameters are $1, $2, …; without, several divided by semicolons will do.
+   * @param patienceMs for how long the server may be silent
+   */
+  async query(
+    text: string,
+    values?: readonly unknown[],
+    patienceMs: number = this.#timeoutMs,
+  ): Promise<Answer> {
+    const patience = this.#patience(patienceMs)
     try {
       const asked = values === undefined ? this.#client.query(text) : this.#client.query(text, [...values])
       const { rows = [], rowCount } = await this.#unlessGone(asked)
@@ -145,10 +152,9 @@ export class Session {
   }
 
   /** Gives up when nothing happens for too long. */
-  #patience(): { renew(): void; end(): void } {
-    const giveUp = (): void =>
-      this.destroy(new Error(`the server has not answered for ${this.#timeoutMs / 1000} s`))
-    const timer = setTimeout(giveUp, this.#timeoutMs)
+  #patience(ms: number = this.#timeoutMs): { renew(): void; end(): void } {
+    const giveUp = (): void => this.destroy(new Error(`the server has not answered for ${ms / 1000} s`))
+    const timer = setTimeout(giveUp, ms)
     return { renew: () => void timer.refresh(), end: () => clearTimeout(timer) }
   }
 }

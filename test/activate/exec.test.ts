@@ -1,23 +1,16 @@
 /** Real processes as services. */
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createExecActivator, type ExecOptions } from '../../src/activate/exec.js'
 import { isRunning, startActivation, type Watched } from '../support/activation.js'
 import { openFilesOf, residentBytes } from '../support/proc.js'
 import { eventually, type Scope, testScope } from '../support/scope.js'
+import { lastingPort } from '../support/sockets.js'
 
 const NODE = process.execPath
-/** A port that nobody listens at. */
-const lastingPort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 
 const at = (port: number) => ({ kind: 'tcp', host: '127.0.0.1', port }) as const
 

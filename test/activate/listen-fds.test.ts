@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { get } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -11,41 +10,13 @@ import { lendListener, passListeners } from '../../src/activate/listen-fds.js'
 import { createLinuxEngine } from '../../src/engine/linux/engine.js'
 import { createPortableEngine } from '../../src/engine/portable/engine.js'
 import type { LentListener } from '../../src/ports/engine.js'
+import { answerOf, PASSED_HTTP_SERVER } from '../support/passed-socket.js'
 import { eventually, type Scope, testScope } from '../support/scope.js'
 
 const isLinux = process.platform === 'linux'
 
-/** A server by systemd's rules, which ends by itself when nobody has been there for 5 ms. */
-const HTTP_SERVER = `
-import { createServer } from 'node:http'
-if (process.env.LISTEN_PID !== String(process.pid)) throw new Error('not for me')
-if (process.env.LISTEN_FDS !== '1') throw new Error('how many?')
-let timer
-const server = createServer((request, response) => {
-  response.end(process.pid + ' ' + process.env.LISTEN_FDNAMES + ' ' + request.url)
-})
-const idle = () => { timer = setTimeout(() => server.close(), 5) }
-let open = 0
-server.on('connection', (socket) => {
-  clearTimeout(timer)
-  open++
-  socket.on('close', () => { if (--open === 0) idle() })
-})
-server.listen({ fd: 3 }, idle)
-`
-
-const answer = (port: number, path: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const request = get({ port, path, host: '127.0.0.1', agent: false }, (response) => {
-      let text = ''
-      response.on('data', (chunk: Buffer) => {
-        text += chunk.toString()
-      })
-      response.on('end', () => resolve(text))
-      response.on('error', reject)
-    })
-    request.on('error', reject)
-  })
+/** The server ends as soon as nobody has been there for so long. */
+const IDLE_MS = '5'
 
 const lend = async (scope: Scope): Promise<{ lent: LentListener; port: number }> => {
   const engine = createLinuxEngine()
@@ -69,7 +40,7 @@ const activate = (scope: Scope, lent: LentListener, command: readonly [string, .
     const passing = passListeners(command, [{ fd: lent.fd, name: 'web:front' }])
     const [file, ...args] = passing.argv
     const child = spawn(file, args, {
-      env: { ...process.env, ...passing.env },
+      env: { ...process.env, IDLE_MS, ...passing.env },
       stdio: ['ignore', 'pipe', 'pipe', ...passing.stdio],
     })
     const run = { child, code: undefined as number | null | undefined, stdout: '', stderr: '' }
@@ -147,12 +118,12 @@ describe.skipIf(!isLinux)('a server that is given the socket', () => {
   }, async () => {
     const scope = testScope()
     const program = join(scope.tempDir(), 'server.mjs')
-    writeFileSync(program, HTTP_SERVER)
+    writeFileSync(program, PASSED_HTTP_SERVER)
     const { lent, port } = await lend(scope)
     const runs = activate(scope, lent, [process.execPath, program])
     for (let cycle = 1; cycle <= 50; cycle++) {
       const answers = await Promise.all(
-        Array.from({ length: 1 + (cycle % 3) }, (_, i) => answer(port, `/${cycle}/${i}`)),
+        Array.from({ length: 1 + (cycle % 3) }, (_, i) => answerOf(port, `/${cycle}/${i}`)),
       )
       for (const [i, text] of answers.entries())
         expect(text).toMatch(new RegExp(`^\\d+ web_front /${cycle}/${i}$`))
@@ -168,9 +139,9 @@ describe.skipIf(!isLinux)('a server that is given the socket', () => {
     const scope = testScope()
     const { lent, port } = await lend(scope)
     const program = join(scope.tempDir(), 'server.mjs')
-    writeFileSync(program, HTTP_SERVER)
+    writeFileSync(program, PASSED_HTTP_SERVER)
     const runs = activate(scope, lent, [process.execPath, program])
-    await answer(port, '/')
+    await answerOf(port, '/')
     await eventually('it has ended', () => runs.at(-1)?.code !== undefined)
     lent.onClient(null)
     const others = activate(scope, lent, ['grep', 'flags:', '/proc/self/fdinfo/3'])

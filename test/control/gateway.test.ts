@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Duplex } from 'node:stream'
@@ -12,7 +12,9 @@ import type { GatewayOptions } from '../../src/control/hooks.js'
 import { type Address, formatAddress } from '../../src/core/address.js'
 import { createPcapngReader } from '../../src/core/codec/pcapng/reader.js'
 import type { ConnectionRecord } from '../../src/core/session/record.js'
+import { eventually, testScope } from '../support/scope.js'
 import { SETTING } from '../support/setting.js'
+import { freePort, LOOPBACK, startServer } from '../support/sockets.js'
 
 const cleanups: (() => unknown)[] = []
 
@@ -26,32 +28,13 @@ const portOf = (address: Address | undefined): number => {
 }
 
 /** A service on loopback. Returns its address as text. */
-const serve = async (onClient: (socket: Socket) => void): Promise<string> => {
-  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on('error', () => {})
-    cleanups.push(() => socket.destroy())
-    onClient(socket)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  cleanups.push(() => server.close())
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return `127.0.0.1:${address.port}`
-}
+const serve = async (onClient: (socket: Socket) => void): Promise<string> =>
+  `${LOOPBACK}:${(await startServer(testScope(), onClient)).port}`
 
 const echo = (): Promise<string> => serve((socket) => socket.pipe(socket))
 
 /** An address on which nobody listens. */
-const closedPort = async (): Promise<string> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return `127.0.0.1:${address.port}`
-}
+const closedPort = async (): Promise<string> => `${LOOPBACK}:${await freePort()}`
 
 /** Accounts of ended connections, in order; `next` waits for one. */
 const accounts = () => {
@@ -135,14 +118,6 @@ const errorCode = async (socket: Socket): Promise<string | undefined> => {
   return error.code
 }
 
-const until = async (condition: () => boolean): Promise<void> => {
-  const deadline = performance.now() + 5000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('the condition did not come true within 5 s')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
-
 describe('a gateway', () => {
   it('relays both ways and accounts for each connection', async () => {
     const upstream = await echo()
@@ -192,7 +167,7 @@ describe('a gateway', () => {
     first.write('12345')
     await once(first, 'data')
     // The figures of a worker's connections are up to 100 ms old.
-    await until(() => {
+    await eventually('what both have done', () => {
       const [one, two] = gateway.connections()
       return one?.bytes.downstream === 5 && two?.state === 'linked'
     })
@@ -218,7 +193,7 @@ describe('a gateway', () => {
     const config = listenerTo(await echo(), { maxConnections: 1, overflow: 'refuse' })
     const { gateway, nextClosed, port } = await start(config)
     await client(port)
-    await until(() => gateway.connections()[0]?.state === 'linked')
+    await eventually('the first link', () => gateway.connections()[0]?.state === 'linked')
     await client(port).catch(() => null)
     expect(await nextClosed()).toMatchObject({ id: 2, reason: 'limit' })
   })
@@ -244,7 +219,7 @@ describe('a gateway', () => {
       { connectTarget: () => never },
     )
     const socket = await client(port)
-    await until(() => gateway.connections().length === 1)
+    await eventually('a connection', () => gateway.connections().length === 1)
     socket.resetAndDestroy()
     expect(await nextClosed()).toMatchObject({ reason: 'client_reset' })
   })
@@ -389,7 +364,7 @@ describe('connectTarget', () => {
     const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
     const { gateway, nextClosed, port } = await start(anywhere, { connectTarget: () => stream })
     await client(port)
-    await until(() => gateway.connections()[0]?.state === 'linked')
+    await eventually('the first link', () => gateway.connections()[0]?.state === 'linked')
     await client(port).catch(() => null)
     expect(await nextClosed()).toMatchObject({ id: 2, reason: 'error' })
     expect(gateway.connections()).toMatchObject([{ id: 1, state: 'linked' }])
@@ -435,7 +410,7 @@ describe('inspect', () => {
     await say('swap', 'swapped')
     socket.write('drop')
     const broken = errorCode(socket)
-    await until(() => dropped)
+    await eventually('a chunk left out', () => dropped)
     socket.write('stop')
     expect(await broken).toBe('ECONNRESET')
     expect(await nextClosed()).toMatchObject({ reason: 'denied', bytes: { upstream: 11, downstream: 11 } })
@@ -642,7 +617,7 @@ describe('reload', () => {
 
   const connected = async (gateway: Gateway, port: number): Promise<Socket> => {
     const socket = await client(port)
-    await until(() => gateway.connections().some(({ state }) => state === 'linked'))
+    await eventually('a link', () => gateway.connections().some(({ state }) => state === 'linked'))
     return socket
   }
 

@@ -3,12 +3,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type Scope, testScope, within } from '../support/scope.js'
+import { LOOPBACK, startServer } from '../support/sockets.js'
 
 const PROGRAM = join(import.meta.dirname, 'sink-gateway.mjs')
 const CHUNK_BYTES = 3000
@@ -16,22 +17,6 @@ const CHUNK_BYTES = 3000
 /** The byte at a position is the same in all connections, both ways. */
 const byteAt = (at: number): number => (Math.imul(at, 0x9e3779b1) >>> 24) & 0xff
 const PATTERN = Uint8Array.from({ length: 1024 * 1024 }, (_, at) => byteAt(at))
-
-const startEcho = async (scope: Scope): Promise<string> => {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => {}).pipe(socket)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  scope.defer(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return `127.0.0.1:${address.port}`
-}
 
 class Run {
   readonly port: Promise<number>
@@ -114,7 +99,8 @@ test('nothing that the spool had taken is missing after kills at any moment, wha
   const scope = testScope()
   const folder = scope.tempDir()
   const [spool, file] = [join(folder, 'spool'), join(folder, 'lines')]
-  const upstream = await startEcho(scope)
+  const echo = await startServer(scope, (socket) => socket.pipe(socket))
+  const upstream = `${LOOPBACK}:${echo.port}`
   let stored = 0
   for (const mode of ['works', 'away', 'slow', 'works', 'slow', 'away']) {
     const run = new Run(scope, [spool, file, upstream, mode])

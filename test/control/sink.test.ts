@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GatewayConfigInput } from '../../src/config/config.js'
@@ -11,6 +11,7 @@ import type { GatewayOptions } from '../../src/control/hooks.js'
 import { TidegateError } from '../../src/errors.js'
 import type { CloseRecord, Sink, SinkRecord } from '../../src/ports/sink.js'
 import { eventually, type Scope, testScope, within } from '../support/scope.js'
+import { LOOPBACK, startServer } from '../support/sockets.js'
 
 const MIB = 1024 * 1024
 
@@ -47,22 +48,14 @@ class TestSink implements Sink {
   }
 }
 
-/** A service that reads and says nothing, or says the same back. */
-const serve = async (scope: Scope, onClient: (socket: Socket) => void): Promise<string> => {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    onClient(socket.on('error', () => {}))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  scope.defer(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  const address = server.address()
-  if (typeof address !== 'object' || address === null) throw new Error('no address')
-  return `127.0.0.1:${address.port}`
-}
+const serve = async (scope: Scope, onClient: (socket: Socket) => void): Promise<string> =>
+  `${LOOPBACK}:${(await startServer(scope, onClient)).port}`
+
+const startEcho = (scope: Scope) => serve(scope, (socket) => socket.pipe(socket))
+
+/** A service that reads and says nothing. */
+const startSilent = (scope: Scope) =>
+  serve(scope, (socket) => socket.resume().once('end', () => socket.end()))
 
 const lines = () => {
   const said: string[] = []
@@ -129,7 +122,7 @@ describe("a program's sink", () => {
     async (workers) => {
       const scope = testScope()
       const sink = new TestSink()
-      const echo = await serve(scope, (socket) => socket.pipe(socket))
+      const echo = await startEcho(scope)
       const { gateway, port, spool } = await start(scope, echo, { sink }, {}, { workers })
       const clients = Array.from({ length: 4 }, () => connect(port, '127.0.0.1'))
       for (const client of clients) {
@@ -154,7 +147,7 @@ describe("a program's sink", () => {
     const scope = testScope()
     const sink = new TestSink()
     sink.isAway = true
-    const echo = await serve(scope, (socket) => socket.pipe(socket))
+    const echo = await startEcho(scope)
     const { said, logger } = lines()
     const { gateway, port, spool } = await start(scope, echo, { sink, logger })
     const client = connect(port, '127.0.0.1')
@@ -224,7 +217,7 @@ describe('a spool that is full while the sink is away', () => {
     const scope = testScope()
     const sink = new TestSink()
     sink.isAway = true
-    const upstream = await serve(scope, (socket) => socket.resume())
+    const upstream = await startSilent(scope)
     const { said, logger } = lines()
     const { gateway, port } = await start(scope, upstream, { sink, logger }, { bufferSize: '1MiB' })
     const { closed } = flood(port, TRAFFIC)
@@ -243,7 +236,7 @@ describe('a spool that is full while the sink is away', () => {
     const scope = testScope()
     const sink = new TestSink()
     sink.isAway = true
-    const upstream = await serve(scope, (socket) => socket.resume())
+    const upstream = await startSilent(scope)
     const record = { bufferSize: '1MiB', overload: 'drop' } as const
     const { port } = await start(scope, upstream, { sink }, record)
     const { closed } = flood(port, TRAFFIC)
@@ -262,7 +255,7 @@ describe('a spool that is full while the sink is away', () => {
     const scope = testScope()
     const sink = new TestSink()
     sink.isAway = true
-    const upstream = await serve(scope, (socket) => socket.resume())
+    const upstream = await startSilent(scope)
     const record = { bufferSize: '1MiB', overload: 'disconnect' } as const
     const { port } = await start(scope, upstream, { sink }, record)
     const { socket, closed } = flood(port, TRAFFIC)
@@ -278,7 +271,7 @@ describe('a spool whose disk fails', () => {
   it('is a failed write: traffic goes on, the loss is marked', async () => {
     const scope = testScope()
     const sink = new TestSink()
-    const echo = await serve(scope, (socket) => socket.pipe(socket))
+    const echo = await startEcho(scope)
     const { port, spool, gateway } = await start(scope, echo, { sink }, { minFree: '1000000GiB' })
     const client = connect(port, '127.0.0.1')
     client.write('hello')

@@ -1,45 +1,38 @@
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { payload } from '../support/payload.js'
-import { run, runWell } from '../support/processes.js'
+import { runWell } from '../support/processes.js'
 import { expectSameBytes, listConnections, rawStream } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
+import { mayMount, mountSmallDisk } from '../support/small-disk.js'
 import { dial, exchange, startServer } from '../support/sockets.js'
 import { type LogLine, type RecordingGateway, startRecorder, tidegate } from '../support/tidegate.js'
-import { describeWith, findTool, toolPath } from '../support/tools.js'
+import { describeWith, toolPath } from '../support/tools.js'
 import { readWithTshark } from '../support/tshark.js'
 
 const DISK_BYTES = 4 * 1024 ** 2
 /** Several times what the disk and the recorder's own buffer hold. */
-const BEFORE = payload(30, 48 * 1024 ** 2)
+const BEFORE = payload(30, 12 * 1024 ** 2)
 const AFTER = payload(31, 100_000)
 
 /** A place to record to that is soon full, and how to make room there. */
-interface SmallDisk {
+interface FillingDisk {
   readonly file: string
   readonly launcher?: readonly string[]
   readonly errno: string
   makeRoom(gateway: RecordingGateway): Promise<void>
 }
 
-/** A file system of its own, half of it taken by something that can be deleted. Needs the right to mount. */
-const mountSmallDisk = async (scope: Scope): Promise<SmallDisk> => {
-  const directory = join(scope.tempDir(), 'disk')
-  mkdirSync(directory)
-  await runWell(toolPath('mount'), ['-t', 'tmpfs', '-o', `size=${2 * DISK_BYTES}`, 'tmpfs', directory])
-  scope.defer(() => runWell(toolPath('umount'), [directory]))
-  const ballast = join(directory, 'ballast')
-  writeFileSync(ballast, Buffer.alloc(DISK_BYTES))
-  return {
-    file: join(directory, 'recording.pcapng'),
-    errno: 'ENOSPC',
-    makeRoom: async () => rmSync(ballast),
-  }
+/** Half of it is taken by something that can be deleted. */
+const mountedDisk = async (scope: Scope): Promise<FillingDisk> => {
+  const { folder, fill, makeRoom } = await mountSmallDisk(scope, 2 * DISK_BYTES)
+  fill(DISK_BYTES)
+  return { file: join(folder, 'recording.pcapng'), errno: 'ENOSPC', makeRoom: async () => makeRoom() }
 }
 
 /** A process that may not write files beyond a size, until it is allowed to. Anybody can do that to their own. */
-const limitFileSize = (scope: Scope): SmallDisk => ({
+const limitFileSize = (scope: Scope): FillingDisk => ({
   file: join(scope.tempDir(), 'recording.pcapng'),
   launcher: [toolPath('prlimit'), `--fsize=${DISK_BYTES}:`],
   errno: 'EFBIG',
@@ -53,24 +46,13 @@ const isAbout =
   ({ msg }: LogLine): boolean =>
     msg.includes(what)
 
-const mayMount = async (): Promise<boolean> => {
-  if (process.getuid?.() !== 0 || findTool('mount') === undefined) return false
-  const scratch = join('/tmp', `tidegate-mount-${process.pid}`)
-  mkdirSync(scratch)
-  const mounted = await run(toolPath('mount'), ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', scratch])
-  if (mounted.code === 0) await runWell(toolPath('umount'), [scratch])
-  rmSync(scratch, { recursive: true })
-  return mounted.code === 0
-}
-
 describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', async () => {
   const scope = blockScope()
-  const canMount = await mayMount()
-  if (!canMount) process.stderr.write('SKIPPED a full file system: this user may not mount one\n')
+  const canMount = await mayMount('a full file system')
 
   describe.each([
     { name: 'a file size limit', disk: async (ends: Scope) => limitFileSize(ends), possible: true },
-    { name: 'a full file system', disk: mountSmallDisk, possible: canMount },
+    { name: 'a full file system', disk: mountedDisk, possible: canMount },
   ])('$name', ({ disk, possible }) => {
     it.skipIf(!possible)(
       'relays every byte, says once that the recording has a hole, and goes on recording when there is room',
@@ -78,7 +60,7 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', as
         const ends = testScope()
         const echo = await startServer(scope, (socket) => socket.pipe(socket))
         const small = await disk(ends)
-        const gateway = await startRecorder(ends, echo.port, small)
+        const gateway = await startRecorder(ends, echo.port, { ...small, args: ['--buffer', '1MiB'] })
 
         const reply = await exchange(await dial(ends, gateway.port), BEFORE)
         expectSameBytes(reply, BEFORE, 'the reply while the disk fills up')
@@ -86,7 +68,7 @@ describeWith(['prlimit', 'tshark'], 'a recording gateway whose disk is full', as
         expect(gateway.daemon.isRunning()).toBe(true)
         const failures = (): readonly LogLine[] => gateway.log.filter(isAbout('fails, bytes are lost'))
         const recoveries = (): readonly LogLine[] => gateway.log.filter(isAbout('works again'))
-        // Of the writes themselves more than a hundred fail, and a few small ones still find room in between.
+        // Of the writes themselves dozens fail, and a few small ones still find room in between.
         expect(failures()).toMatchObject([{ level: 'warn', why: `write failed: ${small.errno}` }])
         expect(recoveries()).toEqual([])
         expect(statSync(small.file).mode & 0o777).toBe(0o600)

@@ -1,17 +1,15 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openRecording } from '../../src/recording.js'
 import { namesIn } from '../sinks/files/series.js'
 import { payload } from '../support/payload.js'
-import { runWell } from '../support/processes.js'
 import { expectSameBytes } from '../support/recording.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
-import { IS_FIRST_SETTING } from '../support/setting.js'
 import { dial, exchange, startServer } from '../support/sockets.js'
 import { collectStreams } from '../support/streams.js'
 import { startRecorder, tidegate } from '../support/tidegate.js'
-import { describeWith, findTool, toolPath } from '../support/tools.js'
+import { describeWith } from '../support/tools.js'
 import { readWithTshark } from '../support/tshark.js'
 
 /** What each connection of a recording said upstream, its damage, and how many have no end. */
@@ -130,40 +128,4 @@ describeWith(['tshark'], 'a gateway that records into many files', () => {
     expect(await gateway.finish()).toBe(0)
     expect(namesIn(folder)).toEqual([])
   })
-
-  const canMount = IS_FIRST_SETTING && process.getuid?.() === 0 && findTool('mount') !== undefined
-
-  it.skipIf(!canMount)(
-    'marks what a full disk has refused, in files that are whole',
-    async () => {
-      const ends = testScope()
-      const folder = join(ends.tempDir(), 'disk')
-      mkdirSync(folder)
-      await runWell(toolPath('mount'), ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder])
-      ends.defer(() => runWell(toolPath('umount'), [folder]))
-      writeFileSync(join(folder, 'ballast'), Buffer.alloc(1_000_000))
-      const echo = await echoServer(ends)
-      const args = ['--rotate-size', '200KiB']
-      const file = join(folder, '{client}/%Y.pcapng')
-      const gateway = await startRecorder(ends, echo.port, { file, args })
-      const client = await dial(ends, gateway.port)
-      const before = await exchange(client, payload(3, 2_000_000))
-      expect(before).toHaveLength(2_000_000)
-      await gateway.lines('failure', ({ why }) => why === 'write failed: ENOSPC')
-      rmSync(join(folder, 'ballast'))
-      const reply = await exchange(await dial(ends, gateway.port), payload(4, 100_000))
-      expect(reply).toHaveLength(100_000)
-      await gateway.closed(2)
-      expect(await gateway.finish(60_000)).toBe(0)
-      const { streams, damage, open } = await read(folder)
-      expect([damage, open]).toEqual([null, 0])
-      expect(streams).toHaveLength(2)
-      const verified = await tidegate(['verify', folder])
-      expect(verified.code).toBe(1)
-      expect(verified.stdout.toString()).toMatch(/^hole: /)
-      expect(verified.stdout.toString()).not.toMatch(/mismatch:|unfinished:|damage/)
-      expect(namesIn(folder).filter((name) => name.startsWith('unknown'))).toEqual([])
-    },
-    60_000,
-  )
 })

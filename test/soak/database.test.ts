@@ -1,12 +1,15 @@
 /**
  * A gateway that records into PostgreSQL, which is stopped under load and started again: nothing is lost, nothing is there
- * twice, and the traffic goes on meanwhile. `npm run soak -- --away 60` does it for a minute and compares throughput.
+ * twice, and the traffic goes on meanwhile. `npm run soak -- --away 60` does it for a minute, and compares throughput: that of
+ * bursts, which go as fast as the gateway lets them, while PostgreSQL is away with that of bursts before it went and after it has caught up,
+ * so that a machine that grows slower or faster meanwhile is in both. Beside them clients send at a steady pace.
  */
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openRecording } from '../../src/recording.js'
+import { residentBytes } from '../support/proc.js'
 import { runWell } from '../support/processes.js'
 import { eventually, testScope, within } from '../support/scope.js'
 import { makeCluster, POSTGRES_USER, startCluster } from '../support/servers/postgres.js'
@@ -14,14 +17,23 @@ import { LOOPBACK, startServer } from '../support/sockets.js'
 import { tidegate } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
 import { startProgram } from './program.js'
-import { Checked, startClients } from './streams.js'
+import { Checked, pingPong, startClients } from './streams.js'
 
 /** How long it is away. */
 const AWAY_MS = 1000 * Number(process.env.SOAK_AWAY ?? 2)
-/** Long enough to compare throughput, and then it is compared. */
+/** Long enough to compare throughput and memory, and then they are compared. */
 const COMPARED_FROM_MS = 30_000
-/** What clients send, and are sent back: half of what two busy cores store in a database, so that it can catch up. */
-const BYTES_PER_MS = 5_000
+/** Before and after: of each half as long. */
+const NORMAL_MS = Math.min(AWAY_MS / 2, 30_000)
+/** What clients send, and are sent back: with the bursts half of what two busy cores store in a database, so that it can catch up. */
+const BYTES_PER_MS = 2_000
+const BURST_EVERY_MS = 2_000
+const BURST_MS = 250
+const BURST_CLIENTS = 4
+const PIECE_BYTES = 16 * 1024
+/** Beyond what the process has at other times. A batch is 4 MiB; what waits on disk is a gigabyte. */
+const MORE_MEMORY_BYTES = 96 * 1024 ** 2
+const isCompared = AWAY_MS >= COMPARED_FROM_MS
 const SEED = Number(process.env.SOAK_SEED ?? 1)
 
 const needed = ['initdb', 'postgres', 'psql', ...(process.getuid?.() === 0 ? ['setpriv'] : [])]
@@ -50,36 +62,54 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
       const clients = startClients(gateway.port, SEED * 1_000_003, BYTES_PER_MS)
       await eventually('the traffic to flow', () => gateway.acknowledged() > 1e6)
 
-      const throughput = async (ms: number): Promise<number> => {
-        const before = gateway.acknowledged()
+      let bursts = 0
+      const burst = async (): Promise<Sample> => {
         const startedAt = performance.now()
-        await new Promise((resolve) => setTimeout(resolve, ms))
-        return (gateway.acknowledged() - before) / (performance.now() - startedAt)
+        const first = 4_000_000_000 + BURST_CLIENTS * bursts++
+        const clients = Array.from({ length: BURST_CLIENTS }, (_, n) =>
+          pingPong(gateway.port, first + n, PIECE_BYTES, BURST_MS),
+        )
+        const bytes = (await within(60_000, 'a burst to end', Promise.all(clients))).reduce((a, b) => a + b)
+        return { perMs: bytes / (performance.now() - startedAt), memory: residentBytes(gateway.pid) }
       }
-      const normal = await throughput(Math.min(AWAY_MS, 15_000))
+      const sampled = async (ms: number): Promise<readonly Sample[]> => {
+        const samples: Sample[] = []
+        for (const until = performance.now() + ms; performance.now() < until; ) {
+          samples.push(await burst())
+          await new Promise((resolve) => setTimeout(resolve, Math.min(BURST_EVERY_MS, ms / 2) - BURST_MS))
+        }
+        return samples
+      }
+      const caughtUp = (isOver: boolean): Promise<unknown> =>
+        eventually(
+          'everything to be in the database',
+          async () => {
+            const before = gateway.acknowledged()
+            await new Promise((resolve) => setTimeout(resolve, 500))
+            const stored = Number(await query(BYTES))
+            return isOver ? stored === gateway.acknowledged() : stored >= before
+          },
+          20_000 + 10 * AWAY_MS,
+        ).catch(async (thrown: unknown) => {
+          throw new Error(
+            `${thrown}: ${await query(BYTES)} of ${gateway.acknowledged()} bytes; in the spool: ${readdirSync(spool)}`,
+          )
+        })
+      const before = await sampled(NORMAL_MS)
       // At once, in the middle of whatever it is doing.
       await postgres.stop('SIGQUIT', 15_000)
-      const meanwhile = await throughput(AWAY_MS)
+      const meanwhile = await sampled(AWAY_MS)
       postgres = await startCluster(ends, cluster)
-      await throughput(Math.min(AWAY_MS, 5000))
+      const startedAt = performance.now()
+      await caughtUp(false)
+      const catchingUpMs = performance.now() - startedAt
+      const after = await sampled(NORMAL_MS)
       clients.stop()
       await within(60_000, 'the clients to end', clients.stopped)
-      await eventually(
-        'everything to be in the database',
-        async () => {
-          await new Promise((resolve) => setTimeout(resolve, 500))
-          return (await query(BYTES)) === String(gateway.acknowledged())
-        },
-        20_000 + 10 * AWAY_MS,
-      ).catch(async (thrown: unknown) => {
-        throw new Error(
-          `${thrown}: ${await query(BYTES)} of ${gateway.acknowledged()} bytes; in the spool: ${readdirSync(spool)}`,
-        )
-      })
+      await caughtUp(true)
       await gateway.kill('SIGTERM')
 
-      const { code, stdout, stderr } = await tidegate(['verify', url], { timeoutMs: 60_000 + 10 * AWAY_MS })
-      expect(code, `${stdout}${stderr}`).toBe(0)
+      if (isCompared) await expectVerified(url)
       expect(await query(TWICE)).toBe('0')
       const checked = new Checked()
       const recording = await openRecording(url)
@@ -89,15 +119,40 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
           if (event.kind === 'data') checked.take(event)
         }
       expect(checked.bytes).toBe(gateway.acknowledged())
-      const ratio = meanwhile / normal
+      const normal = [...before, ...after]
+      const ratio = rateOf(meanwhile) / rateOf(normal)
+      const [usualMemory, memory] = [memoryOf(normal), memoryOf(meanwhile)]
       process.stdout.write(
-        `PostgreSQL away for ${AWAY_MS / 1000} s: ${(checked.bytes / 1e6).toFixed(0)} MB recorded, throughput meanwhile ${ratio.toFixed(2)} of normal\n`,
+        `PostgreSQL away for ${AWAY_MS / 1000} s: ${megabytes(checked.bytes)} MB recorded, caught up in ${(catchingUpMs / 1000).toFixed(1)} s; ` +
+          `bursts ${megabytes(rateOf(meanwhile))} MB/s meanwhile, ${ratio.toFixed(2)} of normal (${megabytes(rateOf(before))} before, ${megabytes(rateOf(after))} after); ` +
+          `memory at most ${megabytes(memory)} MB meanwhile, ${megabytes(usualMemory)} MB at other times\n`,
       )
-      if (AWAY_MS >= COMPARED_FROM_MS) expect(ratio).toBeGreaterThanOrEqual(0.9)
+      if (!isCompared) return
+      expect(ratio).toBeGreaterThanOrEqual(0.9)
+      expect(memory).toBeLessThan(usualMemory + MORE_MEMORY_BYTES)
     },
     180_000 + 20 * AWAY_MS,
   )
 })
+
+interface Sample {
+  /** Bytes that came back, for each ms. */
+  readonly perMs: number
+  /** Of the gateway's process. */
+  readonly memory: number
+}
+
+/** Of most bursts, bytes a second. */
+const rateOf = (samples: readonly Sample[]): number =>
+  1000 * (samples.map(({ perMs }) => perMs).toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0)
+const memoryOf = (samples: readonly Sample[]): number => Math.max(...samples.map(({ memory }) => memory))
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0)
+
+/** Also by the command, which reads all of it once more. */
+const expectVerified = async (url: string): Promise<void> => {
+  const { code, stdout, stderr } = await tidegate(['verify', url], { timeoutMs: 60_000 + 10 * AWAY_MS })
+  expect(code, `${stdout}${stderr}`).toBe(0)
+}
 
 const BYTES = 'SELECT coalesce(sum(length(data)), 0) FROM tidegate.frames'
 const TWICE = 'SELECT count(*) - count(DISTINCT (recording, connection, direction, at)) FROM tidegate.frames'

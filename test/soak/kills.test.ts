@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openRecording } from '../../src/recording.js'
 import { seededRandom } from '../support/payload.js'
-import { eventually, testScope, within } from '../support/scope.js'
+import { testScope, within } from '../support/scope.js'
 import { LOOPBACK, startServer } from '../support/sockets.js'
 import { tidegate } from '../support/tidegate.js'
 import { startProgram } from './program.js'
@@ -71,7 +71,7 @@ it(
       const gateway = await startProgram(ends, config)
       const clients = startClients(gateway.port, SEED * 1_000_003 + kill * 10_000)
       const moment = BYTES_PER_KILL * (0.1 + 1.8 * random())
-      await eventually('the traffic to have got so far', () => gateway.acknowledged() > moment, 60_000)
+      await gateway.reached(moment)
       clients.stop()
       await gateway.kill('SIGKILL')
       const acknowledged = gateway.acknowledged()

@@ -8,9 +8,12 @@ import { eventually, type Scope, within } from '../support/scope.js'
 const PROGRAM = fileURLToPath(new URL('../support/programs/acknowledging.mjs', import.meta.url))
 
 export interface Program {
+  readonly pid: number
   readonly port: number
   /** What has been acknowledged, as far as is known. */
   acknowledged(): number
+  /** Resolves when so much is; rejects if it gets no further, however slow the disk. */
+  reached(bytes: number): Promise<void>
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
 }
 
@@ -29,8 +32,19 @@ export const startProgram = async (scope: Scope, config: object): Promise<Progra
     exited.then(() => Promise.reject(new Error('the program ended'))),
   ])
   return {
+    pid: child.pid ?? 0,
     port,
     acknowledged: () => acknowledged,
+    reached: async (bytes) => {
+      while (acknowledged <= bytes) {
+        const before = acknowledged
+        await eventually(
+          `more than ${before} of ${Math.round(bytes)} bytes to be acknowledged`,
+          () => acknowledged > before,
+          30_000,
+        )
+      }
+    },
     kill: async (signal) => {
       child.kill(signal)
       await within(30_000, `the program to end after ${signal}`, exited)

@@ -18,8 +18,13 @@ const HEADER_BYTES = 4
 
 const logUniform = (random: () => number, most: number): number => Math.max(1, Math.floor(most ** random()))
 
-/** Sends one stream, reads it back, and begins the next, until the connection is lost. */
-const play = async (port: number, seed: number, bytesPerMs: number): Promise<void> => {
+/** Sends one stream and reads it back, until the connection is lost; a shorter one when it is to stop. */
+const play = async (
+  port: number,
+  seed: number,
+  bytesPerMs: number,
+  isStopping: () => boolean,
+): Promise<void> => {
   const startedAt = performance.now()
   let sent = 0
   const random = seededRandom(seed)
@@ -31,7 +36,7 @@ const play = async (port: number, seed: number, bytesPerMs: number): Promise<voi
   await send(socket, header)
   let at = seed % PATTERN.length
   const typical = logUniform(random, LARGEST_WRITE)
-  for (let left = logUniform(random, LARGEST_STREAM); left > 0 && !socket.destroyed; ) {
+  for (let left = logUniform(random, LARGEST_STREAM); left > 0 && !socket.destroyed && !isStopping(); ) {
     const length = Math.min(left, 1 + Math.floor(random() * 2 * typical), PATTERN.length - at)
     await send(socket, PATTERN.subarray(at, at + length))
     at = (at + length) % PATTERN.length
@@ -54,10 +59,40 @@ const send = (socket: Socket, bytes: Buffer): Promise<void> =>
     })
   })
 
+/**
+ * One stream that sends a piece whenever the last one has come back, for this long; resolves with the bytes that have come back, once it
+ * has ended. Unlike the clients above it goes as fast as the gateway lets it.
+ */
+export const pingPong = async (
+  port: number,
+  seed: number,
+  pieceBytes: number,
+  ms: number,
+): Promise<number> => {
+  const socket = connect({ port, host: LOOPBACK }).on('error', () => {})
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  const until = performance.now() + ms
+  const header = Buffer.alloc(HEADER_BYTES)
+  header.writeUInt32LE(seed)
+  let [sent, back, at] = [HEADER_BYTES, 0, seed % PATTERN.length]
+  socket.write(header)
+  socket.on('data', (bytes) => {
+    back += bytes.length
+    if (back < sent) return
+    if (performance.now() >= until) return void socket.end()
+    const length = Math.min(pieceBytes, PATTERN.length - at)
+    socket.write(PATTERN.subarray(at, at + length))
+    sent += length
+    at = (at + length) % PATTERN.length
+  })
+  await closed
+  return back
+}
+
 export interface Clients {
   /** Resolves when all have ended. */
   readonly stopped: Promise<unknown>
-  /** No new stream is begun. */
+  /** No new stream is begun, and those that are ended before their time. */
   stop(): void
 }
 
@@ -70,7 +105,7 @@ export const startClients = (
   let seed = firstSeed
   let stopping = false
   const inTurn = async (): Promise<void> => {
-    while (!stopping) await play(port, ++seed, bytesPerMs / AT_ONCE)
+    while (!stopping) await play(port, ++seed, bytesPerMs / AT_ONCE, () => stopping)
   }
   return {
     stopped: Promise.all(Array.from({ length: AT_ONCE }, inTurn)),

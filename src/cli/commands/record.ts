@@ -1,17 +1,11 @@
 import { Command } from 'commander'
 import { safeUrl } from '../../core/safe-url.js'
+import { addressArgument, endpointListArgument } from '../checked-option.js'
 import { usageError } from '../failure.js'
 import { parseFlags } from '../flag-config.js'
-import {
-  addRecordOptions,
-  addRelayOptions,
-  addressArgument,
-  configOfFlags,
-  endpointListArgument,
-  type RecordFlags,
-  type RelayFlags,
-} from '../options.js'
+import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
 import { refuseRecordFlags } from '../record-flags.js'
+import { addRecordOptions, type RecordFlags } from '../record-options.js'
 import { recordedText } from '../recorded.js'
 import { runGateway } from '../run.js'
 

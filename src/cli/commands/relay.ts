@@ -1,12 +1,7 @@
 import { Command } from 'commander'
+import { addressArgument, endpointListArgument } from '../checked-option.js'
 import { parseFlags } from '../flag-config.js'
-import {
-  addRelayOptions,
-  addressArgument,
-  configOfFlags,
-  endpointListArgument,
-  type RelayFlags,
-} from '../options.js'
+import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
 import { runGateway } from '../run.js'
 
 const HELP = `

@@ -4,22 +4,13 @@ import * as defaults from '../../config/defaults.js'
 import { formatDuration, parseDuration } from '../../config/units.js'
 import { missingPrograms } from '../../control/wake/missing-programs.js'
 import { checkCidr } from '../../core/route/cidr.js'
+import { addressArgument, checked, endpointListArgument, namedList, option } from '../checked-option.js'
 import { usageError } from '../failure.js'
 import { parseFlags } from '../flag-config.js'
-import {
-  addRecordOptions,
-  addRelayOptions,
-  addressArgument,
-  checked,
-  configOfFlags,
-  endpointListArgument,
-  namedList,
-  option,
-  present,
-  type RecordFlags,
-  type RelayFlags,
-} from '../options.js'
+import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
+import { present } from '../present.js'
 import { refuseRecordFlags } from '../record-flags.js'
+import { addRecordOptions, type RecordFlags } from '../record-options.js'
 import { runGateway } from '../run.js'
 
 const HELP = `

@@ -97,6 +97,9 @@ export interface SinkCounters {
   readonly deliveryFailures: number
 }
 
+/** Of {@link Recording.close}, ms. */
+export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
+
 /** A plane's part in the gateway's recording. */
 export interface Recording {
   /**

@@ -3,7 +3,8 @@
 import type { OverloadPolicy, RecorderReport } from '../../core/record/recorder.js'
 import type { Logger } from '../../ports/logger.js'
 
-const CONSEQUENCE: Readonly<Record<OverloadPolicy, string>> = {
+/** Of an overload, for people. */
+export const CONSEQUENCE: Readonly<Record<OverloadPolicy, string>> = {
   block: 'the traffic is slowed',
   drop: 'bytes are left out',
   disconnect: 'connections are ended',

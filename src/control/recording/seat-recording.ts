@@ -18,14 +18,22 @@ import {
 import type { ConnectionTrack } from '../../core/record/track.js'
 import { Tuples } from '../../core/record/tuples.js'
 import { TidegateError } from '../../errors.js'
-import type {
-  ConnectionTap,
-  Holdable,
-  RecordedConnection,
-  Recording,
-  RecordingCounters,
+import {
+  type ConnectionTap,
+  DEFAULT_CLOSE_TIMEOUT_MS,
+  type Holdable,
+  type RecordedConnection,
+  type Recording,
+  type RecordingCounters,
 } from './recording.js'
-import { type RecordingSeat, SEAT_CELL, type SeatReport, type SlabAnswer, WRITER_CELL } from './seat.js'
+import {
+  type PressOrder,
+  type RecordingSeat,
+  SEAT_CELL,
+  type SeatReport,
+  type SlabAnswer,
+  WRITER_CELL,
+} from './seat.js'
 import { SlabPort } from './slab-port.js'
 import { Tap, type TapListener } from './tap.js'
 import { WallClock } from './wall-clock.js'
@@ -37,8 +45,6 @@ const FLUSH_INTERVAL_MS = 100
 /** How often, without traffic, closes that could not be written are tried again, and troubles looked at, ms. */
 const RETRY_INTERVAL_MS = 1000
 
-export const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
-
 const UNWRITTEN = 'not written in time'
 
 class SeatRecording implements Recording, RecorderHost, TapListener {
@@ -46,7 +52,8 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
   readonly #recorder: Recorder
   readonly #port: SlabPort
   readonly #clock = new WallClock()
-  readonly #taps = new Map<ConnectionTrack, Tap>()
+  /** By the gateway's own number of their connection. */
+  readonly #taps = new Map<number, Tap>()
   #timer: NodeJS.Timeout | undefined
   /** A slab that is not full is to be written too. */
   #flushDue = false
@@ -55,7 +62,11 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
 
   constructor(seat: RecordingSeat, maxWaitingCloses: number) {
     this.#seat = seat
-    this.#port = new SlabPort(seat.slabs, (answer) => this.#answered(answer))
+    this.#port = new SlabPort(
+      seat.slabs,
+      (answer) => this.#answered(answer),
+      (order) => this.#press(order),
+    )
     this.#recorder = new Recorder(
       {
         interfaces: seat.interfaces,
@@ -82,7 +93,7 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
   open(connection: RecordedConnection, link: () => Holdable | null, capture?: Capture): ConnectionTap {
     const track = this.#recorder.open(connection, this.#clock.now(), capture)
     const tap = new Tap(this, track, link)
-    this.#taps.set(track, tap)
+    this.#taps.set(connection.id, tap)
     // Its link is made just after this; by the microtask it is there.
     if (this.#recorder.holding) queueMicrotask(() => this.#holdLate(tap))
     this.#proceed()
@@ -101,7 +112,8 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
   }
 
   closed(tap: Tap, reason: CloseReason): void {
-    if (!this.#taps.delete(tap.track)) return
+    if (!this.#isOpen(tap)) return
+    this.#taps.delete(tap.track.spec.id)
     this.#recorder.close(tap.track, reason, this.#clock.now())
     this.#proceed()
   }
@@ -123,9 +135,13 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
     for (const tap of this.#taps.values()) tap.release()
   }
 
+  hold({ spec }: ConnectionTrack, isHeld: boolean): void {
+    this.#taps.get(spec.id)?.holdAlone(isHeld)
+  }
+
   disconnect(track: ConnectionTrack, why: string): void {
     const message = `connection ${track.spec.id} could not be recorded: ${why}`
-    this.#taps.get(track)?.disconnect(new TidegateError('write_failed', message, { fault: 'system' }))
+    this.#taps.get(track.spec.id)?.disconnect(new TidegateError('write_failed', message, { fault: 'system' }))
   }
 
   report(report: RecorderReport): void {
@@ -136,8 +152,17 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
     this.#seat.reports.postMessage(report)
   }
 
+  #isOpen(tap: Tap): boolean {
+    return this.#taps.get(tap.track.spec.id) === tap
+  }
+
+  #press({ press, isSlow }: PressOrder): void {
+    const tap = this.#taps.get(press)
+    if (tap !== undefined && this.#closing === null) this.#recorder.press(tap.track, isSlow)
+  }
+
   #holdLate(tap: Tap): void {
-    if (this.#recorder.holding && this.#taps.has(tap.track)) tap.hold()
+    if (this.#recorder.holding && this.#isOpen(tap)) tap.hold()
   }
 
   /** After each event: hands over what is full, and sees to it that the rest is not forgotten. */
@@ -210,6 +235,7 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
   async #close(timeoutMs: number): Promise<RecordingCounters> {
     clearTimeout(this.#timer)
     this.#recorder.finish()
+    for (const tap of this.#taps.values()) tap.holdAlone(false)
     const flushed = await within(
       Promise.resolve().then(() => this.#flush()),
       timeoutMs,

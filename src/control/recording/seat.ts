@@ -2,7 +2,7 @@
  * A seat: what one data plane needs to take part in a recording, as plain data. It is made on the main thread
  * (`RecordingSite.seat`), sent to the thread the plane runs on, and used there once (`startSeat`).
  *
- *     plane ── slabs ──▶ writer thread        SlabMessage; each is answered with a SlabAnswer, in order
+ *     plane ── slabs ──▶ writer thread        SlabMessage; each is answered with a SlabAnswer, in order; a PressOrder may come in between
  *     plane ── reports ─▶ main thread         SeatReport
  *     plane ── cells ──▶ whoever looks        shared memory: its figures, and whether it has ended well
  */
@@ -66,6 +66,13 @@ export interface SlabAnswer {
   readonly failure: string | null
   /** The slab's; null when nobody has it any more. */
   readonly memory: ArrayBuffer | null
+}
+
+/** What whoever writes wants of one connection, whose bytes it cannot take as fast as they come; with false, it can again. */
+export interface PressOrder {
+  /** The gateway's own number. */
+  readonly press: number
+  readonly isSlow: boolean
 }
 
 export type SeatReport =

@@ -17,11 +17,15 @@ export class SectionStore implements Store {
     this.#start = sectionStart
   }
 
-  write(bytes: Uint8Array): void | Promise<void> {
-    if (this.#start === null) return this.#store.write(bytes)
-    const begun = this.#store.write(joined(this.#start, bytes))
+  write(bytes: Uint8Array, seat?: number): void | Promise<void> {
+    if (this.#start === null) return this.#store.write(bytes, seat)
+    const begun = this.#store.write(joined(this.#start, bytes), seat)
     if (begun instanceof Promise) return begun.then(this.#hasStart)
     this.#hasStart()
+  }
+
+  left(seat: number): void {
+    this.#store.left?.(seat)
   }
 
   close(timeoutMs: number): void | Promise<void> {

@@ -14,15 +14,15 @@ import { sharedEnds } from '../../core/record/tuples.js'
 import { messageOf } from '../../errors.js'
 import { type Logger, SILENT } from '../../ports/logger.js'
 import { STORE_FIGURE, STORE_FIGURES } from '../../ports/store.js'
-import type {
-  OpenedStore,
-  RecordedListener,
-  RecordingCounters,
-  RecordingOptions,
-  SinkCounters,
+import {
+  DEFAULT_CLOSE_TIMEOUT_MS,
+  type OpenedStore,
+  type RecordedListener,
+  type RecordingCounters,
+  type RecordingOptions,
+  type SinkCounters,
 } from './recording.js'
 import { type RecordingSeat, WRITER_CELL } from './seat.js'
-import { DEFAULT_CLOSE_TIMEOUT_MS } from './seat-recording.js'
 import { SeatWatch } from './seat-watch.js'
 import { Troubles } from './troubles.js'
 import { within } from './within.js'

@@ -2,7 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads'
 import type { Slab } from '../../core/record/slab.js'
-import type { SlabAnswer, SlabMessage } from './seat.js'
+import type { PressOrder, SlabAnswer, SlabMessage } from './seat.js'
 
 const GONE: SlabAnswer = { failure: 'write failed: the writer thread ended', memory: null }
 
@@ -13,10 +13,17 @@ export class SlabPort {
   #waiting = 0
   #state: 'open' | 'gone' | 'closed' = 'open'
 
-  constructor(port: MessagePort, onAnswer: (answer: SlabAnswer) => void) {
+  constructor(
+    port: MessagePort,
+    onAnswer: (answer: SlabAnswer) => void,
+    onPress: (order: PressOrder) => void,
+  ) {
     this.#port = port
     this.#onAnswer = onAnswer
-    port.on('message', (answer: SlabAnswer) => this.#answered(answer))
+    port.on('message', (news: SlabAnswer | PressOrder) => {
+      if ('press' in news) onPress(news)
+      else this.#answered(news)
+    })
     port.on('close', () => this.#lost())
     port.unref()
   }

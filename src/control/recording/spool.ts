@@ -59,7 +59,8 @@ const deliveringStore = async (spec: SpoolStoreSpec, url: string, place: SpoolPl
   }
   return {
     where: place.where,
-    write: (bytes) => store.write(bytes),
+    write: (bytes, seat) => store.write(bytes, seat),
+    left: (seat) => store.left(seat),
     close: async (timeoutMs) => {
       await store.close()
       await delivery.close(timeoutMs)
@@ -73,7 +74,8 @@ const tellingStore = (spec: SpoolStoreSpec, port: MessagePort, place: SpoolPlace
   port.on('message', (order: SpoolOrder) => store.heard(order))
   return {
     where: place.where,
-    write: (bytes) => store.write(bytes),
+    write: (bytes, seat) => store.write(bytes, seat),
+    left: (seat) => store.left(seat),
     close: async () => {
       await store.close()
       port.close()

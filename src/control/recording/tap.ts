@@ -16,6 +16,9 @@ export class Tap implements ConnectionTap {
   readonly track: ConnectionTrack
   readonly #listener: TapListener
   readonly #link: () => Holdable | null
+  /** Why it is to hold: as all are, or by itself. */
+  #heldAsAll = false
+  #heldAlone = false
   /** The link that was told to hold: holds are not nested, and only what was held is released. */
   #held: Holdable | null = null
 
@@ -38,18 +41,34 @@ export class Tap implements ConnectionTap {
   }
 
   hold(): void {
-    if (this.#held !== null) return
-    this.#held = this.#link()
-    this.#held?.hold()
+    this.#heldAsAll = true
+    this.#settle()
   }
 
   release(): void {
-    const held = this.#held
-    this.#held = null
-    held?.release()
+    this.#heldAsAll = false
+    this.#settle()
+  }
+
+  /** Whatever is said to all. */
+  holdAlone(isHeld: boolean): void {
+    this.#heldAlone = isHeld
+    this.#settle()
   }
 
   disconnect(error: Error): void {
     this.#link()?.destroy('error', error)
+  }
+
+  #settle(): void {
+    if (this.#heldAsAll || this.#heldAlone) {
+      if (this.#held !== null) return
+      this.#held = this.#link()
+      this.#held?.hold()
+      return
+    }
+    const held = this.#held
+    this.#held = null
+    held?.release()
   }
 }

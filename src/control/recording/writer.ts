@@ -6,7 +6,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 import type { Store } from '../../ports/store.js'
-import { SEAT_CELL, type SlabAnswer, type SlabMessage, WRITER_CELL } from './seat.js'
+import { type PressOrder, SEAT_CELL, type SlabAnswer, type SlabMessage, WRITER_CELL } from './seat.js'
 
 /** What the writer is told of a seat. */
 export interface WriterSeat {
@@ -15,8 +15,8 @@ export interface WriterSeat {
 }
 
 type Work =
-  | { readonly kind: 'slab'; readonly seat: WriterSeat; readonly slab: SlabMessage }
-  | { readonly kind: 'left'; readonly onLeft: () => void }
+  | { readonly kind: 'slab'; readonly owner: number; readonly seat: WriterSeat; readonly slab: SlabMessage }
+  | { readonly kind: 'left'; readonly owner: number; readonly onLeft: () => void }
 
 const systemNameOf = (error: unknown): string | undefined =>
   error instanceof TidegateError ? error.errno : errnoOf(error)
@@ -41,7 +41,7 @@ export class Writer {
   /** Writes what comes from this seat; `owner` is its name. */
   serve(owner: number, seat: WriterSeat): void {
     this.#seats.set(owner, seat)
-    seat.slabs.on('message', (slab: SlabMessage) => this.#do({ kind: 'slab', seat, slab }))
+    seat.slabs.on('message', (slab: SlabMessage) => this.#do({ kind: 'slab', owner, seat, slab }))
   }
 
   /** The seat's other side is gone. `onLeft` is called when all that it had sent is done with. */
@@ -50,10 +50,15 @@ export class Writer {
     this.#seats.delete(owner)
     if (seat !== undefined) {
       for (let last = receiveMessageOnPort(seat.slabs); last; last = receiveMessageOnPort(seat.slabs))
-        this.#do({ kind: 'slab', seat, slab: last.message })
+        this.#do({ kind: 'slab', owner, seat, slab: last.message })
       seat.slabs.close()
     }
-    this.#do({ kind: 'left', onLeft })
+    this.#do({ kind: 'left', owner, onLeft })
+  }
+
+  /** Tells a seat before it has the slab back that is just being written: so what still comes is at most what it has in others. */
+  press(owner: number, order: PressOrder): void {
+    this.#seats.get(owner)?.slabs.postMessage(order)
   }
 
   /** Gives up what is not written yet, and everybody who may still send. The store may take `timeoutMs` for what it still has to do. */
@@ -71,10 +76,13 @@ export class Writer {
   }
 
   #begin(work: Work): void {
-    if (work.kind === 'left') return work.onLeft()
-    const { seat, slab } = work
+    if (work.kind === 'left') {
+      this.#store.left?.(work.owner)
+      return work.onLeft()
+    }
+    const { owner, seat, slab } = work
     try {
-      const written = this.#store.write(new Uint8Array(slab.memory, 0, slab.length))
+      const written = this.#store.write(new Uint8Array(slab.memory, 0, slab.length), owner)
       if (!(written instanceof Promise)) return this.#answer(seat, slab, null)
       this.#writing = true
       written.then(

@@ -28,7 +28,13 @@ const INTERFACE = {
 const MAX_BUFFERED_BYTES = 32 * 1024 * 1024
 
 /** Nothing is live here: whatever is wanted of the world is not needed. */
-const HOST: RecorderHost = { holdAll: () => {}, releaseAll: () => {}, disconnect: () => {}, report: () => {} }
+const HOST: RecorderHost = {
+  holdAll: () => {},
+  releaseAll: () => {},
+  hold: () => {},
+  disconnect: () => {},
+  report: () => {},
+}
 
 const LENGTH_AT = 4
 

@@ -1,7 +1,8 @@
 /**
  * What is wrong with a recording's conversations and packets, found while they are read.
  *
- * - hole: bytes that were relayed and are not in the files; not those that were left out on purpose
+ * - hole: bytes that were relayed and are not in the files; not those that were left out on purpose. Packets that were made before the
+ *   loss was known do not say why, but the ledger does: such a hole is told at the connection's end
  * - mismatch: the ledger and the file disagree; see ledger.ts
  * - corrupt: a packet's bytes were changed; see checksums.ts
  * - unfinished: no close record. Not a fault: a gateway that was killed, or still runs, leaves them. A connection that goes on
@@ -66,6 +67,16 @@ export interface Verifier {
 
 const NONE: readonly Finding[] = []
 
+/** Holes that wait for their connection's ledger, all connections together; more are told at once, without a reason. */
+const MAX_UNEXPLAINED = 4096
+
+/** Why the ledger has these bytes as lost; null: it does not say. */
+const reasonOf = ({ end }: ConnectionSummary, { direction, at, length }: HoleFinding): string | null => {
+  if (end.state === 'open' || end.annotation === null) return null
+  const { lost } = end.annotation[direction]
+  return lost.find((range) => range.at <= at && at + length <= range.at + range.length)?.why ?? null
+}
+
 /** @param expectEnds false for a format that knows no ends: then no connection is called unfinished. */
 export const createVerifier = (expectEnds: boolean): Verifier => {
   const table = createConnectionTable()
@@ -86,7 +97,30 @@ export const createVerifier = (expectEnds: boolean): Verifier => {
     return [found]
   }
 
-  const over = (summary: ConnectionSummary): readonly Finding[] => {
+  const unexplained = new Map<number, HoleFinding[]>()
+  let waiting = 0
+
+  /** Those that waited for it, with what the ledger says of them. */
+  const explained = (summary: ConnectionSummary): readonly Finding[] => {
+    const holes = unexplained.get(summary.connection) ?? []
+    unexplained.delete(summary.connection)
+    waiting -= holes.length
+    return holes.map((hole) => ({ ...hole, why: reasonOf(summary, hole) }))
+  }
+
+  const explainLater = (hole: HoleFinding): void => {
+    const holes = unexplained.get(hole.connection)
+    if (holes === undefined) unexplained.set(hole.connection, [hole])
+    else holes.push(hole)
+    waiting++
+  }
+
+  const over = (summary: ConnectionSummary): readonly Finding[] => [
+    ...explained(summary),
+    ...conclusion(summary),
+  ]
+
+  const conclusion = (summary: ConnectionSummary): readonly Finding[] => {
     const { connection, client, server } = summary
     if (summary.end.state === 'open') {
       if (!expectEnds || summary.end.continued) return NONE
@@ -117,11 +151,17 @@ export const createVerifier = (expectEnds: boolean): Verifier => {
     totals.holes++
     const { connection, direction, at, length, why = null } = event
     const { client = null, server = null } = table.opening(connection) ?? {}
-    return [{ kind: 'hole', connection, client, server, direction, at, length, why }]
+    const hole: HoleFinding = { kind: 'hole', connection, client, server, direction, at, length, why }
+    if (why !== null || waiting >= MAX_UNEXPLAINED) return [hole]
+    explainLater(hole)
+    return NONE
   }
 
   function* end(): Generator<Finding> {
     for (const left of table.rest()) yield* over(left)
+    // Of connections that the table had to give up.
+    for (const holes of unexplained.values()) yield* holes
+    unexplained.clear()
   }
 
   return { inspect, push, end, totals }

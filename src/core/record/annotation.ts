@@ -78,8 +78,20 @@ export type Annotation = OpenAnnotation | GapAnnotation | CloseAnnotation | Cont
 /** What each comment of ours begins with. */
 export const ANNOTATION_PREFIX = 'tidegate '
 
-export const encodeAnnotation = ({ kind, ...fields }: Annotation): string =>
-  `${ANNOTATION_PREFIX}${kind} ${JSON.stringify(fields)}`
+const ANNOTATION_KINDS = ['open', 'gap', 'close', 'continue'] as const satisfies readonly Annotation['kind'][]
+
+/** Kinds of annotations, and of what a section's header says. */
+type Kind = Annotation['kind'] | 'recording' | 'file'
+
+const startOf = (kind: Kind): string => `${ANNOTATION_PREFIX}${kind} `
+
+const encode = (kind: Kind, fields: object): string => `${startOf(kind)}${JSON.stringify(fields)}`
+
+export const encodeAnnotation = ({ kind, ...fields }: Annotation): string => encode(kind, fields)
+
+/** Whether a comment says that it is of this kind: cheap to tell, before it is decoded. */
+export const isOfKind = (comment: string, kind: Annotation['kind']): boolean =>
+  comment.startsWith(startOf(kind))
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -129,6 +141,13 @@ const decodeClose = ({ id, reason, upstream, downstream }: Fields): CloseAnnotat
     ? { kind: 'close', id, reason, upstream, downstream }
     : null
 
+/** Null if the comment is not of this kind. */
+const fieldsOf = (comment: string, kind: Kind): Fields | null => {
+  const start = startOf(kind)
+  const looksRight = comment.startsWith(`${start}{`) && comment.endsWith('}')
+  return looksRight ? parseFields(comment.slice(start.length)) : null
+}
+
 const parseFields = (text: string): Fields | null => {
   try {
     const value: unknown = JSON.parse(text)
@@ -138,7 +157,7 @@ const parseFields = (text: string): Fields | null => {
   }
 }
 
-const DECODERS: Readonly<Record<string, (fields: Fields) => Annotation | null>> = {
+const DECODERS: Readonly<Record<Annotation['kind'], (fields: Fields) => Annotation | null>> = {
   open: decodeOpen,
   gap: decodeGap,
   close: decodeClose,
@@ -147,34 +166,30 @@ const DECODERS: Readonly<Record<string, (fields: Fields) => Annotation | null>> 
 
 /** Null for any comment that is not one of ours, however it looks. */
 export const decodeAnnotation = (comment: string): Annotation | null => {
-  const match = /^tidegate (open|gap|close|continue) (\{.*\})$/s.exec(comment)
-  const fields = match?.[2] === undefined ? null : parseFields(match[2])
-  return fields === null ? null : (DECODERS[match?.[1] ?? '']?.(fields) ?? null)
+  const kind = ANNOTATION_KINDS.find((one) => isOfKind(comment, one))
+  const fields = kind === undefined ? null : fieldsOf(comment, kind)
+  return kind === undefined || fields === null ? null : DECODERS[kind](fields)
 }
 
 /** The comment of a section header that names the run of a gateway. */
-export const encodeRecordingComment = (recording: string): string =>
-  `${ANNOTATION_PREFIX}recording ${JSON.stringify({ id: recording })}`
+export const encodeRecordingComment = (recording: string): string => encode('recording', { id: recording })
 
 /** The name of the run of a gateway that wrote a section; null where its comments do not say. */
 export const recordingOf = (comments: readonly string[]): string | null => {
   for (const comment of comments) {
-    const match = /^tidegate recording (\{.*\})$/s.exec(comment)
-    const id = match?.[1] === undefined ? undefined : parseFields(match[1])?.id
+    const id = fieldsOf(comment, 'recording')?.id
     if (typeof id === 'string') return id
   }
   return null
 }
 
 /** The comment of a section header that says which of a recording's files it is in, counted from 0. */
-export const encodeFileComment = (number: number): string =>
-  `${ANNOTATION_PREFIX}file ${JSON.stringify({ number })}`
+export const encodeFileComment = (number: number): string => encode('file', { number })
 
 /** Null where a section's comments do not say: a recording in one file. */
 export const fileNumberOf = (comments: readonly string[]): number | null => {
   for (const comment of comments) {
-    const match = /^tidegate file (\{.*\})$/s.exec(comment)
-    const number = match?.[1] === undefined ? undefined : parseFields(match[1])?.number
+    const number = fieldsOf(comment, 'file')?.number
     if (isCount(number)) return number
   }
   return null

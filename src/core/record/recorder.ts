@@ -60,6 +60,8 @@ export interface RecorderHost {
   /** Hold every recorded link, and those opened from now on, until {@link releaseAll}. */
   holdAll(): void
   releaseAll(): void
+  /** Hold this link alone, or no longer: whatever {@link holdAll} and {@link releaseAll} say of all. */
+  hold(connection: ConnectionTrack, isHeld: boolean): void
   disconnect(connection: ConnectionTrack, why: string): void
   report(report: RecorderReport): void
 }
@@ -188,6 +190,19 @@ export class Recorder {
   }
 
   /**
+   * What takes this connection's bytes, and others' perhaps not, is slower than they come: until `isSlow` is false, the overload policy
+   * holds for it alone.
+   */
+  press(connection: ConnectionTrack, isSlow: boolean): void {
+    if (connection.ending !== null) return
+    const { overload } = this.#options
+    if (overload === 'drop') connection.isPressed = isSlow
+    else if (overload === 'block') this.#host.hold(connection, isSlow)
+    else if (isSlow) this.#disconnect(connection, OVERLOAD_DISCONNECTED)
+    if (overload === 'block' && isSlow) count(this.#figures, FIGURE.holds, 1)
+  }
+
+  /**
    * The next slab for the sink, whose `contents` must not change until {@link settle} answers for it. With `partial` also
    * what is not a full slab. Null: nothing to write.
    */
@@ -260,6 +275,7 @@ export class Recorder {
 
   /** No allocation: this is done for each chunk. */
   readonly #write: Write = (stream, bytes, first, end, nowMs) => {
+    if (stream.connection.isPressed) return this.#lose(stream, end - first, OVERLOAD_DROPPED)
     let from = first
     while (from < end) {
       const to = Math.min(end, from + stream.route.maxPayload)

@@ -159,6 +159,8 @@ export class ConnectionTrack {
   ending: Ending | null = null
   /** The recorder asked for its end; once is enough. */
   disconnected = false
+  /** Its bytes are left out: what takes them is too slow. */
+  isPressed = false
 
   /** `salt` tells this recording's sequence numbers from those of others. */
   constructor(

@@ -7,6 +7,7 @@
 
 import { dataViewOf } from '../bytes.js'
 import { encodeGogetwayFrame, FRAME_TYPE } from '../codec/gogetway/frame.js'
+import { EPB } from '../codec/pcapng/blocks.js'
 import { encodeText, endPacket, packetBlockLength } from '../codec/pcapng/writer.js'
 import { frameName, frameTime } from '../convert/gogetway.js'
 import type { PerDirection } from '../direction.js'
@@ -32,10 +33,6 @@ export const contextsOf = (client: string, server: string): PerDirection<WriteCo
   return { upstream: contextOf(from, to), downstream: contextOf(to, from) }
 }
 
-/** type, length, interface, time, captured, original. */
-const HEAD_BYTES = 28
-const INTERFACE_AT = 8
-
 const named = (comment: string, listener: string): string => {
   if (!comment.startsWith(`${ANNOTATION_PREFIX}open `)) return comment
   const open = decodeAnnotation(comment)
@@ -46,7 +43,7 @@ const renamed = (block: PacketBlock, comments: readonly string[], listener: stri
   const encoded = comments.map((comment) => encodeText(named(comment, listener)))
   const { length } = block.data
   const bytes = new Uint8Array(packetBlockLength(length, encoded))
-  bytes.set(block.whole.subarray(0, HEAD_BYTES + length))
+  bytes.set(block.whole.subarray(0, EPB.data + length))
   endPacket(dataViewOf(bytes), 0, length, encoded)
   return bytes
 }
@@ -59,6 +56,6 @@ export const packetFrame = (whole: Uint8Array, listener: string, interfaceIndex:
     frame = comments.length === 0 ? whole.slice() : renamed(block, comments, listener)
   }
   const bytes = frame ?? whole.slice()
-  dataViewOf(bytes).setUint32(INTERFACE_AT, interfaceIndex, true)
+  dataViewOf(bytes).setUint32(EPB.interface, interfaceIndex, true)
   return bytes
 }

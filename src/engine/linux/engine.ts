@@ -54,8 +54,11 @@ export const createLinuxEngine = (seat: LedgerSeat | null = null): ThreadedEngin
 
 const CLOSED = 'the engine is closed'
 
-/** One read: what the port calls so, and what a link may have waiting in memory. */
-const READ_BYTES = 64 * 1024
+/**
+ * One read: what the port calls so, and what a link may have waiting in memory. A little less than 64 KiB, so that what is recorded of it
+ * fits into one IP packet.
+ */
+const READ_BYTES = 0xff00
 
 /** A listener on one address knows it for all its connections; one on every address does not. */
 const isEverywhere = (at: Address): boolean =>

@@ -10,6 +10,7 @@
 import type { Direction } from '../../core/direction.js'
 import type { LinkObserver } from '../../ports/engine.js'
 import { hookError } from '../shared/errors.js'
+import type { LinkHost, LinkPump, PumpPhase } from '../shared/link-parts.js'
 import type { LinuxConn } from './conn.js'
 import { EAGAIN, EINVAL, EMFILE } from './ffi/abi.js'
 import { Passage } from './passage.js'
@@ -34,35 +35,11 @@ const FULL_READS_TO_SPLICE = 2
 const SMALL_SPLICE_BYTES = 16 * 1024
 const SMALL_SPLICES_TO_COPY = 3
 
-/** What a pump tells its link. */
-export interface PumpHost {
-  /** Bytes moved: the idle time starts anew. `taker`: they were taken from its source just now. */
-  moved(taker: Pump | null): void
-  /** The source's FIN was seen and everything before it observed, but it is not forwarded yet. */
-  sourceEnded(pump: Pump): void
-  /** Everything, FIN included, is the destination's kernel's. */
-  finished(pump: Pump): void
+export interface PumpHost extends LinkHost<Pump> {
   connBroke(conn: LinuxConn, error: Error | null): void
-  /** The source is the upstream and lost, and the link is over without the client. */
-  spares(pump: Pump): boolean
-  /** Asked before the first read. */
-  mayTake(pump: Pump): boolean
-  hookFailed(error: Error): void
-  /** What was taken from the source has been written; only after {@link Pump.settle}. */
-  settled(): void
 }
 
-type Phase =
-  /** Not started: the link was made in this very turn. */
-  | 'new'
-  | 'flowing'
-  /** The source has ended; the FIN is on its way or there. */
-  | 'ended'
-  /** Takes nothing any more, but finishes what it has taken. */
-  | 'settling'
-  | 'over'
-
-export class Pump implements Task {
+export class Pump implements LinkPump, Task {
   isQueued = false
   readonly direction: Direction
   readonly source: LinuxConn
@@ -76,7 +53,7 @@ export class Pump implements Task {
   readonly #pipes: PipePool
   readonly #observer: LinkObserver
   readonly #host: PumpHost
-  #phase: Phase = 'new'
+  #phase: PumpPhase = 'new'
   #stops = 0
   /** Nobody looks at the bytes, and the sockets can be spliced. */
   #maySplice: boolean
@@ -111,7 +88,7 @@ export class Pump implements Task {
     this.#endsUnseen = observer.onEndOfStream === undefined
   }
 
-  get phase(): Phase {
+  get phase(): PumpPhase {
     return this.#phase
   }
 

@@ -14,6 +14,7 @@
 import type { Direction } from '../../core/direction.js'
 import type { LinkObserver } from '../../ports/engine.js'
 import { hookError } from '../shared/errors.js'
+import type { LinkHost, LinkPump, PumpPhase } from '../shared/link-parts.js'
 import type { PortableConn } from './conn.js'
 import type { Consumer } from './consumer.js'
 import { READ_BYTES } from './socket-options.js'
@@ -23,35 +24,11 @@ const DECIDING = 2
 const HELD = 4
 const LOOKING = 8
 
-/** What a pump tells its link. */
-export interface PumpHost {
-  /** Bytes moved: the idle time starts anew. `taker`: they were taken from its source just now. */
-  moved(taker: Pump | null): void
-  /** The source's FIN was seen and everything before it observed, but it is not forwarded yet. */
-  sourceEnded(pump: Pump): void
-  /** Everything, FIN included, is the destination's kernel's. */
-  finished(pump: Pump): void
+export interface PumpHost extends LinkHost<Pump> {
   broken(pump: Pump, error: Error | null): void
-  /** The source is the upstream and lost, and the link is over without the client. */
-  spares(pump: Pump): boolean
-  /** Asked before the first bytes are taken; false: not before one whole poll of the loop. */
-  mayTake(pump: Pump): boolean
-  hookFailed(error: Error): void
-  /** What was taken from the source has been written, or cannot be; only after {@link Pump.settle}. */
-  settled(): void
 }
 
-type Phase =
-  /** Not started: the link was made in this very turn. */
-  | 'new'
-  | 'flowing'
-  /** The source has ended; the FIN is on its way or there. */
-  | 'ended'
-  /** Takes nothing any more, but finishes what it has taken. */
-  | 'settling'
-  | 'over'
-
-export class Pump implements Consumer {
+export class Pump implements LinkPump, Consumer {
   readonly direction: Direction
   readonly source: PortableConn
   readonly destination: PortableConn
@@ -62,7 +39,7 @@ export class Pump implements Consumer {
   /** The destination may hold this much and still be given another read. */
   readonly #fullAbove: number
   readonly #onWritten = (): void => this.#written()
-  #phase: Phase = 'new'
+  #phase: PumpPhase = 'new'
   #stops = 0
   #hasTaken = false
   #hasLooked = false
@@ -84,7 +61,7 @@ export class Pump implements Consumer {
     this.#fullAbove = Math.max(0, bufferBytes - READ_BYTES)
   }
 
-  get phase(): Phase {
+  get phase(): PumpPhase {
     return this.#phase
   }
 

@@ -37,3 +37,7 @@ export const writeFailed = (path: string, cause: unknown): TidegateError => {
     ...(errno === undefined ? {} : { errno }),
   })
 }
+
+/** The system's own name of what went wrong (`ENOSPC`), or our words. */
+export const whyOf = (error: unknown): string =>
+  (error instanceof TidegateError ? error.errno : errnoOf(error)) ?? messageOf(error)

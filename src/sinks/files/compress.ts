@@ -6,7 +6,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Transform } from 'node:stream'
+import type { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
 import { COMPRESSED_ENDINGS } from '../../core/record/files/template.js'
@@ -68,7 +68,7 @@ const compressInto = async (
     return await closing(target, async () => {
       const { atime, mtime } = await source.stat()
       const from = source.createReadStream({ highWaterMark: READ_BYTES })
-      await pipeline(from, encoderOf(how), (chunks) => writeAll(target, chunks), { signal })
+      await piped(from, encoderOf(how), target, signal)
       await target.utimes(atime, mtime)
       await target.sync()
       return (await target.stat()).size
@@ -78,8 +78,24 @@ const compressInto = async (
   }
 }
 
-const writeAll = async (target: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> => {
-  for await (const chunk of chunks) await target.writeFile(chunk)
+/** @throws what the system says; of a write that fails, Node's own pipeline says only that it was aborted. */
+const piped = async (
+  from: Readable,
+  encoder: Transform,
+  target: FileHandle,
+  signal: AbortSignal,
+): Promise<void> => {
+  let failure: unknown = null
+  const writeAll = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+    for await (const chunk of chunks) await target.writeFile(chunk).catch(fail)
+  }
+  const fail = (error: unknown): never => {
+    failure = error
+    throw error
+  }
+  await pipeline(from, encoder, writeAll, { signal }).catch((error: unknown) => {
+    throw failure ?? error
+  })
 }
 
 const closing = async <T>(handle: FileHandle, work: () => Promise<T>): Promise<T> => {

@@ -13,7 +13,7 @@ import { expandTemplate, type PathTemplate } from '../../core/record/files/templ
 import { errnoOf, TidegateError } from '../../errors.js'
 import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
-import { writeFailed } from '../file/failure.js'
+import { whyOf, writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
 import { syncFolder } from '../file/sync-folder.js'
 import { folderBelow } from './base-folder.js'
@@ -42,6 +42,11 @@ export interface ClosedFiles {
   /** Of this path, as long as it is not added. */
   begin(path: string): void
   add(file: ClosedFile): void
+  /**
+   * For a write that failed: removes what is beyond the limits, and gives back what a compression under way has taken. Resolves
+   * soon, to whether that was something. Null: there is nothing to be had.
+   */
+  makeRoom(): Promise<boolean> | null
   /** What is not done after this time is left to the next start. */
   close(timeoutMs: number): Promise<void>
 }
@@ -97,12 +102,37 @@ export class FilesStore implements Store {
     this.#syncs.start(() => [...this.#open])
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array, seat = 0): void | Promise<void> {
     if (this.#closed)
       throw new TidegateError('misuse', `'${this.where}' is closed`, { fault: 'internal', where: this.where })
+    try {
+      this.#put(bytes, seat)
+    } catch (error) {
+      const room = this.#closedFiles.makeRoom()
+      if (room === null) throw error
+      return this.#putLater(bytes, seat, room, error)
+    }
+  }
+
+  #put(bytes: Uint8Array, seat: number): void {
     this.#free.check(bytes.length)
-    this.#carryOut(() => this.#planner.plan(bytes, Date.now()))
+    this.#carryOut(() => this.#planner.plan(bytes, Date.now(), seat))
     this.#setRotation()
+  }
+
+  /** Tries it again as long as that makes room. */
+  async #putLater(
+    bytes: Uint8Array,
+    seat: number,
+    making: Promise<boolean>,
+    failure: unknown,
+  ): Promise<void> {
+    if (!(await making) || this.#closed) throw failure
+    await this.write(bytes, seat)
+  }
+
+  left(seat: number): void {
+    this.#planner.left(seat)
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -278,6 +308,3 @@ export class FilesStore implements Store {
 }
 
 const RETRY_MS = 1000
-
-const whyOf = (error: unknown): string =>
-  errnoOf(error) ?? (error instanceof Error ? error.message : String(error))

@@ -7,6 +7,7 @@
 import { rmdirSync } from 'node:fs'
 import { rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type ClosedFile,
   type CurrentFiles,
@@ -15,10 +16,13 @@ import {
   surplus,
 } from '../../core/record/files/retention.js'
 import { COMPRESSED_ENDINGS, type PathTemplate } from '../../core/record/files/template.js'
-import { errnoOf, messageOf } from '../../errors.js'
+import { errnoOf } from '../../errors.js'
 import { STORE_FIGURE, type StoreHost } from '../../ports/store.js'
+import { whyOf } from '../file/failure.js'
+import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
 import { isRecording, type Lock } from '../file/lock.js'
-import { type Compressed, compressFile, PARTIAL_ENDING } from './compress.js'
+import { type Compressed, PARTIAL_ENDING } from './compress.js'
+import { Compressions } from './compressions.js'
 import type { ClosedFiles } from './files-store.js'
 import { type FoundFile, findSeries } from './found.js'
 import { recordingAt } from './origin.js'
@@ -29,6 +33,7 @@ export interface JanitorOptions {
   readonly template: PathTemplate
   readonly compress: 'none' | Compressed
   readonly limits: RetentionLimits
+  readonly floor: FreeSpaceFloor
   /** The run that it is of, which others see as long as the lock is held. */
   readonly recording: string | null
   readonly lock: Lock | null
@@ -36,6 +41,9 @@ export interface JanitorOptions {
 
 /** How often it is looked whether files are too old, or too many beside those that grow. */
 const RETENTION_MS = 5000
+
+/** How long a write that found no room waits at most for what there is too much of to go, ms. */
+const MAKE_ROOM_MS = 1000
 
 /** Of the time that closing may take, what compressions may: the next start does the rest. */
 const CLOSE_SHARE = 1 / 2
@@ -51,11 +59,18 @@ export class Janitor implements ClosedFiles {
   readonly #closed: ClosedFile[] = []
   /** Of this run, while what earlier runs have left is looked for; then null. */
   #ours: Set<string> | null = new Set()
+  /** As long as it is not known what they have left. */
+  #isTidying = true
   readonly #abort = new AbortController()
   #work: Promise<void>
   readonly #timer: NodeJS.Timeout | null
   /** Troubles that were told. */
   readonly #told = new Set<string>()
+  readonly #compressions: Compressions
+  /** Somebody waits for room. */
+  #makesRoom = false
+  /** How often something on the disk has gone. */
+  #freed = 0
   /** Whether other runs whose files are here go on, as far as it was asked. */
   readonly #goesOn = new Map<string, Promise<boolean>>()
 
@@ -63,6 +78,16 @@ export class Janitor implements ClosedFiles {
     this.#options = options
     this.#host = host
     this.#current = current
+    this.#compressions = new Compressions({
+      how: options.compress,
+      free: new FreeSpace(options.base, options.floor),
+      signal: this.#abort.signal,
+      isKept: (file) => this.#closed.includes(file),
+      onDone: (file, compressed) => {
+        this.#closed.splice(this.#closed.indexOf(file), 1, { ...file, ...compressed })
+      },
+      guarded: (...task) => this.#guarded(...task),
+    })
     this.#work = this.#guarded('looked after', options.base, () => this.#tidy())
     const { keepBytes, keepMs, keepFiles } = options.limits
     const limited = keepBytes !== null || keepMs !== null || keepFiles !== null
@@ -75,15 +100,30 @@ export class Janitor implements ClosedFiles {
 
   add(file: ClosedFile): void {
     insertClosed(this.#closed, file)
-    this.#then(async () => {
-      await this.#compress(file)
-      await this.#retain()
-    })
+    this.#compressions.add(file)
+    this.#then(() => this.#settle())
+  }
+
+  makeRoom(): Promise<boolean> | null {
+    const canWait = !this.#isTidying && !this.#makesRoom
+    return canWait && (this.#compressions.isUnderWay || this.#surplus().length > 0) ? this.#makeRoom() : null
+  }
+
+  async #makeRoom(): Promise<boolean> {
+    const before = this.#freed
+    this.#makesRoom = true
+    if (this.#compressions.isUnderWay) this.#freed++
+    this.#compressions.giveUp()
+    this.#then(() => this.#retain())
+    await Promise.race([this.#work, delay(MAKE_ROOM_MS, undefined, { ref: false })])
+    this.#makesRoom = false
+    return this.#freed > before
   }
 
   async close(timeoutMs: number): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
     const late = setTimeout(() => this.#abort.abort(), timeoutMs * CLOSE_SHARE)
+    this.#then(() => this.#settle())
     await this.#work
     clearTimeout(late)
     this.#options.lock?.release()
@@ -93,8 +133,24 @@ export class Janitor implements ClosedFiles {
     this.#work = this.#work.then(() => this.#guarded('looked after', this.#options.base, task))
   }
 
+  /** Removes what is too much, and compresses the rest, as long as nobody waits for room. */
+  async #settle(): Promise<void> {
+    await this.#retain()
+    while (!this.#makesRoom && (await this.#compressions.next())) await this.#retain()
+  }
+
   /** What earlier runs have left. */
   async #tidy(): Promise<void> {
+    try {
+      this.#compressions.addOlder(await this.#findWhole())
+    } finally {
+      this.#isTidying = false
+    }
+    await this.#settle()
+  }
+
+  /** Of earlier runs, to be compressed. */
+  async #findWhole(): Promise<readonly ClosedFile[]> {
     const { base } = this.#options
     const left: FoundFile[] = []
     try {
@@ -110,8 +166,7 @@ export class Janitor implements ClosedFiles {
     const whole: ClosedFile[] = []
     for (const file of files.sort((a, b) => a.modifiedMs - b.modifiedMs))
       await this.#guarded('looked after', file.path, () => this.#takeOver(file, newestMs, whole))
-    await this.#retain()
-    for (const file of whole) await this.#compress(file)
+    return whole
   }
 
   async #find(left: FoundFile[]): Promise<void> {
@@ -171,21 +226,12 @@ export class Janitor implements ClosedFiles {
       )
   }
 
-  async #compress(file: ClosedFile): Promise<void> {
-    const { compress } = this.#options
-    const isDone = file.path.endsWith('.gz') || file.path.endsWith('.zst')
-    if (compress === 'none' || isDone || this.#abort.signal.aborted || !this.#closed.includes(file)) return
-    await this.#guarded('compressed', file.path, async () => {
-      if ((await recordingAt(file.path)) === null) return
-      const compressed = await compressFile(file.path, compress, this.#abort.signal)
-      const at = this.#closed.indexOf(file)
-      this.#closed.splice(at, 1, { ...file, ...compressed })
-    })
+  #surplus(): readonly ClosedFile[] {
+    return surplus(this.#closed, this.#current(), this.#options.limits, Date.now())
   }
 
   async #retain(): Promise<void> {
-    const { limits } = this.#options
-    for (const file of surplus(this.#closed, this.#current(), limits, Date.now())) {
+    for (const file of this.#surplus()) {
       if (this.#abort.signal.aborted) return
       this.#closed.splice(this.#closed.indexOf(file), 1)
       await this.#guarded('removed', file.path, () => this.#remove(file))
@@ -195,6 +241,7 @@ export class Janitor implements ClosedFiles {
   async #remove({ path }: ClosedFile): Promise<void> {
     if ((await recordingAt(path)) === null) return this.#tell('removed', path, 'it is no recording of ours')
     await unlink(path)
+    this.#freed++
     const { removedFiles } = STORE_FIGURE
     this.#host.figures[removedFiles] = (this.#host.figures[removedFiles] ?? 0) + 1
     this.#removeEmptyFolders(dirname(path))
@@ -218,7 +265,7 @@ export class Janitor implements ClosedFiles {
     } catch (error) {
       // It was removed by somebody else, or closing does not wait for it.
       if (errnoOf(error) === 'ENOENT' || this.#abort.signal.aborted) return
-      this.#tell(what, path, errnoOf(error) ?? messageOf(error))
+      this.#tell(what, path, whyOf(error))
     }
   }
 

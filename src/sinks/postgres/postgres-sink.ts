@@ -11,6 +11,7 @@ import { loadPackages, type PostgresPackages } from '../../postgres/packages.js'
 import { MIGRATIONS } from '../../postgres/schema.js'
 import { Session } from '../../postgres/session.js'
 import { type PostgresUrl, parsePostgresUrl } from '../../postgres/url.js'
+import { checkPrivileges } from './privileges.js'
 import { type Batch, connectionRows, frameRows, markRows, sortBatch } from './rows.js'
 import {
   COPY_CONNECTIONS,
@@ -161,6 +162,7 @@ class PostgresSink implements Sink {
         where: this.where,
       })
     await migrate(session, this.#url, MIGRATIONS)
+    await checkPrivileges(session, this.#url)
     await session.query(STAGING)
   }
 

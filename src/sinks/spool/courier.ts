@@ -1,11 +1,12 @@
 /**
  * Brings batches to a sink, one after the other, until it has taken each: what fails is tried again, with pauses that grow. A trouble is said
- * once when it begins and once when it is over.
+ * once when it begins, again when it turns out to be the user's to mend, and once when it is over.
  */
 
 import { Backoff } from '../../core/pool/backoff.js'
-import type { Clock } from '../../core/pool/clock.js'
+import type { Cancel, Clock } from '../../core/pool/clock.js'
 import type { SinkRecord } from '../../core/record/delivery/sink-record.js'
+import { QUIET_MS } from '../../core/record/episode.js'
 import { messageOf, TidegateError } from '../../errors.js'
 import type { Sink } from '../../ports/sink.js'
 import { STORE_FIGURE, type StoreHost } from '../../ports/store.js'
@@ -21,10 +22,19 @@ export interface CourierOptions {
 /** At the end: one for a connection that broke, and one to be sure. */
 const LAST_TRIES = 2
 
+/** A sink that takes nothing for now. */
 interface Away {
   readonly sinceMs: number
   failures: number
+  /** The kind of failure that the log has of it last; null: only that it does not answer. */
+  said: string | null
 }
+
+/** The same whatever was being done when it failed. */
+const kindOf = (error: unknown): string =>
+  (error instanceof TidegateError ? error.errno : undefined) ?? messageOf(error)
+
+const isUsage = (error: unknown): boolean => error instanceof TidegateError && error.fault === 'usage'
 
 export class Courier {
   readonly #options: CourierOptions
@@ -33,6 +43,8 @@ export class Courier {
   #isOpen = false
   #opening: Promise<void> | null = null
   #away: Away | null = null
+  /** It takes records again; until it has done so for a while, the next failure is still the same trouble. */
+  #settling: { readonly awayMs: number; readonly cancel: Cancel } | null = null
   /** Nobody waits for many more tries. */
   #hurried = false
   #lastTries = LAST_TRIES
@@ -48,9 +60,18 @@ export class Courier {
     try {
       await this.#open()
     } catch (error) {
-      if (error instanceof TidegateError && error.fault === 'usage') throw error
+      // Once it is late, nobody hears it.
+      if (isUsage(error) && this.#away === null) throw error
       this.#failed(error)
     }
+  }
+
+  /** {@link start} takes so long that nobody waits for it. */
+  isLate(): void {
+    const { host, sink, dir, clock } = this.#options
+    if (this.#isOpen || this.#away !== null) return
+    this.#away = { sinceMs: clock.now(), failures: 0, said: null }
+    host.log('warn', { dir }, `'${sink.where}' does not answer yet, records wait in '${dir}'`)
   }
 
   /** Resolves once the sink has taken it: true; or false: it was given up. */
@@ -91,6 +112,7 @@ export class Courier {
 
   async #close(): Promise<void> {
     const { sink, host } = this.#options
+    this.#isBack()
     try {
       await sink.close()
     } catch (error) {
@@ -109,29 +131,49 @@ export class Courier {
   }
 
   #taken(records: number): void {
-    const { host, sink, clock } = this.#options
+    const { host, clock } = this.#options
     const { deliveredRecords } = STORE_FIGURE
     host.figures[deliveredRecords] = (host.figures[deliveredRecords] ?? 0) + records
     this.#backoff.succeed(clock.now())
-    if (this.#away === null) return
-    const { failures, sinceMs } = this.#away
-    const awayMs = Math.round(clock.now() - sinceMs)
+    if (this.#away === null || this.#settling !== null) return
+    const awayMs = Math.round(clock.now() - this.#away.sinceMs)
+    const cancel = clock.after(QUIET_MS, () => this.#isBack(), true)
+    this.#settling = { awayMs, cancel }
+  }
+
+  /** It has taken what it was brought for a while, or nothing more is brought. */
+  #isBack(): void {
+    const { host, sink } = this.#options
+    if (this.#away === null || this.#settling === null) return
+    const { failures } = this.#away
+    const { awayMs, cancel } = this.#settling
+    cancel()
+    this.#settling = null
     this.#away = null
-    host.log('info', { failures, awayMs }, `'${sink.where}' takes records again, after ${failures} failures`)
+    const how = failures === 0 ? 'now' : `again, after ${failures} failure${failures === 1 ? '' : 's'}`
+    host.log('info', { failures, awayMs }, `'${sink.where}' takes records ${how}`)
   }
 
   #failed(error: unknown): void {
-    const { host, sink, dir, clock } = this.#options
+    const { host, clock } = this.#options
     const { deliveryFailures } = STORE_FIGURE
     this.#isOpen = false
+    this.#settling?.cancel()
+    this.#settling = null
     host.figures[deliveryFailures] = (host.figures[deliveryFailures] ?? 0) + 1
-    if (this.#away !== null) {
-      this.#away.failures++
-      return
-    }
-    this.#away = { sinceMs: clock.now(), failures: 1 }
-    const why = messageOf(error)
-    host.log('warn', { dir, why }, `'${sink.where}' takes no records, they wait in '${dir}': ${why}`)
+    this.#away ??= { sinceMs: clock.now(), failures: 0, said: null }
+    this.#away.failures++
+    this.#say(this.#away, error)
+  }
+
+  /** A server that is away fails in several ways on its way back: only the first is said. But not what waits for somebody to mend it. */
+  #say(away: Away, error: unknown): void {
+    const { host, sink, dir } = this.#options
+    const [why, kind] = [messageOf(error), kindOf(error)]
+    if (away.said !== null && (!isUsage(error) || away.said === kind)) return
+    const still = away.said === null ? '' : 'still '
+    away.said = kind
+    host.log('warn', { dir, why }, `'${sink.where}' ${still}takes no records, they wait in '${dir}': ${why}`)
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -82,8 +82,7 @@ export class Delivery {
   async start(): Promise<void> {
     const { host, dir, clock, sink } = this.#options
     try {
-      if (!(await within(this.#courier.start(), START_WAIT_MS, clock)))
-        host.log('warn', { dir }, `'${sink.where}' does not answer yet, records wait in '${dir}'`)
+      if (!(await within(this.#courier.start(), START_WAIT_MS, clock))) this.#courier.isLate()
     } catch (error) {
       await this.#courier.close()
       throw error

@@ -78,13 +78,17 @@ export class SpoolStore implements Store {
     this.#syncs.start(() => this.#unsynced())
   }
 
-  write(bytes: Uint8Array): void | Promise<void> {
+  write(bytes: Uint8Array, seat = 0): void | Promise<void> {
     if (this.#closed) throw this.#isClosed()
     if (bytes.length === 0) return
-    if (!this.#hasRoom(bytes.length)) return this.#writeLater(bytes)
+    if (!this.#hasRoom(bytes.length)) return this.#writeLater(bytes, seat)
     if (this.#full.goes(this.#options.clock.now(), 0) !== null)
       this.#log('info', `the spool '${this.#options.dir}' has room again`)
-    this.#put(bytes)
+    this.#put(bytes, seat)
+  }
+
+  left(seat: number): void {
+    this.#takeover.left(seat)
   }
 
   /** What the other end has to say. */
@@ -108,7 +112,7 @@ export class SpoolStore implements Store {
     return this.#bytes === 0 || this.#bytes + length <= this.#options.maxBytes
   }
 
-  async #writeLater(bytes: Uint8Array): Promise<void> {
+  async #writeLater(bytes: Uint8Array, seat: number): Promise<void> {
     const { dir, maxBytes, clock } = this.#options
     if (this.#full.comes(clock.now(), 0))
       this.#log(
@@ -123,16 +127,16 @@ export class SpoolStore implements Store {
     }
     if (this.#closed) throw this.#isClosed()
     this.#full.comes(clock.now(), 0)
-    this.#put(bytes)
+    this.#put(bytes, seat)
   }
 
-  #put(bytes: Uint8Array): void {
+  #put(bytes: Uint8Array, seat: number): void {
     this.#free.check(bytes.length)
     const { number, file } = this.#segmentFor(bytes.length)
     const before = file.bytes
     const start = before === 0 ? [this.#options.sectionStart] : []
     try {
-      this.#append(file, [...start, ...this.#takeover.introductions(bytes), bytes])
+      this.#append(file, [...start, ...this.#takeover.introductions(bytes, seat), bytes])
     } catch (error) {
       this.#takeover.rollback()
       if (before === 0) this.#discard(file)

@@ -89,6 +89,11 @@ export class Client {
     return this.#closed
   }
 
+  /** All that was sent has come back. */
+  get hasAll(): boolean {
+    return this.#received === this.said.length
+  }
+
   get said(): Buffer {
     return Buffer.concat(this.sent)
   }
@@ -105,7 +110,7 @@ export class Client {
   }
 
   async echoed(): Promise<void> {
-    await eventually('all to come back', () => this.#received === this.said.length, 15_000)
+    await eventually('all to come back', () => this.hasAll, 15_000)
   }
 
   async end(): Promise<void> {

@@ -9,7 +9,7 @@ import { gate, OwnGroup, start } from './start.js'
 
 const MIB = 1024 * 1024
 
-/** More than may wait (1 MiB on each plane), in both directions. */
+/** More than one resource may have waiting, in both directions. */
 const MUCH = payload(7, 4 * MIB)
 
 /** A gateway whose group takes nothing until its gate is opened. */
@@ -34,7 +34,8 @@ describe('a write function that is slower than the traffic', () => {
     await eventually('the links to be held', () => resources().holds > 0)
     // What may wait is all there is: the rest is not relayed.
     expect(resources().seenBytes).toBeLessThan(3 * MIB)
-    const said = () => lines.filter(({ message }) => message.includes('slower than the traffic')).length
+    const said = () =>
+      lines.filter(({ message }) => message.startsWith("a resource of 'one' is slower")).length
     await eventually('that to be said', () => said() > 0)
     expect(said()).toBe(1)
     open()
@@ -61,13 +62,16 @@ describe('a write function that is slower than the traffic', () => {
   })
 
   it('costs the connection with `disconnect`', async () => {
-    const { client, open, gateway, resources } = await slow('disconnect')
+    const { client, open, group, gateway, resources } = await slow('disconnect')
     const one = await client()
     one.send(MUCH)
     await eventually('the connection to be ended', () => one.isClosed)
-    expect(resources().lostBytes).toBeGreaterThan(0)
     open()
     await gateway.close()
+    const { seenBytes, storedBytes, lostBytes } = resources()
+    expect(storedBytes + lostBytes).toBe(seenBytes)
+    expect(seenBytes).toBeLessThan(2 * one.said.length)
+    expect(group.heard.frames.reduce((sum, { body }) => sum + body.length, 0)).toBe(storedBytes)
     expect(gateway.counters().listeners.one?.closed).toEqual({ error: 1 })
   })
 })
@@ -108,31 +112,36 @@ describe('what throws', () => {
     expectSameBytes(good.heard.saidBy(clients[1]!.port), clients[1]!.said, 'what was said')
   })
 
-  it.each<[string, ResourceGroup['getResource'], string]>([
-    [
-      'a getResource that throws',
-      () => {
-        throw new Error('nobody home')
-      },
-      'nobody home',
-    ],
-    ['one that rejects', () => Promise.reject(new Error('gone away')), 'gone away'],
-    ['one that returns nothing', () => JSON.parse('null'), 'getResource must return { resource, onClose }'],
-    [
-      'one whose resource has nothing to write with',
-      () => ({ resource: {} }),
-      'a resource needs a writeFunction',
-    ],
-  ])('leaves the traffic alone: %s', async (_name, getResource, why) => {
-    const { client, gateway, lines } = await start({ resourceGroup: { getResource } })
-    const one = await client()
-    await one.say(payload(1, 10_000))
-    await one.end()
+  it('in place of a resource leaves the traffic alone', async () => {
+    const bad: Record<string, { readonly getResource: ResourceGroup['getResource']; readonly why: string }> =
+      {
+        throws: {
+          getResource: () => {
+            throw new Error('nobody home')
+          },
+          why: 'getResource of a resource group failed: nobody home',
+        },
+        rejects: { getResource: () => Promise.reject(new Error('gone away')), why: 'gone away' },
+        nothing: {
+          getResource: () => JSON.parse('null'),
+          why: 'getResource must return { resource, onClose }',
+        },
+        empty: { getResource: () => ({ resource: {} }), why: 'a resource needs a writeFunction' },
+      }
+    const listeners = Object.keys(bad)
+    const { client, gateway, lines } = await start({ listeners, resourceGroups: bad })
+    const clients = await Promise.all(listeners.map((listener) => client(listener)))
+    await Promise.all(clients.map((one) => one.say(payload(1, 10_000))))
+    await Promise.all(clients.map((one) => one.end()))
     await gateway.close()
-    expect(gateway.counters().resources).toMatchObject({ functionFailures: 1, frames: 0, openConnections: 0 })
-    expect(lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
-      expect.stringContaining(why),
-    ])
+    const bytes = 2 * clients.reduce((sum, { said }) => sum + said.length, 0)
+    expect(gateway.counters().resources).toMatchObject({
+      ...{ functionFailures: 4, frames: 0, openConnections: 0 },
+      ...{ seenBytes: bytes, lostBytes: bytes, storedBytes: 0 },
+    })
+    const said = lines.filter(({ level }) => level === 'warn').map(({ message }) => message)
+    expect(said).toHaveLength(listeners.length)
+    for (const { why } of Object.values(bad)) expect(said).toContainEqual(expect.stringContaining(why))
   })
 
   it('is a stream that breaks: its error ends neither the process nor the traffic', async () => {
@@ -159,6 +168,7 @@ describe('bad use', () => {
     ['resourceOptions.format', { resourceOptions: { format: 'pcap' } }],
     ['resourceOptions.overload', { resourceOptions: { overload: 'wait' } }],
     ['resourceOptions.maxBufferedBytes', { resourceOptions: { maxBufferedBytes: 0 } }],
+    ['resourceOptions.closeTimeoutMs', { resourceOptions: { closeTimeoutMs: -1 } }],
   ])('of %s is refused before anything is opened', async (where, options) => {
     await expect(start(JSON.parse(JSON.stringify(options), revive(options)))).rejects.toMatchObject({
       code: 'value_invalid',

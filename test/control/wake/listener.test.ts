@@ -2,54 +2,29 @@
 
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { get } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { GatewayService } from '../../../src/control/gateway.js'
+import { answerOf, PASSED_HTTP_SERVER } from '../../support/passed-socket.js'
 import { openFilesOf, runsStill } from '../../support/proc.js'
 import { eventually, testScope } from '../../support/scope.js'
 import { start } from '../upstreams/gateway/start.js'
 
-/**
- * By systemd's rules. It ends when nobody has been there for `IDLE_MS`: so slowly by default that twenty of its lives are no storm of
- * starts.
- */
-const HTTP_SERVER = `
-import { createServer } from 'node:http'
-if (process.env.LISTEN_PID !== String(process.pid)) throw new Error('not for me')
-if (process.env.LISTEN_FDS !== '1') throw new Error('how many?')
-let timer
-const { LISTEN_FDNAMES, WORD = '', IDLE_MS = '120' } = process.env
-const server = createServer((_, response) => response.end([process.pid, LISTEN_FDNAMES, WORD].join(' ')))
-const idle = () => { timer = setTimeout(() => server.close(), Number(IDLE_MS)) }
-let open = 0
-server.on('connection', (socket) => {
-  clearTimeout(timer)
-  open++
-  socket.on('close', () => { if (--open === 0) idle() })
-})
-server.listen({ fd: 3 }, idle)
-`
-
 const httpServer = (): readonly [string, ...string[]] => {
-  const file = join(testScope().tempDir(), `${createHash('sha1').update(HTTP_SERVER).digest('hex')}.mjs`)
-  writeFileSync(file, HTTP_SERVER)
+  const file = join(
+    testScope().tempDir(),
+    `${createHash('sha1').update(PASSED_HTTP_SERVER).digest('hex')}.mjs`,
+  )
+  writeFileSync(file, PASSED_HTTP_SERVER)
   return [process.execPath, file]
 }
 
 /** `PID LISTEN_FDNAMES WORD`; or why not. */
 const answer = (port: number): Promise<readonly string[]> =>
-  new Promise((resolve) => {
-    const request = get({ port, path: '/', host: '127.0.0.1', agent: false }, (response) => {
-      let text = ''
-      response.on('data', (chunk: Buffer) => {
-        text += chunk.toString()
-      })
-      response.on('end', () => resolve(text.split(' ')))
-      response.on('error', (error) => resolve([error.message]))
-    })
-    request.on('error', (error) => resolve([error.message]))
-  })
+  answerOf(port, '/').then(
+    (text) => text.split(' '),
+    (error: Error) => [error.message],
+  )
 
 const lent = (exec: readonly string[], more: object = {}) => ({
   wake: { mode: 'listener' as const, exec: [...exec], ...more },

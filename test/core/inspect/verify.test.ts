@@ -39,6 +39,24 @@ describe('verifying a recording', () => {
     expect(totals).toMatchObject({ holes: 2, unfinished: 1, withLedger: 0 })
   })
 
+  it('tells why of a hole whose packets did not know yet, by the ledger', () => {
+    const lost = [{ at: 0, length: 14, why: 'write failed: ENOSPC' }]
+    const { findings, totals } = verify([
+      opened(1),
+      gap(1, 'upstream', 0, 4),
+      gap(1, 'upstream', 4, 10),
+      gap(1, 'downstream', 0, 1),
+      closed(1, ledger(entry(0, lost), entry(1))),
+    ])
+    const hole = { kind: 'hole', ...WHO, direction: 'upstream', why: 'write failed: ENOSPC' }
+    expect(findings.slice(0, 3)).toEqual([
+      { ...hole, at: 0, length: 4 },
+      { ...hole, at: 4, length: 10 },
+      { ...hole, direction: 'downstream', at: 0, length: 1, why: null },
+    ])
+    expect(totals.holes).toBe(3)
+  })
+
   it('lists a hole once when the packets and the ledger both tell of it', () => {
     const lost = [{ at: 0, length: 4, why: 'overload: dropped' }]
     const { findings } = verify([

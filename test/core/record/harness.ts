@@ -50,6 +50,7 @@ export class Harness {
       {
         holdAll: () => this.log.push('hold'),
         releaseAll: () => this.log.push('release'),
+        hold: ({ spec }, isHeld) => this.log.push(`${isHeld ? 'hold' : 'release'} ${spec.id}`),
         disconnect: (connection, why) => {
           this.log.push(`disconnect ${connection.spec.id}: ${why}`)
           this.onDisconnect?.(connection)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { describe, expect, it } from 'vitest'
@@ -7,6 +7,7 @@ import { createLinuxEngine } from '../../../src/engine/linux/engine.js'
 import type { Conn, ThreadedEngine } from '../../../src/ports/engine.js'
 import { Scene } from '../../../src/testing/engine/scene.js'
 import { until, untilStill } from '../../../src/testing/wait.js'
+import { canUseUpDescriptors, useUpDescriptors, whyNotUsedUp } from '../used-up.js'
 
 const isLinux = process.platform === 'linux'
 const onLinux = isLinux ? '' : ' (skipped: this system is not Linux)'
@@ -14,17 +15,6 @@ const onLinux = isLinux ? '' : ' (skipped: this system is not Linux)'
 const LOOPBACK = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const
 const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
-
-/** Beyond this, using every descriptor up would take too long. */
-const MOST_DESCRIPTORS = 100_000
-
-const limitOfDescriptors = (): number =>
-  isLinux
-    ? Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
-    : Number.POSITIVE_INFINITY
-
-const limit = limitOfDescriptors()
-const tooMany = limit > MOST_DESCRIPTORS ? ' (skipped: the limit is unknown or too high to reach)' : ''
 
 /** What is open now, by descriptor. */
 const descriptors = (): Map<string, string> => {
@@ -43,17 +33,6 @@ const pipesOpen = (): number => [...descriptors().values()].filter((what) => wha
 
 const flagsOf = (fd: string): number =>
   Number.parseInt(/^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '0', 8)
-
-const useUpDescriptors = (spare: number): number[] => {
-  const taken: number[] = []
-  try {
-    for (;;) taken.push(openSync('/dev/null', 'r'))
-  } catch (thrown) {
-    expect(thrown).toMatchObject({ code: 'EMFILE' })
-  }
-  for (const fd of taken.splice(0, spare)) closeSync(fd)
-  return taken
-}
 
 const withScene = async (play: (scene: Scene, engine: ThreadedEngine) => Promise<void>): Promise<void> => {
   const engine = createLinuxEngine()
@@ -135,8 +114,8 @@ describe.skipIf(!isLinux)(`the descriptors of the linux engine${onLinux}`, () =>
   })
 })
 
-describe.skipIf(!isLinux || limit > MOST_DESCRIPTORS)(
-  `a process without a descriptor left${onLinux}${tooMany}`,
+describe.skipIf(!isLinux || !canUseUpDescriptors)(
+  `a process without a descriptor left${onLinux}${whyNotUsedUp}`,
   () => {
     it('pauses accepting without spinning, and serves who waited when there are some', async () => {
       const engine = createLinuxEngine()

@@ -2,8 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, expect, it } from 'vitest'
 import type { Sink, SinkRecord } from '../../../src/ports/sink.js'
 import { migrate } from '../../../src/postgres/migrate.js'
+import { loadPackages } from '../../../src/postgres/packages.js'
 import { MIGRATIONS } from '../../../src/postgres/schema.js'
-import type { Row } from '../../../src/postgres/session.js'
+import { type Row, Session } from '../../../src/postgres/session.js'
+import { parsePostgresUrl } from '../../../src/postgres/url.js'
 import { openPostgresSink } from '../../../src/sinks/postgres/postgres-sink.js'
 import { type Database, POSTGRES_TOOLS, quoted, startDatabase } from '../../support/database.js'
 import type { Daemon } from '../../support/processes.js'
@@ -340,6 +342,19 @@ describeWith(POSTGRES_TOOLS, 'the PostgreSQL sink', () => {
     await expect(older.open()).rejects.toMatchObject({ fault: 'usage' })
   })
 
+  it('lets a migration take longer than the server may be silent otherwise', async () => {
+    const schema = newSchema()
+    const scope = testScope()
+    await (await opened(scope, schema)).close()
+    const url = parsePostgresUrl(urlFor(schema, '&timeout=200ms'))
+    const session = await Session.connect(await loadPackages(), url)
+    scope.defer(() => session.close())
+    await session.query('SET statement_timeout = 300')
+    await migrate(session, { where: 'here', schema }, [...MIGRATIONS, 'SELECT pg_sleep(0.6)'])
+    expect(await count(schema, 'schema_version')).toBe(2)
+    await expect(session.query('SELECT pg_sleep(0.6)')).rejects.toThrow('has not answered for 0.2 s')
+  })
+
   it("does not touch tables of the same names that are somebody else's", async () => {
     const schema = newSchema()
     await asked('public', `CREATE SCHEMA ${quoted(schema)}`)
@@ -364,13 +379,21 @@ describeWith(POSTGRES_TOOLS, 'the PostgreSQL sink', () => {
     for (const sql of [
       'CREATE ROLE writer LOGIN',
       `GRANT USAGE ON SCHEMA ${quoted(schema)} TO writer`,
-      'GRANT SELECT, INSERT, UPDATE ON connections, frames, marks TO writer',
+      'GRANT SELECT, INSERT, UPDATE ON connections TO writer',
+      'GRANT SELECT, INSERT ON frames, marks TO writer',
       'GRANT SELECT ON schema_version TO writer',
     ])
       await asked(schema, sql)
     const asWriter = urlFor(schema).replace(`user=${POSTGRES_USER}`, 'user=writer')
     const sink = await openPostgresSink(asWriter)
     testScope().defer(() => sink.close())
+    await asked(schema, 'REVOKE INSERT ON frames FROM writer; REVOKE UPDATE ON connections FROM writer')
+    const lacking = `UPDATE on ${quoted(schema)}.connections, INSERT on ${quoted(schema)}.frames`
+    await expect(sink.open()).rejects.toMatchObject({
+      fault: 'usage',
+      message: `cannot write to postgres:///postgres: the user lacks a privilege (${lacking})`,
+    })
+    await asked(schema, 'GRANT INSERT ON frames TO writer; GRANT UPDATE ON connections TO writer')
     await sink.open()
     await write(sink, talk({ said: [['upstream', bytesOf('x')]] }))
     await write(sink, talk({ said: [['upstream', bytesOf('x')]] }))

@@ -164,6 +164,45 @@ describe('delivery', () => {
   })
 })
 
+describe('memory', () => {
+  it('holds one batch, however much waits: so many records, or bytes, and one record more', async () => {
+    const folder = tempFolder()
+    const killed = await SpoolRun.open(folder, new HungSink(), { undelivered: true })
+    const [large, small] = [killed.harness.open(1), killed.harness.open(2)]
+    for (let n = 0; n < 6; n++) killed.harness.send(large, 'upstream', MIB)
+    await killed.flush()
+    for (let n = 0; n < 12_000; n++) killed.harness.send(small, 'downstream', 1)
+    await killed.flush()
+    killed.release()
+    const place = new MemoryPlace()
+    const sizes: { readonly records: number; readonly bytes: number }[] = []
+    let delivering = 0
+    const to = place.connect()
+    const sink: Sink = {
+      where: to.where,
+      open: () => to.open(),
+      write: async (batch, signal) => {
+        expect(++delivering).toBe(1)
+        const bytes = batch.reduce((sum, each) => sum + (each.kind === 'data' ? each.bytes.length : 0), 0)
+        sizes.push({ records: batch.length, bytes })
+        await to.write(batch, signal)
+        delivering--
+      },
+      close: () => to.close(),
+    }
+    const run = await SpoolRun.open(folder, sink, { recording: 'run-2' })
+    await run.close()
+    expect(rangesOf(place.records, 'run-1', 1, 'upstream')).toEqual([[0, 6 * MIB]])
+    expect(rangesOf(place.records, 'run-1', 2, 'downstream')).toEqual([[0, 12_000]])
+    const [mostRecords, mostBytes] = [
+      Math.max(...sizes.map(({ records }) => records)),
+      Math.max(...sizes.map(({ bytes }) => bytes)),
+    ]
+    expect([mostRecords, mostBytes < 4 * MIB + 64 * KIB]).toEqual([10_000, true])
+    expect(mostBytes).toBeGreaterThan(3 * MIB)
+  })
+})
+
 describe('after a kill', () => {
   it('the next start delivers what was left, under the same names, before what is new', async () => {
     const folder = tempFolder()

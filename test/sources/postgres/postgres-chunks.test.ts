@@ -1,12 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, expect, it } from 'vitest'
-import { createVerifier, type Finding } from '../../../src/core/inspect/verify.js'
 import { SinkRecords } from '../../../src/core/record/delivery/sink-records.js'
 import type { Sink, SinkRecord } from '../../../src/ports/sink.js'
 import { openRecording } from '../../../src/recording.js'
 import { openPostgresSink } from '../../../src/sinks/postgres/postgres-sink.js'
 import { openPostgresChunks } from '../../../src/sources/postgres/postgres-chunks.js'
 import { type Database, POSTGRES_TOOLS, startDatabase } from '../../support/database.js'
+import { findingsOf } from '../../support/findings.js'
 import { bytesOf, START_NS, talk } from '../../support/records.js'
 import { blockScope, type Scope, testScope } from '../../support/scope.js'
 import { tidegate } from '../../support/tidegate.js'
@@ -43,23 +43,6 @@ describeWith(POSTGRES_TOOLS, 'a PostgreSQL database that is read', () => {
     return found
   }
 
-  /** What `verify` finds, one word each. */
-  const findings = async (url: string): Promise<readonly string[]> => {
-    const recording = await openRecording(url)
-    const verifier = createVerifier(true)
-    const found: string[] = []
-    const note = (findings: Iterable<Finding>): void => {
-      for (const { kind } of findings) found.push(kind)
-    }
-    for await (const event of recording.events((record) => note(verifier.inspect(record))))
-      note(verifier.push(event))
-    note(verifier.end())
-    expect(verifier.totals.withLedger + verifier.totals.unfinished).toBe(
-      verifier.totals.connections.connections,
-    )
-    return found
-  }
-
   const hello = [
     ['upstream', bytesOf('hello')],
     ['downstream', bytesOf('welcome')],
@@ -82,7 +65,7 @@ describeWith(POSTGRES_TOOLS, 'a PostgreSQL database that is read', () => {
     const schema = await stored([...second, ...empty, ...first])
     expect(await readBack(database.url(schema))).toEqual([...first, ...empty, ...second])
     expect(await readBack(database.url(schema, `&recording=${late}`))).toEqual(second)
-    expect(await findings(database.url(schema))).toEqual([])
+    expect(await findingsOf(database.url(schema))).toEqual([])
   })
 
   it('gives a NUL in a name as its symbol, and what was told of losses', async () => {
@@ -106,7 +89,7 @@ describeWith(POSTGRES_TOOLS, 'a PostgreSQL database that is read', () => {
     const schema = await stored(records)
     const [open, ...rest] = records
     expect(await readBack(database.url(schema))).toEqual([{ ...open, client: 'unix:\u2400name' }, ...rest])
-    expect(await findings(database.url(schema))).toEqual(['hole'])
+    expect(await findingsOf(database.url(schema))).toEqual(['hole'])
   })
 
   it('gives megabytes byte for byte, and connections by the hundred', async () => {
@@ -147,16 +130,16 @@ describeWith(POSTGRES_TOOLS, 'a PostgreSQL database that is read', () => {
     expect(Object.keys(expected).length).toBe(480)
     for (const record of await readBack(database.url(schema))) note(record)
     expect(digests()).toEqual(expected)
-    expect(await findings(database.url(schema))).toEqual([])
+    expect(await findingsOf(database.url(schema))).toEqual([])
   }, 60_000)
 
   it('finds the row that was deleted, and the byte that is missing at the end', async () => {
     const said = Array.from({ length: 10 }, (_, n) => ['upstream', bytesOf(`frame ${n}.`)] as const)
     for (const at of [0, 40, 72]) {
       const schema = await stored(talk({ connection: 5, said }))
-      expect(await findings(database.url(schema))).toEqual([])
+      expect(await findingsOf(database.url(schema))).toEqual([])
       await database.ask(schema, 'DELETE FROM frames WHERE at = $1', [at])
-      expect(await findings(database.url(schema))).toEqual(['hole', 'mismatch'])
+      expect(await findingsOf(database.url(schema))).toEqual(['hole', 'mismatch'])
       if (at !== 40) continue
       const { code, stdout } = await tidegate(['verify', database.url(schema)])
       expect(code, stdout.toString()).toBe(1)
@@ -173,7 +156,7 @@ describeWith(POSTGRES_TOOLS, 'a PostgreSQL database that is read', () => {
       index > 20 ? { ...record, timeNs: record.timeNs - 10n ** 10n } : record,
     )
     const schema = await stored(records)
-    expect(await findings(database.url(schema))).toEqual([])
+    expect(await findingsOf(database.url(schema))).toEqual([])
     const text = (found: readonly SinkRecord[]): string =>
       found
         .map((record) =>

@@ -194,14 +194,22 @@ class ByClient implements DefaultResourceGroup {
 
   async #close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
-    const writers = new Set<ResourceWriter | ResourceStream>()
-    if (this.#options.writer !== undefined) writers.add(this.#options.writer)
-    const resources = [...this.#resources.values()].map(({ resource }) => resource)
-    for (const { writer } of resources) if (writer) writers.add(writer)
-    // One that fails, or takes its time, is no reason for the others not to be written.
-    const drained = await Promise.allSettled(resources.map(async ({ writeQueue }) => writeQueue.drain()))
-    const flushed = await Promise.allSettled([...writers].map((writer) => this.#flush(writer)))
-    for (const done of [...drained, ...flushed]) if (done.status === 'rejected') throw done.reason
+    const queues = new Map<ResourceWriter | ResourceStream | null, WriteQueue[]>()
+    queues.set(this.#options.writer ?? null, [])
+    for (const { resource } of this.#resources.values()) {
+      const { writer = null, writeQueue } = resource
+      queues.set(writer, [...(queues.get(writer) ?? []), writeQueue])
+    }
+    // One that fails, or never ends, is no reason for the others not to be written.
+    const ends = await Promise.allSettled(Array.from(queues, (each) => this.#end(...each)))
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
+  }
+
+  /** @throws what went wrong first, when all is done that could be. */
+  async #end(writer: ResourceWriter | ResourceStream | null, queues: readonly WriteQueue[]): Promise<void> {
+    const drained = await Promise.allSettled(queues.map(async (queue) => queue.drain()))
+    if (writer !== null) await this.#flush(writer)
+    for (const drain of drained) if (drain.status === 'rejected') throw drain.reason
   }
 
   async #flush(writer: ResourceWriter | ResourceStream): Promise<void> {

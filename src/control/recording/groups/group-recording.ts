@@ -3,10 +3,13 @@
  * live, instead of by the writer thread.
  */
 
+import { MIN_POOL_BYTES } from '../../../core/record/slab-pool.js'
+import { Room } from '../../../core/resource/backlog.js'
 import type { Logger } from '../../../ports/logger.js'
 import type { ResourceGroup, ResourceOptions } from '../../../ports/resource-group.js'
 import { STORE_FIGURE } from '../../../ports/store.js'
 import type { RecordedListener, RecordingCounters } from '../recording.js'
+import { CONSEQUENCE } from '../reports.js'
 import { openRecordingSite, type RecordingSite } from '../site.js'
 import { within } from '../within.js'
 import { Writer } from '../writer.js'
@@ -17,8 +20,27 @@ import { ResourceGroups } from './resource-groups.js'
 
 const WHERE = 'resource groups'
 
-/** For groups when the gateway closes, ms: half of it for their connections' hooks, and the rest to flush. */
-const GROUPS_CLOSE_TIMEOUT_MS = 10_000
+const DEFAULT_CLOSE_TIMEOUT_MS = 10_000
+
+const DEFAULT_MAX_BUFFERED_BYTES = 32 * 1024 * 1024
+
+/**
+ * Of what may be buffered, an eighth is on its way to this thread, and can become four times as much in small frames, each of which takes
+ * its place in a queue. So that is what the room has for it.
+ */
+const PARTS = { planes: 1, soft: 2, onTheWay: 4, spare: 1 }
+const ALL_PARTS = PARTS.planes + PARTS.soft + PARTS.onTheWay + PARTS.spare
+
+/** What planes may have on its way, and the room on this side. */
+const budgetOf = (maxBufferedBytes: number, planes: number) => {
+  const part = Math.max(planes * MIN_POOL_BYTES, Math.floor(maxBufferedBytes / ALL_PARTS))
+  const room = new Room({
+    softBytes: PARTS.soft * part,
+    onTheWayBytes: PARTS.onTheWay * part,
+    spareBytes: PARTS.spare * part,
+  })
+  return { planesBytes: PARTS.planes * part, room }
+}
 
 export interface GroupRecordingOptions extends ResourceOptions {
   /** Of all listeners that have none of their own; null: these have none. */
@@ -53,12 +75,20 @@ const startHere =
   (
     options: GroupRecordingOptions,
     groups: ResourceGroups,
+    room: Room,
     onStart: (started: Started) => void,
   ): StartWriter =>
   async ({ where, sectionStart, state, recording, figures }, { onLeft }) => {
-    const { format = 'gogetway', listeners } = options
+    const { format = 'gogetway', overload = 'block', listeners } = options
+    const { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options
     const interfaces = new Map(listeners.map(({ name }, index) => [name, index]))
-    const store = new GroupStore({ where, groups, format, sectionStart, interfaces, recording, figures })
+    const store = new GroupStore({
+      ...{ where, groups, format, sectionStart, interfaces, recording, figures, room },
+      consequence: CONSEQUENCE[overload],
+      closeTimeoutMs,
+      // Packets come from the writer, so it is there.
+      press: (owner, order) => writer.press(owner, order),
+    })
     onStart({ store, figures })
     const writer = new Writer(store, state)
     let resolve = (): void => {}
@@ -68,11 +98,7 @@ const startHere =
     return {
       ended,
       serve: (owner, seat) => writer.serve(owner, seat),
-      leave: (owner) =>
-        writer.leave(owner, () => {
-          store.seatLeft(owner)
-          onLeft(owner)
-        }),
+      leave: (owner) => writer.leave(owner, () => onLeft(owner)),
       close: (timeoutMs) => {
         void writer.close(timeoutMs).finally(resolve)
       },
@@ -84,19 +110,31 @@ export class GroupRecording {
   readonly site: RecordingSite
   /** The main thread's part in it. */
   readonly here: GroupSeat
+  readonly #room: Room
   readonly #started: Started
+  readonly #closeTimeoutMs: number
   readonly #logger: Logger
 
-  private constructor(groups: ResourceGroups, site: RecordingSite, started: Started, logger: Logger) {
+  private constructor(
+    groups: ResourceGroups,
+    site: RecordingSite,
+    room: Room,
+    started: Started,
+    { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS, logger }: GroupRecordingOptions,
+  ) {
     this.groups = groups
     this.site = site
+    this.#room = room
     this.here = new GroupSeat(site.seat(0))
     this.#started = started
+    this.#closeTimeoutMs = closeTimeoutMs
     this.#logger = logger
   }
 
   static async open(options: GroupRecordingOptions): Promise<GroupRecording> {
-    const { group, byListener, overload, maxBufferedBytes, planes, listeners, application, logger } = options
+    const { group, byListener, overload, planes, listeners, application, logger } = options
+    const { maxBufferedBytes = DEFAULT_MAX_BUFFERED_BYTES } = options
+    const { planesBytes, room } = budgetOf(maxBufferedBytes, planes)
     const groups = new ResourceGroups(logger)
     groups.set(group)
     for (const [listener, own] of Object.entries(byListener)) groups.set(own, listener)
@@ -105,25 +143,31 @@ export class GroupRecording {
       {
         store: { where: WHERE, spec: { kind: 'own' }, close: async () => {} },
         ...(overload === undefined ? {} : { overload }),
-        ...(maxBufferedBytes === undefined ? {} : { maxBufferedBytes }),
+        maxBufferedBytes: planesBytes,
         planes,
         listeners,
         application,
         logger,
       },
-      startHere(options, groups, (here) => {
+      startHere(options, groups, room, (here) => {
         started = here
       }),
     )
     if (started === null) throw new Error('a site starts its writer')
-    return new GroupRecording(groups, site, started, logger)
+    return new GroupRecording(groups, site, room, started, options)
   }
 
   counters(): ResourceCounters {
     const { store, figures } = this.#started
     const { frames, bytes } = store.handedOver
+    const { waitingBytes, lostBytes } = store.notHandedOver
+    const taken = this.site.counters()
     return {
-      ...this.site.counters(),
+      ...taken,
+      // Planes count as stored what the store has taken from them. One may count a moment after the store.
+      storedBytes: Math.max(0, taken.storedBytes - waitingBytes - lostBytes),
+      lostBytes: taken.lostBytes + lostBytes,
+      bufferedBytes: taken.bufferedBytes + this.#room.usedBytes,
       groups: this.groups.count,
       openConnections: this.groups.connections,
       frames,
@@ -140,8 +184,18 @@ export class GroupRecording {
 
   /** When the seats are closed by those who have them: lets go of what was not taken, and closes the groups. */
   async close(): Promise<void> {
-    await this.site.close()
-    if (!(await within(this.groups.closeAll(GROUPS_CLOSE_TIMEOUT_MS / 2), GROUPS_CLOSE_TIMEOUT_MS)))
-      this.#logger.warn({}, `resource groups are not closed after ${GROUPS_CLOSE_TIMEOUT_MS} ms`)
+    const { store } = this.#started
+    const before = store.notHandedOver.lostBytes
+    const timeoutMs = this.#closeTimeoutMs
+    await this.site.close(timeoutMs)
+    const lostBytes = store.notHandedOver.lostBytes - before
+    if (lostBytes > 0)
+      this.#logger.warn(
+        { lostBytes },
+        `functions of resource groups have not taken ${lostBytes} bytes in ${timeoutMs} ms: they are lost`,
+      )
+    // Half of it for the hooks of their connections, and the rest to flush.
+    if (!(await within(this.groups.closeAll(timeoutMs / 2), timeoutMs)))
+      this.#logger.warn({}, `resource groups are not closed after ${timeoutMs} ms`)
   }
 }

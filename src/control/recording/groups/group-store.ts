@@ -1,20 +1,22 @@
 /**
- * A store that hands what is recorded to the program: each connection's frames to the resource that its group has for it. A write is
- * done when all frames in it have been taken, so a slow function counts as a slow store. One that fails does not make
- * the write fail, since others have taken theirs: it is counted by itself.
+ * A store that hands what is recorded to the program: each connection's frames to the resource that its group has for it. A write only
+ * copies the frames, each into the backlog of its resource: whoever takes none holds up nobody else. What is more than its share
+ * presses on the connections that it comes from, by the overload policy; what finds no room at all is lost, and counted.
  */
 
 import type { Direction } from '../../../core/direction.js'
 import type { OpenAnnotation } from '../../../core/record/annotation.js'
 import type { PacketBlock } from '../../../core/record/packet-blocks.js'
+import { Backlog, type Room } from '../../../core/resource/backlog.js'
 import { type FrameFormat, gogetwayFrame, packetFrame } from '../../../core/resource/framing.js'
 import { Talks, type TalkVisitor } from '../../../core/resource/talks.js'
-import type { WriteContext } from '../../../core/resource/write-function.js'
 import { TidegateError } from '../../../errors.js'
 import type { ConnectResource, GotResource } from '../../../ports/resource-group.js'
 import { STORE_FIGURE, type Store } from '../../../ports/store.js'
-import { Batch } from './batch.js'
-import { type Frame, type Framed, GroupedConnection, type Handover } from './grouped-connection.js'
+import type { PressOrder } from '../seat.js'
+import { within } from '../within.js'
+import type { Frame } from './frame.js'
+import { type Framed, GroupedConnection, type Handover, OVERHEAD_BYTES } from './grouped-connection.js'
 import { Outlet } from './outlet.js'
 import type { ResourceGroups } from './resource-groups.js'
 import { decodeStamp } from './stamp.js'
@@ -29,6 +31,12 @@ export interface GroupStoreOptions {
   readonly recording: string
   /** See `STORE_FIGURE`. */
   readonly figures: Float64Array
+  readonly room: Room
+  readonly consequence: string
+  /** What functions are given when it closes, ms. */
+  readonly closeTimeoutMs: number
+  /** Tells the plane that has this seat. */
+  readonly press: (owner: number, order: PressOrder) => void
 }
 
 /** Of the frames that have been taken. */
@@ -37,7 +45,11 @@ export interface HandedOver {
   readonly bytes: number
 }
 
-const NOTHING = new Uint8Array(0)
+/** Of what connections said. */
+export interface NotHandedOver {
+  readonly waitingBytes: number
+  readonly lostBytes: number
+}
 
 const joined = (start: Uint8Array, rest: Uint8Array): Uint8Array => {
   const all = new Uint8Array(start.length + rest.length)
@@ -49,46 +61,58 @@ const joined = (start: Uint8Array, rest: Uint8Array): Uint8Array => {
 export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnection | null> {
   readonly where: string
   readonly recording: string
+  readonly consequence: string
   readonly #options: GroupStoreOptions
   readonly #talks = new Talks<GroupedConnection | null>(this)
+  /** Those that are not over, or whose frames are not all taken. */
+  readonly #connections = new Set<GroupedConnection>()
   readonly #outlets = new WeakMap<ConnectResource, Outlet>()
   /** Sinks that have had the section's start. */
   readonly #begun = new WeakSet<object>()
-  #batch = new Batch()
   #frames = 0
   #bytes = 0
-  #isClosed = false
+  #waitingBytes = 0
+  #lostBytes = 0
+  #onDone: (() => void) | null = null
 
   constructor(options: GroupStoreOptions) {
     this.#options = options
     this.where = options.where
     this.recording = options.recording
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed
+    this.consequence = options.consequence
   }
 
   get handedOver(): HandedOver {
     return { frames: this.#frames, bytes: this.#bytes }
   }
 
-  write(bytes: Uint8Array): void | Promise<void> {
-    this.#batch = new Batch()
+  get notHandedOver(): NotHandedOver {
+    return { waitingBytes: this.#waitingBytes, lostBytes: this.#lostBytes }
+  }
+
+  /** Connections that it knows of. */
+  get connections(): number {
+    return Math.max(this.#connections.size, this.#talks.size)
+  }
+
+  write(bytes: Uint8Array): void {
     this.#talks.push(bytes)
-    return this.#batch.finished()
   }
 
-  /** Frames whose turn has not come are let go, and all connections are over. */
-  close(): void {
-    this.#isClosed = true
+  /** All connections are over. What has not been taken in the time that functions are given is let go, and lost. */
+  async close(): Promise<void> {
     this.#talks.end(() => true)
+    if (this.#connections.size === 0) return
+    const done = new Promise<void>((resolve) => {
+      this.#onDone = resolve
+    })
+    if (await within(done, this.#options.closeTimeoutMs)) return
+    for (const connection of this.#connections) connection.abandon()
   }
 
-  /** Nothing comes of this seat any more: its connections are over. */
-  seatLeft(owner: number): void {
-    this.#talks.end((connection) => connection?.stamp.owner === owner)
-    this.#options.groups.seatLeft(owner)
+  left(seat: number): void {
+    this.#talks.end((connection) => connection?.stamp.owner === seat)
+    this.#options.groups.seatLeft(seat)
   }
 
   opened(open: OpenAnnotation): GroupedConnection | null {
@@ -99,20 +123,27 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
       return null
     }
     const connection = new GroupedConnection(this, used, stamp, open)
+    this.#connections.add(connection)
     connection.start()
     return connection
   }
 
   packet(
     connection: GroupedConnection | null,
-    block: PacketBlock,
+    { whole, timeNs }: PacketBlock,
     payload: Uint8Array,
     direction: Direction,
   ): void {
-    if (connection === null) return
-    const data = this.#options.format === 'pcapng' ? block.whole : payload
-    if (data.length === 0) return
-    connection.push({ data, timeNs: block.timeNs, direction, batch: this.#batch })
+    const { format } = this.#options
+    const { length } = format === 'pcapng' ? whole : payload
+    if (length === 0) return
+    const payloadBytes = payload.length
+    const costBytes = length + OVERHEAD_BYTES
+    if (connection === null || !connection.admits(costBytes)) return this.lost(payloadBytes)
+    const context = connection.contexts[direction]
+    const data =
+      format === 'pcapng' ? this.#packet(whole, connection) : gogetwayFrame(payload, timeNs, context)
+    connection.push({ data, payloadBytes, costBytes, context })
   }
 
   closed(connection: GroupedConnection | null): void {
@@ -125,20 +156,21 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
       throw new TidegateError('value_invalid', 'getResource must return { resource, onClose }', {
         fault: 'hook',
       })
-    const known = this.#outlets.get(resource) ?? new Outlet(resource)
+    const known = this.#outlets.get(resource) ?? new Outlet(resource, this.newBacklog())
     this.#outlets.set(resource, known)
     return known
   }
 
-  framed(outlet: Outlet, { data, timeNs }: Frame, context: WriteContext, listener: string): Framed {
-    const { format, interfaces, sectionStart } = this.#options
-    if (format === 'gogetway') return { bytes: gogetwayFrame(data, timeNs, context), begins: null }
-    const block = packetFrame(data, listener, interfaces.get(listener) ?? 0)
-    const { sink } = outlet
-    const hasBegun = this.#begun.has(sink)
+  newBacklog(): Backlog {
+    return new Backlog(this.#options.room)
+  }
+
+  framed({ sink }: Outlet, { data }: Frame): Framed {
+    const { format, sectionStart } = this.#options
+    if (format === 'gogetway' || this.#begun.has(sink)) return { bytes: data, begins: null }
     // At once, not when it is taken: others that share the writer come after this one, and have begun too.
     this.#begun.add(sink)
-    return { bytes: joined(hasBegun ? NOTHING : sectionStart, block), begins: hasBegun ? null : sink }
+    return { bytes: joined(sectionStart, data), begins: sink }
   }
 
   taken({ bytes }: Framed): void {
@@ -150,13 +182,34 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
     if (begins !== null) this.#begun.delete(begins)
   }
 
+  lost(payloadBytes: number): void {
+    this.#lostBytes += payloadBytes
+  }
+
+  waits(payloadBytes: number): void {
+    this.#waitingBytes += payloadBytes
+  }
+
   failed(): void {
     const { figures } = this.#options
     const { functionFailures } = STORE_FIGURE
     figures[functionFailures] = (figures[functionFailures] ?? 0) + 1
   }
 
+  press({ id, stamp }: GroupedConnection, isSlow: boolean): void {
+    this.#options.press(stamp.owner, { press: id, isSlow })
+  }
+
+  done(connection: GroupedConnection): void {
+    this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#onDone?.()
+  }
+
   ended(connection: GroupedConnection): void {
     this.#options.groups.ended(connection.used)
+  }
+
+  #packet(whole: Uint8Array, { stamp: { listener } }: GroupedConnection): Uint8Array {
+    return packetFrame(whole, listener, this.#options.interfaces.get(listener) ?? 0)
   }
 }

@@ -1,10 +1,12 @@
 /** Where the frames of one resource go: in order through its queue, to its write function or else its writer. */
 
+import type { Backlog } from '../../../core/resource/backlog.js'
 import { Lock } from '../../../core/resource/lock.js'
 import { isThenable, type WriteContext } from '../../../core/resource/write-function.js'
 import { WriteQueue } from '../../../core/resource/write-queue.js'
 import { TidegateError } from '../../../errors.js'
 import type { ConnectResource, ResourceStream, ResourceWriter } from '../../../ports/resource-group.js'
+import type { Frame } from './frame.js'
 
 type Take = (framed: Uint8Array, context: WriteContext) => unknown
 
@@ -52,10 +54,13 @@ export class Outlet {
   readonly #take: Take
   readonly #queue: WriteQueue
   readonly #lock: Lock
+  /** What waits for it. */
+  readonly backlog: Backlog
 
   /** @throws TidegateError `value_invalid`: the resource has nothing to write with, or a lock or queue that is none. */
-  constructor(resource: ConnectResource) {
+  constructor(resource: ConnectResource, backlog: Backlog) {
     this.#resource = resource
+    this.backlog = backlog
     this.#take = takeOf(resource)
     this.#queue = checked(resource.writeQueue ?? new WriteQueue(), 'writeQueue', 'addItem')
     this.#lock = checked(resource.lock ?? new Lock(), 'lock', 'increaseGetIndex')
@@ -67,11 +72,8 @@ export class Outlet {
     return typeof writeFunction === 'function' || writer == null ? this.#resource : writer
   }
 
-  /**
-   * Has `write` called when it is this frame's turn. Rejects when it never will be, whatever the lock or the queue throws. Whoever adds frames faster than they are written
-   * holds them: nothing is copied here.
-   */
-  async add(data: Uint8Array, context: WriteContext, write: (data: Uint8Array) => unknown): Promise<void> {
+  /** Has `write` called when it is this frame's turn. Rejects when it never will be, whatever the lock or the queue throws. */
+  async add({ data, context }: Frame, write: () => unknown): Promise<void> {
     await this.#queue.addItem(data, this.#lock.increaseGetIndex(), write, context)
   }
 

@@ -12,6 +12,9 @@ export class UsedGroup {
   readonly #logger: Logger
   readonly #trouble = new Episode()
   #failures = 0
+  readonly #overload = new Episode()
+  /** Connections whose resources have come to their share of what may wait. */
+  #pressed = 0
   /** Connections that have it, until their close hooks are done. */
   #connections = 0
   /** How many connections each seat had opened when nobody opened any more with this group. Null: somebody may. */
@@ -69,8 +72,25 @@ export class UsedGroup {
     this.#logger.warn({ listener, why }, `${what} of a resource group failed: ${why}`)
   }
 
+  /** A resource of one of its connections is slower than what that says. Said once per episode. */
+  pressed(listener: string, consequence: string): void {
+    this.#pressed++
+    if (!this.#overload.comes(Date.now(), 0)) return
+    this.#logger.warn(
+      { listener },
+      `a resource of '${listener}' is slower than the traffic of its connections: ${consequence}`,
+    )
+  }
+
+  /** That connection's resource keeps up again, or the connection is over. */
+  eased(): void {
+    this.#pressed--
+  }
+
   /** Something has gone well. */
   worked(): void {
+    if (this.#overload.isOn && this.#pressed === 0 && this.#overload.goes(Date.now(), 0) !== null)
+      this.#logger.info({}, 'all resources of the group keep up again')
     if (!this.#trouble.isOn) return
     const failures = this.#trouble.goes(Date.now(), this.#failures)
     if (failures !== null)

@@ -46,6 +46,9 @@ export const MIN_BLOCK_BYTES = {
   simplePacket: 16,
 } as const
 
+/** Where the fixed fields and the data of a packet block are; the obsolete PB is the same but for how wide its interface number is. */
+export const EPB = { interface: 8, timeHigh: 12, timeLow: 16, captured: 20, original: 24, data: 28 } as const
+
 export const OPTION = {
   end: 0,
   comment: 1,

@@ -4,7 +4,7 @@
  */
 
 import { type ByteQueue, dataViewOf } from '../../bytes.js'
-import { BYTE_ORDER_MAGIC, OPTION, padded, VERSION } from './blocks.js'
+import { BYTE_ORDER_MAGIC, EPB, OPTION, padded, VERSION } from './blocks.js'
 import { readOptions, textOf } from './reader-options.js'
 import { type Clock, createClock, DEFAULT_TS_RESOLUTION } from './reader-time.js'
 
@@ -102,12 +102,6 @@ export interface PacketBody {
   readonly originalLength: number
   readonly comments: readonly string[]
 }
-
-/** EPB and the obsolete PB: the same but for how wide the interface number is. */
-const EPB = { interface: 8, timeHigh: 12, timeLow: 16, captured: 20, original: 24, data: 28 } as const
-
-/** The fixed part of a packet block: with this much of it here, its lengths can be judged. */
-export const PACKET_HEAD_BYTES = EPB.data
 
 const NO_COMMENTS: readonly string[] = []
 

@@ -17,11 +17,10 @@ import {
   type PacketRecord,
 } from '../capture.js'
 import { QueueReader } from '../queue-reader.js'
-import { BLOCK_OVERHEAD_BYTES, BLOCK_TYPE, MIN_BLOCK_BYTES } from './blocks.js'
+import { BLOCK_OVERHEAD_BYTES, BLOCK_TYPE, EPB, MIN_BLOCK_BYTES } from './blocks.js'
 import {
   byteOrderOf,
   type CaptureInterface,
-  PACKET_HEAD_BYTES,
   type PacketBody,
   packetProblem,
   readInterface,
@@ -272,7 +271,7 @@ class PcapngReader extends QueueReader<State> {
   /** What the fixed part of a packet block that is cut already shows to be wrong. */
   #headProblem(available: number, { littleEndian }: Section): string | null {
     const queue = this.queue
-    if (available < PACKET_HEAD_BYTES) return null
+    if (available < EPB.data) return null
     const type = queue.u32(0, littleEndian)
     if (type !== BLOCK_TYPE.enhancedPacket && type !== BLOCK_TYPE.packet) return null
     return packetProblem(queue, queue.u32(4, littleEndian), littleEndian)

@@ -4,9 +4,9 @@
  */
 
 import {
-  BLOCK_OVERHEAD_BYTES,
   BLOCK_TYPE,
   BYTE_ORDER_MAGIC,
+  EPB,
   MAX_OPTION_BYTES,
   MIN_BLOCK_BYTES,
   OPTION,
@@ -175,30 +175,23 @@ export const beginPacket = (
   dataLength: number,
 ): number => {
   view.setUint32(at, BLOCK_TYPE.enhancedPacket, true)
-  view.setUint32(at + 8, interfaceIndex, true)
-  writeTimestamp(view, at + 12, timeMs)
-  view.setUint32(at + 20, dataLength, true)
-  view.setUint32(at + 24, dataLength, true)
-  return at + PACKET_DATA_OFFSET
+  view.setUint32(at + EPB.interface, interfaceIndex, true)
+  writeTimestamp(view, at + EPB.timeHigh, timeMs)
+  view.setUint32(at + EPB.captured, dataLength, true)
+  view.setUint32(at + EPB.original, dataLength, true)
+  return at + EPB.data
 }
-
-const TIME_AT = 12
 
 /** Gives the packet block at `at` a time that is exact. */
 export const setPacketTime = (view: DataView, at: number, timeNs: bigint): void => {
   const time = BigInt.asUintN(64, timeNs)
-  view.setUint32(at + TIME_AT, Number(time >> 32n), true)
-  view.setUint32(at + TIME_AT + 4, Number(time & 0xffffffffn), true)
+  view.setUint32(at + EPB.timeHigh, Number(time >> 32n), true)
+  view.setUint32(at + EPB.timeLow, Number(time & 0xffffffffn), true)
 }
-
-const ORIGINAL_LENGTH_AT = 24
 
 /** Of the packet block at `at`: its length on the wire, where the capture cut it. */
 export const setOriginalLength = (view: DataView, at: number, length: number): void =>
-  view.setUint32(at + ORIGINAL_LENGTH_AT, length, true)
-
-/** Where a packet's bytes are in its block. */
-const PACKET_DATA_OFFSET = MIN_BLOCK_BYTES.enhancedPacket - BLOCK_OVERHEAD_BYTES + 8
+  view.setUint32(at + EPB.original, length, true)
 
 /** Completes the block begun at `at`: padding, comments, lengths. Returns where the next block goes. */
 export const endPacket = (
@@ -207,8 +200,8 @@ export const endPacket = (
   dataLength: number,
   comments: readonly Uint8Array[],
 ): number => {
-  const dataEnd = at + PACKET_DATA_OFFSET + dataLength
-  let end = at + PACKET_DATA_OFFSET + padded(dataLength)
+  const dataEnd = at + EPB.data + dataLength
+  let end = at + EPB.data + padded(dataLength)
   for (let pad = dataEnd; pad < end; pad++) view.setUint8(pad, 0)
   if (comments.length > 0) {
     for (const comment of comments) end = writeOption(view, end, OPTION.comment, comment)

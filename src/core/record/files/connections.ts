@@ -7,12 +7,12 @@
  */
 
 import { parseAddress } from '../../address.js'
-import { decodeAnnotation, type OpenAnnotation } from '../annotation.js'
+import { decodeAnnotation, isOfKind, type OpenAnnotation } from '../annotation.js'
 import type { PacketEnd, PacketEnds } from '../endpoints.js'
 import { packetEnds } from '../endpoints.js'
 import { FLAGS, type PacketRoute, packetRoutes } from '../tcp-packet.js'
 import { initialSequence } from '../track.js'
-import { hashEnds, type PacketCursor, readComments } from './packet.js'
+import { hashEnds, type PacketCursor } from './packet.js'
 import type { FileTarget, TargetFile } from './targets.js'
 
 export class KnownStream {
@@ -54,6 +54,8 @@ export class KnownConnection {
   readonly upstream: KnownStream
   readonly downstream: KnownStream
   readonly target: FileTarget
+  /** Who records it. */
+  readonly seat: number
   /** The file that has been told of it; null: the next one has to be. */
   file: TargetFile | null = null
   /** Some file has been told of it. */
@@ -72,6 +74,7 @@ export class KnownConnection {
     routes: { readonly upstream: PacketRoute; readonly downstream: PacketRoute },
     salt: number,
     target: FileTarget,
+    seat: number,
   ) {
     this.open = open
     this.hash = hash
@@ -79,6 +82,7 @@ export class KnownConnection {
     this.upstream = new KnownStream(routes.upstream, initialSequence(open.id, salt))
     this.downstream = new KnownStream(routes.downstream, initialSequence(open.id, ~salt))
     this.target = target
+    this.seat = seat
   }
 
   /** Null: it is another's packet. */
@@ -115,21 +119,19 @@ const isAt = (view: DataView, at: number, words: number, end: PacketEnd): boolea
 const isFrom = (packet: PacketCursor, source: PacketEnd, destination: PacketEnd): boolean =>
   packet.sourcePort === source.port &&
   packet.destinationPort === destination.port &&
-  isAt(packet.view, packet.sourceAt, packet.addressWords, source) &&
-  isAt(packet.view, packet.destinationAt, packet.addressWords, destination)
+  isAt(packet.block.view, packet.sourceAt, packet.addressWords, source) &&
+  isAt(packet.block.view, packet.destinationAt, packet.addressWords, destination)
 
-/** What the comments of a packet say. */
-interface Said {
-  readonly open: boolean
-  readonly close: boolean
-}
-
-const NOTHING_SAID: Said = { open: false, close: false }
+const saysOpen = (comment: string): boolean => isOfKind(comment, 'open')
+const saysClose = (comment: string): boolean => isOfKind(comment, 'close')
 
 export class Connections {
   readonly #salt: number
   readonly #targetOf: (open: OpenAnnotation) => FileTarget
   readonly #byHash = new Map<number, KnownConnection>()
+  #size = 0
+  /** Whose connections begin just now. */
+  seat = 0
   /** Whose the last packet was: most are the same's as the one before. */
   #last: KnownConnection | null = null
   #write = 1
@@ -152,13 +154,10 @@ export class Connections {
 
   /** The connection that a packet with an `open` comment begins, in place of one that had its ends; else null. */
   begin(packet: PacketCursor): KnownConnection | null {
-    let open: OpenAnnotation | null = null
-    readComments(packet, (comment) => {
-      if (!comment.startsWith('tidegate open ')) return
-      const annotation = decodeAnnotation(comment)
-      if (annotation?.kind === 'open') open = annotation
-    })
-    return open === null ? null : this.#begin(packet, open)
+    const { comments } = packet.block
+    const comment = comments.length === 0 ? undefined : comments.findLast(saysOpen)
+    const open = comment === undefined ? null : decodeAnnotation(comment)
+    return open?.kind === 'open' ? this.#begin(packet, open) : null
   }
 
   #begin(packet: PacketCursor, open: OpenAnnotation): KnownConnection {
@@ -166,25 +165,28 @@ export class Connections {
     if (before?.open.id === open.id) return before
     if (before !== null) this.remove(before)
     const routes = packetRoutes(endsOf(packet, open))
-    const { interfaceIndex } = packet
+    const { interfaceIndex } = packet.block
     const target = this.#targetOf(open)
-    const connection = new KnownConnection(open, hashEnds(packet), interfaceIndex, routes, this.#salt, target)
+    const hash = hashEnds(packet)
+    const salt = this.#salt
+    const connection = new KnownConnection(open, hash, interfaceIndex, routes, salt, target, this.seat)
     target.users++
     this.#insert(connection)
     return connection
   }
 
-  /** Enters what a packet says of its connection: how far it has come, and what was lost before it. */
-  follow(connection: KnownConnection, packet: PacketCursor): Said {
+  /** Enters what a packet says of its connection: how far it has come, and what was lost before it. True: it is the last. */
+  follow(connection: KnownConnection, packet: PacketCursor): boolean {
     this.touch(connection)
     const stream = connection.streamOf(packet)
-    if (stream === null) return NOTHING_SAID
-    const said = packet.optionsAt === 0 ? NOTHING_SAID : this.#read(connection, packet)
+    if (stream === null) return false
+    const { comments } = packet.block
+    if (comments.length > 0) passGaps(connection, comments)
     const isSyn = (packet.flags & FLAGS.syn) !== 0
     if (packet.payloadBytes > 0) stream.see(packet.sequence, packet.payloadBytes)
     else if (!isSyn && (packet.flags & FLAGS.fin) !== 0) stream.see(packet.sequence, 0)
     if ((packet.flags & FLAGS.fin) !== 0) stream.ended = true
-    return said
+    return comments.length > 0 && comments.some(saysClose)
   }
 
   /** Before anything of it is changed in this write. */
@@ -201,6 +203,21 @@ export class Connections {
     connection.file = null
     this.#take(connection)
     this.#removed.push(connection)
+  }
+
+  /** Not yet removed. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** All of this seat. */
+  removeOf(seat: number): void {
+    for (const first of [...this.#byHash.values()])
+      for (let each: KnownConnection | null = first; each !== null; ) {
+        const { next }: KnownConnection = each
+        if (each.seat === seat) this.remove(each)
+        each = next
+      }
   }
 
   /** What has been done since is done. */
@@ -228,6 +245,7 @@ export class Connections {
   #insert(connection: KnownConnection): void {
     connection.next = this.#byHash.get(connection.hash) ?? null
     this.#byHash.set(connection.hash, connection)
+    this.#size++
   }
 
   #take(connection: KnownConnection): void {
@@ -242,20 +260,16 @@ export class Connections {
       if (before !== undefined) before.next = connection.next
     }
     connection.next = null
+    this.#size--
   }
+}
 
-  #read(connection: KnownConnection, packet: PacketCursor): Said {
-    let said = NOTHING_SAID
-    readComments(packet, (comment) => {
-      if (comment.startsWith('tidegate open ')) said = { ...said, open: true }
-      if (comment.startsWith('tidegate close ')) said = { ...said, close: true }
-      if (!comment.startsWith('tidegate gap ')) return
-      const gap = decodeAnnotation(comment)
-      if (gap?.kind !== 'gap') return
-      const stream = connection[gap.direction]
-      stream.position = Math.max(stream.position, gap.at + gap.length)
-    })
-    return said
+const passGaps = (connection: KnownConnection, comments: readonly string[]): void => {
+  for (const comment of comments) {
+    const gap = isOfKind(comment, 'gap') ? decodeAnnotation(comment) : null
+    if (gap?.kind !== 'gap') continue
+    const stream = connection[gap.direction]
+    stream.position = Math.max(stream.position, gap.at + gap.length)
   }
 }
 
@@ -269,9 +283,9 @@ const sameEnd = (left: PacketEnd, right: PacketEnd): boolean =>
 
 /** Only the server's end is sure to be what the annotation makes of it: the client may have been given another port. */
 const endsOf = (packet: PacketCursor, open: OpenAnnotation): PacketEnds => {
-  const { version, view, addressWords, sourceAt, destinationAt, sourcePort, destinationPort } = packet
-  const source = endAt(view, sourceAt, addressWords, sourcePort)
-  const destination = endAt(view, destinationAt, addressWords, destinationPort)
+  const { version, block, addressWords, sourceAt, destinationAt, sourcePort, destinationPort } = packet
+  const source = endAt(block.view, sourceAt, addressWords, sourcePort)
+  const destination = endAt(block.view, destinationAt, addressWords, destinationPort)
   const real = packetEnds(parseAddress(open.client), parseAddress(open.server), open.id)
   return sameEnd(source, real.server) && !sameEnd(destination, real.server)
     ? { version, client: destination, server: source }

@@ -6,6 +6,7 @@
  *   the FINs of directions that had ended
  */
 
+import { EPB } from '../../codec/pcapng/blocks.js'
 import {
   beginPacket,
   encodeText,
@@ -22,9 +23,6 @@ const NOTHING = new Uint8Array(0)
 
 /** What a `continue` takes at most: a block, an IPv6 and a TCP header, and three numbers of up to 16 digits in its comment. */
 export const MAX_CONTINUE_BYTES = 32 + 60 + 8 + 112
-
-/** In an Enhanced Packet Block. */
-const TIME_AT = 12
 
 /** Milliseconds since 1970, or that of another packet. */
 type PacketTime = number | PacketCursor
@@ -50,9 +48,9 @@ const emptyPacket = (
   return bytes
 }
 
-const copyTime = ({ view, at }: PacketCursor, to: DataView): void => {
-  to.setUint32(TIME_AT, view.getUint32(at + TIME_AT, true), true)
-  to.setUint32(TIME_AT + 4, view.getUint32(at + TIME_AT + 4, true), true)
+const copyTime = ({ block: { view, at } }: PacketCursor, to: DataView): void => {
+  to.setUint32(EPB.timeHigh, view.getUint32(at + EPB.timeHigh, true), true)
+  to.setUint32(EPB.timeLow, view.getUint32(at + EPB.timeLow, true), true)
 }
 
 const positionsOf = ({ upstream, downstream }: KnownConnection) => ({

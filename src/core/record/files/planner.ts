@@ -9,7 +9,7 @@
 
 import { Connections, type KnownConnection } from './connections.js'
 import { handOver, introduce, MAX_CONTINUE_BYTES } from './hand-over.js'
-import { blockLength, newCursor, readPacket } from './packet.js'
+import { newCursor, readPacket } from './packet.js'
 import { nextPeriod } from './period.js'
 import { numberedSection } from './section.js'
 import { type FileTarget, TargetFile, Targets } from './targets.js'
@@ -65,16 +65,14 @@ export class Planner {
     this.#connections = new Connections(options.sequenceSalt, (open) => this.#targets.of(open))
   }
 
-  /** `bytes`: whole blocks of packets, which must not change until {@link commit} or {@link rollback}. @throws Error if they are not. */
-  plan(bytes: Uint8Array, nowMs: number): readonly FileWork[] {
+  /** `bytes`: whole blocks of packets of this seat, which must not change until {@link commit} or {@link rollback}. @throws Error if they are not. */
+  plan(bytes: Uint8Array, nowMs: number, seat = 0): readonly FileWork[] {
     this.#nowMs = nowMs
+    this.#connections.seat = seat
     this.#bytes = bytes
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    for (let at = 0; at < bytes.length; ) {
-      const length = blockLength(view, at)
-      this.#place(view, at, length)
-      at += length
-    }
+    const { block } = this.#cursor
+    block.start(bytes)
+    while (block.next()) this.#place()
     this.#endBeyond(this.#options.maxFiles)
     for (const work of this.#works.values()) this.#endRun(work)
     return [...this.#works.values()]
@@ -91,6 +89,17 @@ export class Planner {
     this.#nowMs = nowMs
     for (const file of [...this.#current]) this.#end(file)
     return [...this.#works.values()]
+  }
+
+  /** Connections that have not been seen to close, those that a file knows of included. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** No more comes of this seat's connections, closed or not. Only between a commit or rollback and the next plan. */
+  left(seat: number): void {
+    this.#connections.removeOf(seat)
+    this.commit()
   }
 
   /** The file has gone from the disk: the next packets begin another. Only between a commit and the next plan. */
@@ -117,10 +126,11 @@ export class Planner {
     this.#targets.tidy()
   }
 
-  #place(view: DataView, at: number, length: number): void {
+  #place(): void {
     const packet = this.#cursor
-    const isPacket = readPacket(packet, view, at, length)
-    const opened = isPacket && packet.optionsAt !== 0 ? this.#connections.begin(packet) : null
+    const { at, length } = packet.block
+    const isPacket = readPacket(packet)
+    const opened = isPacket ? this.#connections.begin(packet) : null
     const connection = opened ?? (isPacket ? this.#connections.find(packet) : null)
     const target = connection?.target ?? this.#targets.unknown()
     const tells = opened === null && connection !== null
@@ -128,8 +138,7 @@ export class Planner {
     if (connection !== null && connection.file !== file) this.#take(connection, file, tells)
     this.#append(file, at, length)
     if (connection === null) return
-    const { close } = this.#connections.follow(connection, packet)
-    if (close) this.#connections.remove(connection)
+    if (this.#connections.follow(connection, packet)) this.#connections.remove(connection)
   }
 
   /** The target's current file, or another if this one has no room for the block. */

@@ -11,7 +11,7 @@
 
 import { Connections } from './connections.js'
 import { introduce } from './hand-over.js'
-import { blockLength, newCursor, readPacket } from './packet.js'
+import { newCursor, readPacket } from './packet.js'
 import { type FileTarget, TargetFile } from './targets.js'
 
 const nextFileOf = (target: FileTarget): TargetFile => new TargetFile(target, Number.POSITIVE_INFINITY)
@@ -39,16 +39,20 @@ export class Takeover {
     this.#named = 0
   }
 
-  /** `bytes`: whole blocks of packets. @throws Error if they are not. */
-  introductions(bytes: Uint8Array): readonly Uint8Array[] {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  /** No more comes of this seat's connections. Only between a commit or rollback and the next {@link introductions}. */
+  left(seat: number): void {
+    this.#connections.removeOf(seat)
+    this.commit()
+  }
+
+  /** `bytes`: whole blocks of packets of this seat. @throws Error if they are not. */
+  introductions(bytes: Uint8Array, seat: number): readonly Uint8Array[] {
+    this.#connections.seat = seat
+    const { block } = this.#cursor
     const introductions: Uint8Array[] = []
     this.#namedBefore = this.#named
-    for (let at = 0; at < bytes.length; ) {
-      const length = blockLength(view, at)
-      if (readPacket(this.#cursor, view, at, length)) introductions.push(...this.#take())
-      at += length
-    }
+    block.start(bytes)
+    while (block.next()) if (readPacket(this.#cursor)) introductions.push(...this.#take())
     return introductions
   }
 
@@ -63,7 +67,7 @@ export class Takeover {
 
   #take(): readonly Uint8Array[] {
     const packet = this.#cursor
-    const opened = packet.optionsAt === 0 ? null : this.#connections.begin(packet)
+    const opened = this.#connections.begin(packet)
     const connection = opened ?? this.#connections.find(packet)
     if (connection === null) return []
     const isNew = connection.file !== this.#file
@@ -76,7 +80,7 @@ export class Takeover {
       this.#file.connections.add(connection)
       this.#named++
     }
-    if (this.#connections.follow(connection, packet).close) this.#connections.remove(connection)
+    if (this.#connections.follow(connection, packet)) this.#connections.remove(connection)
     return introduction
   }
 }

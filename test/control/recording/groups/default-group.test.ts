@@ -1,7 +1,11 @@
 import { describe, expect, it, vi } from 'vitest'
 import { parseAddress } from '../../../../src/core/address.js'
 import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
-import { createDefaultResourceGroup, type DefaultResourceGroupOptions } from '../../../../src/record.js'
+import {
+  createDefaultResourceGroup,
+  type DefaultResourceGroupOptions,
+  type ResourceWriter,
+} from '../../../../src/record.js'
 
 const CONTEXT = { listener: 'one', listenType: 1, recording: 'r' }
 
@@ -119,8 +123,28 @@ describe('the default group', () => {
       checkIntervalMs: 0,
     })
     for (const id of [1, 2, 3]) await group.getResource(CONTEXT, connection(id, `10.0.0.${id}:4000`))
-    await expect(group.close()).rejects.toThrow('stuck')
+    await expect(group.close()).rejects.toThrow('full')
     expect(flushed).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3'])
+  })
+
+  it('flushes at its end whatever does not hang', async () => {
+    const flushed: string[] = []
+    const group = createDefaultResourceGroup({
+      newResource: (_context, from) => ({
+        writer: { write: () => new Promise(() => {}), flush: () => flushed.push(from) },
+      }),
+      checkIntervalMs: 0,
+    })
+    for (const id of [1, 2]) {
+      const { resource } = await group.getResource(CONTEXT, connection(id, `10.0.0.${id}:4000`))
+      const { writeQueue, writer, lock } = resource
+      const write = id === 1 ? (bytes: Uint8Array) => (writer as ResourceWriter).write(bytes) : () => {}
+      const about = { listenType: 1, fromIp: 'a', toIp: 'b', fromTo: 'a...b' }
+      await writeQueue?.addItem(new Uint8Array(1), lock?.increaseGetIndex() ?? 0, write, about)
+    }
+    void group.close()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(flushed).toEqual(['10.0.0.2'])
   })
 
   it('warns of an onReclaim that rejects', async () => {

@@ -8,14 +8,20 @@ import { parseAddress } from '../../../../src/core/address.js'
 import { LINK_TYPE } from '../../../../src/core/codec/link-types.js'
 import { createPcapngReader } from '../../../../src/core/codec/pcapng/reader.js'
 import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
-import { Recorder } from '../../../../src/core/record/recorder.js'
+import { type OverloadPolicy, Recorder } from '../../../../src/core/record/recorder.js'
+import { Room } from '../../../../src/core/resource/backlog.js'
 import type { FrameFormat } from '../../../../src/core/resource/framing.js'
-import type { Lock } from '../../../../src/core/resource/lock.js'
-import type { WriteQueue } from '../../../../src/core/resource/write-queue.js'
+import { Lock } from '../../../../src/core/resource/lock.js'
+import type { WriteContext } from '../../../../src/core/resource/write-function.js'
+import { WriteQueue } from '../../../../src/core/resource/write-queue.js'
 import { SILENT } from '../../../../src/ports/logger.js'
-import type { ConnectResource, ResourceConnection } from '../../../../src/ports/resource-group.js'
+import type {
+  ConnectResource,
+  ResourceConnection,
+  ResourceContext,
+} from '../../../../src/ports/resource-group.js'
 import { STORE_FIGURE, STORE_FIGURES } from '../../../../src/ports/store.js'
-import { decodeGogetwayFrame } from '../../../../src/record.js'
+import { decodeGogetwayFrame, encodeGogetwayFrame } from '../../../../src/record.js'
 
 const UTF8 = new TextEncoder()
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
@@ -23,11 +29,18 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const rig = (
   resourceOf: (connection: ResourceConnection) => ConnectResource | Promise<ConnectResource>,
   format: FrameFormat = 'gogetway',
+  closeTimeoutMs = 5,
+  roomOptions = { softBytes: 1_000_000, onTheWayBytes: 1_000_000, spareBytes: 1_000_000 },
+  overload: OverloadPolicy = 'block',
 ) => {
   const closed: number[] = []
+  const presses: string[] = []
+  const contexts: ResourceContext[] = []
+  const room = new Room(roomOptions)
   const groups = new ResourceGroups(SILENT)
   groups.set({
-    getResource: (_context, connection) => {
+    getResource: (context, connection) => {
+      contexts.push(context)
       const onClose = () => closed.push(connection.id)
       const resource = resourceOf(connection)
       return resource instanceof Promise
@@ -48,17 +61,21 @@ const rig = (
     ]),
     recording: 'r',
     figures,
+    room,
+    consequence: 'so what',
+    closeTimeoutMs,
+    press: (owner, { press, isSlow }) => presses.push(`${owner}/${press} ${isSlow ? 'slow' : 'keeps up'}`),
   })
   const recorder = new Recorder(
     {
       interfaces: new Map(),
-      overload: 'block',
+      overload,
       onFailure: 'continue',
       maxBufferedBytes: 1024 * 1024,
       sequenceSalt: 1,
       tuples: null,
     },
-    { holdAll: () => {}, releaseAll: () => {}, disconnect: () => {}, report: () => {} },
+    { holdAll: () => {}, releaseAll: () => {}, hold: () => {}, disconnect: () => {}, report: () => {} },
   )
   let serial = 0
   const open = (id: number, owner = 0) =>
@@ -76,75 +93,83 @@ const rig = (
       },
       1000 + id,
     )
-  /** Hands over what is recorded; null: at once. */
-  const flush = (): Promise<void> | null => {
+  /** Hands over what is recorded. Its memory is used for something else then. */
+  const flush = (): void => {
     const slab = recorder.take(true)
-    if (slab === null) return null
-    const written = store.write(slab.contents)
-    if (written === undefined) {
-      recorder.settle(null, 2000)
-      return null
-    }
-    return written.then(() => recorder.settle(null, 2000))
+    if (slab === null) return
+    store.write(slab.contents)
+    slab.bytes.fill(0xee)
+    recorder.settle(null, 2000)
   }
   const say = (track: ReturnType<typeof open>, text: string): void =>
     recorder.data(track, UTF8.encode(text), 'upstream', 1500)
-  return { store, groups, recorder, open, flush, say, closed, figures }
+  return { store, groups, recorder, open, flush, say, closed, figures, presses, room, contexts }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-describe('a write of the store', () => {
-  it('is done when each of its frames has been taken; one at a time per resource, resources side by side', async () => {
-    const open: (() => void)[] = []
-    const begun: string[] = []
-    const { flush, say, closed, ...more } = rig(({ id }) => ({
+/** Resources that take each frame when they are told to, and what they were given. */
+const gated = () => {
+  const waiting = new Map<number, (() => void)[]>()
+  const begun: string[] = []
+  const resourceOf = ({ id }: ResourceConnection): ConnectResource => {
+    const own: (() => void)[] = []
+    waiting.set(id, own)
+    return {
       writeFunction: (framed) => {
         begun.push(`${id}: ${textOf(decodeGogetwayFrame(framed).body)}`)
-        return new Promise<void>((resolve) => open.push(resolve))
+        return new Promise<void>((resolve) => own.push(resolve))
       },
-    }))
+    }
+  }
+  const take = async (id: number): Promise<void> => {
+    waiting.get(id)?.shift()?.()
+    await turn()
+  }
+  return { resourceOf, begun, take }
+}
+
+describe('a write of the store', () => {
+  it('hands each resource one frame at a time, resources side by side, and keeps nothing of the slab', async () => {
+    const { resourceOf, begun, take } = gated()
+    const { flush, say, closed, ...more } = rig(resourceOf)
     const [one, two] = [more.open(1), more.open(2)]
     say(one, 'a')
     say(one, 'b')
     say(two, 'c')
     more.recorder.close(one, 'client_fin', 1600)
-    let isDone = false
-    void flush()?.then(() => {
-      isDone = true
-    })
-    expect(begun).toEqual(['1: a', '2: c'])
-    open.shift()?.()
-    open.shift()?.()
-    await turn()
-    expect(begun).toEqual(['1: a', '2: c', '1: b'])
-    expect(isDone).toBe(false)
-    open.shift()?.()
-    await turn()
-    expect(isDone).toBe(true)
-    expect(more.store.handedOver.frames).toBe(3)
+    flush()
     // The close is written once all before it is settled.
+    flush()
+    expect(begun).toEqual(['1: a', '2: c'])
+    await take(2)
+    expect(begun).toEqual(['1: a', '2: c'])
+    await take(1)
+    expect(begun).toEqual(['1: a', '2: c', '1: b'])
     expect(closed).toEqual([])
-    expect(flush()).toBe(null)
+    await take(1)
     expect(closed).toEqual([1])
+    expect(more.store.handedOver.frames).toBe(3)
+    expect(more.store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 0 })
+    expect([more.store.connections, more.room.usedBytes]).toEqual([1, 0])
   })
 
-  it('is done also when a function fails, which is counted', async () => {
+  it('counts a function that fails, and goes on', () => {
     const { open, say, flush, store, figures } = rig(() => ({
       writeFunction: () => {
         throw new Error('no')
       },
     }))
     say(open(1), 'a')
-    expect(flush()).toBe(null)
+    flush()
     expect(figures[STORE_FIGURE.functionFailures]).toBe(1)
     expect(store.handedOver).toEqual({ frames: 0, bytes: 0 })
   })
 
-  it('waits for the resource', async () => {
+  it('has the frames of a resource that is still being got wait for it', async () => {
     const said: string[] = []
     let found = (_resource: ConnectResource): void => {}
-    const { open, say, flush } = rig(
+    const { open, say, flush, store, room } = rig(
       () =>
         new Promise((resolve) => {
           found = resolve
@@ -153,11 +178,108 @@ describe('a write of the store', () => {
     const one = open(1)
     say(one, 'a')
     say(one, 'b')
-    const written = flush()
-    expect(written).not.toBe(null)
+    flush()
+    expect(store.notHandedOver).toEqual({ waitingBytes: 2, lostBytes: 0 })
     found({ writeFunction: (framed) => said.push(textOf(decodeGogetwayFrame(framed).body)) })
-    await written
+    await turn()
     expect(said).toEqual(['a', 'b'])
+    expect([store.notHandedOver.waitingBytes, room.usedBytes]).toEqual([0, 0])
+  })
+})
+
+describe('a resource that takes nothing', () => {
+  /** A share is half of what is free, and at least 128 KiB. */
+  const MUCH = 'x'.repeat(60_000)
+  const TINY = { softBytes: 16_000, onTheWayBytes: 8000, spareBytes: 4000 }
+  const CONNECTIONS = 200
+  const SMALL = { softBytes: 300_000, onTheWayBytes: 100_000, spareBytes: 50_000 }
+
+  it('presses on its connections, those too that come later, until it has taken what waited; others go on', async () => {
+    const { resourceOf, begun, take } = gated()
+    const shared = resourceOf({ id: 1 } as ResourceConnection)
+    const { flush, say, open, presses } = rig(
+      ({ id }) => (id === 9 ? resourceOf({ id } as ResourceConnection) : shared),
+      'gogetway',
+      5,
+      SMALL,
+    )
+    const [one, other] = [open(1), open(9)]
+    for (let frame = 0; frame < 2; frame++) {
+      say(one, MUCH)
+      flush()
+      expect(presses).toEqual([])
+    }
+    say(one, MUCH)
+    flush()
+    expect(presses).toEqual(['0/1 slow'])
+    open(2)
+    flush()
+    expect(presses).toEqual(['0/1 slow', '0/2 slow'])
+    say(other, 'c')
+    flush()
+    await take(9)
+    say(other, 'd')
+    flush()
+    await take(9)
+    expect(begun.filter((each) => each.startsWith('9'))).toEqual(['9: c', '9: d'])
+    for (let frame = 0; frame < 3; frame++) await take(1)
+    expect(presses.slice(2)).toEqual(['0/1 keeps up', '0/2 keeps up'])
+  })
+
+  it('takes no more memory than there is: what finds no room is lost, and counted, and others have theirs', async () => {
+    const { resourceOf, begun, take } = gated()
+    const { flush, say, open, store, room, closed } = rig(resourceOf, 'gogetway', 5, SMALL)
+    const hung = open(1)
+    let said = 0
+    for (; said < 20; said++) {
+      say(hung, MUCH)
+      flush()
+      expect(room.usedBytes).toBeLessThanOrEqual(SMALL.softBytes + SMALL.onTheWayBytes)
+    }
+    const { waitingBytes, lostBytes } = store.notHandedOver
+    expect(waitingBytes + lostBytes).toBe(said * MUCH.length)
+    expect(waitingBytes).toBeGreaterThan(SMALL.softBytes)
+    expect(lostBytes).toBeGreaterThan(0)
+    const other = open(2)
+    for (const text of ['a', 'b', 'c']) {
+      say(other, text)
+      flush()
+      await take(2)
+    }
+    expect(begun.slice(1)).toEqual(['2: a', '2: b', '2: c'])
+    const closing = store.close()
+    await closing
+    await turn()
+    expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: said * MUCH.length })
+    expect(new Set(closed)).toEqual(new Set([1, 2]))
+    expect([store.connections, room.usedBytes >= 0]).toEqual([0, true])
+  })
+
+  it('because it is never got does not fill the memory either, however many connections come and go', async () => {
+    const { flush, say, open, store, room, recorder, groups, closed } = rig(
+      ({ id }) => new Promise((_, reject) => void (id === 1 && setImmediate(() => reject(new Error('no'))))),
+      'gogetway',
+      5,
+      TINY,
+    )
+    for (let id = 1; id <= CONNECTIONS; id++) {
+      const track = open(id)
+      say(track, 'hello')
+      flush()
+      recorder.close(track, 'client_fin', 1600)
+      flush()
+      expect(room.usedBytes).toBeLessThanOrEqual(room.maxBytes)
+    }
+    await turn()
+    const most = (TINY.softBytes + TINY.onTheWayBytes + TINY.spareBytes) / 512
+    expect(store.connections).toBeLessThanOrEqual(most)
+    expect(groups.connections).toBe(store.connections)
+    const { waitingBytes, lostBytes } = store.notHandedOver
+    expect(waitingBytes + lostBytes).toBe(CONNECTIONS * 5)
+    await store.close()
+    await turn()
+    expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: CONNECTIONS * 5 })
+    expect([store.connections, groups.connections, closed]).toEqual([0, 0, []])
   })
 })
 
@@ -193,7 +315,8 @@ describe('a lock or queue that is none', () => {
       [3, 'c'],
     ] as const)
       say(open(id), text)
-    await flush()
+    flush()
+    await turn()
     expect(taken).toEqual(['c'])
     expect(figures[STORE_FIGURE.functionFailures]).toBe(2)
   })
@@ -207,12 +330,30 @@ it('connections of a seat that is gone are over, and others are not', async () =
     [3, 1],
   ] as const)
     say(open(id, owner), 'a')
-  void flush()
+  flush()
   expect(groups.connections).toBe(3)
-  store.seatLeft(1)
+  store.left(1)
   await turn()
   expect(closed).toEqual([2, 3])
-  expect(groups.connections).toBe(1)
+  expect([groups.connections, store.connections]).toEqual([1, 1])
+})
+
+it('nothing is kept of connections of which most was dropped', async () => {
+  const { open, say, flush, recorder, store, groups, closed } = rig(
+    () => ({ writeFunction: () => {} }),
+    ...(['gogetway', 5, undefined, 'drop'] as const),
+  )
+  for (let id = 1; id <= 250; id++) {
+    const track = open(id)
+    say(track, 'x'.repeat(20_000))
+    recorder.close(track, 'client_reset', 1600)
+    if (id % 125 === 0) for (let slab = 0; slab < 8; slab++) flush()
+  }
+  for (let slab = 0; slab < 8; slab++) flush()
+  await turn()
+  expect(recorder.counters().lostBytes).toBeGreaterThan(0)
+  expect(closed).toHaveLength(250)
+  expect([store.connections, groups.connections, recorder.waitingCloses]).toEqual([0, 0, 0])
 })
 
 it('a connection whose group is closed already is counted as a failure', () => {
@@ -220,28 +361,88 @@ it('a connection whose group is closed already is counted as a failure', () => {
   say(open(1), 'a')
   groups.set(null)
   groups.settle(new Map())
-  void flush()
+  flush()
   expect(figures[STORE_FIGURE.functionFailures]).toBe(1)
 })
 
-it('what is left when the store is closed is let go of', async () => {
-  const open: (() => void)[] = []
-  let calls = 0
-  const { flush, say, store, closed, ...more } = rig(() => ({
-    writeFunction: () => {
-      calls++
-      return new Promise<void>((resolve) => open.push(resolve))
-    },
-  }))
+it('what is left when the store is closed is let go of, and what comes back later changes nothing', async () => {
+  const { resourceOf, begun, take } = gated()
+  const { flush, say, store, closed, ...more } = rig(resourceOf)
   const one = more.open(1)
   say(one, 'a')
-  say(one, 'b')
-  const written = flush()
-  store.close()
-  open.shift()?.()
-  await written
-  expect(calls).toBe(1)
+  say(one, 'bc')
+  flush()
+  await store.close()
   expect(closed).toEqual([1])
+  expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 3 })
+  await take(1)
+  expect(begun).toEqual(['1: a'])
+  expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 3 })
+})
+
+it('closing waits for a function that takes its time, and then no longer', async () => {
+  const { resourceOf, take } = gated()
+  const { flush, say, store, open } = rig(resourceOf, 'gogetway', 60_000)
+  const one = open(1)
+  say(one, 'a')
+  say(one, 'b')
+  flush()
+  let isClosed = false
+  const closing = store.close().then(() => {
+    isClosed = true
+  })
+  await take(1)
+  expect(isClosed).toBe(false)
+  await take(1)
+  await closing
+  expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 0 })
+})
+
+describe('a resource', () => {
+  it('has its function called in place of its writer, each frame with who says it to whom', () => {
+    const got: [Uint8Array, WriteContext][] = []
+    const writer = { write: () => expect.fail('the function wins') }
+    const { open, say, flush, recorder, contexts } = rig(() => ({
+      writeFunction: (framed, context) => got.push([framed, context]),
+      writer,
+      kind: 'both',
+    }))
+    const track = open(1)
+    say(track, 'a\ntb')
+    recorder.data(track, UTF8.encode('c'), 'downstream', 1600)
+    flush()
+    expect(contexts).toEqual([{ listener: 'one', listenType: 1, recording: 'r' }])
+    const [client, server] = ['10.0.0.1:4000', '10.1.0.1:80']
+    const about = (fromIp: string, toIp: string): WriteContext => ({
+      ...{ listenType: 1, fromIp, toIp },
+      fromTo: `${fromIp}...${toIp}`,
+    })
+    expect(got.map(([, context]) => context)).toEqual([about(client, server), about(server, client)])
+    const frame = { timeNs: 1_500_000_000n, type: 1, from: client, to: server, body: UTF8.encode('a\ntb') }
+    expect(got[0]![0]).toEqual(encodeGogetwayFrame(frame))
+  })
+
+  it('that brings its queue and lock shares their order with whatever else has them', async () => {
+    const [writeQueue, lock] = [new WriteQueue(), new Lock()]
+    const done: string[] = []
+    let goOn = (): void => {}
+    const { open, say, flush } = rig(({ id }) => ({
+      writeFunction: async (framed) => {
+        if (done.length === 0) await new Promise<void>((resolve) => void (goOn = resolve))
+        done.push(`${id}: ${textOf(decodeGogetwayFrame(framed).body)}`)
+      },
+      writeQueue,
+      lock,
+    }))
+    const [one, two] = [open(1), open(2)]
+    for (const text of ['a', 'b']) for (const track of [one, two]) say(track, text)
+    flush()
+    await turn()
+    expect([done, lock.getIndex(), writeQueue.currentIndex]).toEqual([[], 4, 1])
+    goOn()
+    await writeQueue.drain()
+    expect(done).toEqual(['1: a', '2: a', '1: b', '2: b'])
+  })
 })
 
 describe('packets', () => {
@@ -259,9 +460,9 @@ describe('packets', () => {
     )
     const one = open(1)
     say(one, 'hello')
-    void flush()
+    flush()
     recorder.close(one, 'client_fin', 1600)
-    void flush()
+    flush()
     const reader = createPcapngReader()
     const records = [
       ...frames.flatMap((frame) => [...reader.push(frame)].map((record) => ({ ...record }))),
@@ -282,7 +483,7 @@ describe('packets', () => {
       'pcapng',
     )
     open(1)
-    void flush()
+    flush()
     const [, , , syn] = [...createPcapngReader().push(frames[0]!)]
     expect(syn).toMatchObject({
       kind: 'packet',

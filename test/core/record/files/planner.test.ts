@@ -4,6 +4,7 @@ import { encodeSectionStart } from '../../../../src/core/codec/pcapng/writer.js'
 import { decodeAnnotation } from '../../../../src/core/record/annotation.js'
 import { Planner, type PlannerOptions } from '../../../../src/core/record/files/planner.js'
 import type { TargetFile } from '../../../../src/core/record/files/targets.js'
+import type { RecorderOptions } from '../../../../src/core/record/recorder.js'
 import { Harness, streamNumber } from '../harness.js'
 import { concat, type ParsedPacket, parseFile, pattern } from '../parse.js'
 
@@ -20,8 +21,8 @@ class Series extends Harness {
   readonly #parsed = new Map<Uint8Array, readonly ParsedPacket[]>()
   readonly #known = new Map<TargetFile, Series['files'][number]>()
 
-  constructor(options: Partial<PlannerOptions> = {}) {
-    super()
+  constructor(options: Partial<PlannerOptions> = {}, recorder: Partial<RecorderOptions> = {}) {
+    super(recorder)
     this.planner = new Planner({
       sectionStart: SECTION_START,
       splitsBy: [],
@@ -312,6 +313,49 @@ it('knows whose a packet is, although the write that said so was lost', () => {
   expect(series.files.map(({ key }) => key)).toEqual(['127.0.0.1'])
   const opened = { kind: 'open', id: 1, listener: 'one', client: '127.0.0.1:40000', server: '10.0.0.1:6379' }
   expect(series.annotationsOf(0)).toEqual([opened, opened, expect.objectContaining({ kind: 'close' })])
+})
+
+describe('connections that are never seen to close', () => {
+  it('are forgotten with their seat, and others are not', () => {
+    const series = new Series({ splitsBy: ['client'] })
+    const plan = (seat: number): void => {
+      const slab = series.recorder.take(true)!
+      series.planner.plan(slab.contents, series.nowMs, seat)
+      series.planner.commit()
+      series.recorder.settle(null, series.nowMs)
+    }
+    for (let round = 0; round < 3; round++) {
+      for (let id = 1; id <= 50; id++)
+        series.open(round * 100 + id, parseAddress(`10.0.${round}.${id}:40000`), parseAddress('10.0.0.1:80'))
+      plan(round === 0 ? 0 : 1)
+      series.planner.left(1)
+      expect(series.planner.connections).toBe(50)
+    }
+    const works = series.planner.endAll(series.nowMs)
+    const ids = works.flatMap(({ parts }) =>
+      parts.flatMap((part) => [
+        ...new TextDecoder().decode(part).matchAll(/tidegate continue \{"id":(\d+)/g),
+      ]),
+    )
+    expect(ids.map(([, id]) => Number(id)).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, index) => index + 1),
+    )
+  })
+
+  it('there are none of, though most of what they said was dropped', () => {
+    const series = new Series({ splitsBy: ['client'] }, { overload: 'drop' })
+    for (let id = 1; id <= 500; id++) {
+      const track = series.open(id, parseAddress(`10.0.0.${1 + (id % 200)}:${id}`))
+      series.send(track, 'upstream', 10_000)
+      series.recorder.close(track, 'client_reset', series.nowMs)
+      // Now and then the sink takes all there is.
+      if (id % 250 === 0) series.writeAll()
+    }
+    series.writeAll()
+    series.writeAll()
+    expect(series.recorder.counters().lostBytes).toBeGreaterThan(0)
+    expect([series.planner.connections, series.recorder.waitingCloses]).toEqual([0, 0])
+  })
 })
 
 it('refuses what is no block', () => {
