@@ -2,7 +2,7 @@
 // Runs against a stand-in, or against a real one: node examples/pool-redis.mjs 127.0.0.1:6379
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { ConnectionPool, tcpDialer } from 'tidegate/pool'
+import { ConnectionPool, parseAddress, tcpDialer } from 'tidegate/pool'
 
 /** Sends one command and resolves with its answer, if that is a simple string, a number, or a short bulk string. */
 const command = async (socket, ...words) => {
@@ -24,10 +24,22 @@ const standIn = createServer((socket) =>
     socket.write(`${answers[name] ?? '-ERR unknown command'}\r\n`)
   }),
 )
-if (process.argv[2] === undefined) await once(standIn.listen(0, '127.0.0.1'), 'listening')
+
+const fail = ({ message }) => {
+  console.error(`${message}; usage: node examples/pool-redis.mjs [HOST:PORT of a Redis]`)
+  process.exit(2)
+}
+
+const [redis] = process.argv.slice(2)
+try {
+  if (redis === undefined) await once(standIn.listen(0, '127.0.0.1'), 'listening')
+  else parseAddress(redis)
+} catch (error) {
+  fail(error)
+}
 
 const pool = new ConnectionPool({
-  address: process.argv[2] ?? `127.0.0.1:${standIn.address().port}`,
+  address: redis ?? `127.0.0.1:${standIn.address().port}`,
   min: 1,
   max: 3,
   acquireTimeoutMs: 2000,
@@ -45,7 +57,7 @@ pool.on('connected', () => {
 })
 pool.on('closed', () => open--)
 
-await pool.use((socket) => command(socket, 'DEL', 'visits'))
+await pool.use((socket) => command(socket, 'DEL', 'visits')).catch(fail)
 
 // A hundred at once share three connections. One that fails or is not read to its end would be closed, not reused.
 const visits = await Promise.all(

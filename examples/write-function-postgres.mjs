@@ -4,16 +4,24 @@
 //     node write-function-postgres.mjs postgres://user@127.0.0.1/database
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
-import pg from 'pg'
 import { createGateway } from 'tidegate'
 import { createDefaultResourceGroup, decodeGogetwayFrame } from 'tidegate/record'
 
+const fail = (why) => {
+  console.error(`${why}; usage: node write-function-postgres.mjs postgres://USER@HOST/DATABASE`)
+  process.exit(2)
+}
+
 const [connectionString] = process.argv.slice(2)
+if (!/^postgres(ql)?:\/\//.test(connectionString)) fail('the URL of a database is missing')
+const { default: pg } = await import('pg').catch(() => fail("the package pg is missing: 'npm install pg'"))
 const database = new pg.Pool({ connectionString, max: 4 })
-await database.query(`
-  CREATE TABLE IF NOT EXISTS frame (
-    id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz, sender text, receiver text, said bytea
-  )`)
+await database
+  .query(`
+    CREATE TABLE IF NOT EXISTS frame (
+      id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz, sender text, receiver text, said bytea
+    )`)
+  .catch(({ code, message }) => fail(`the database cannot be used: ${message || code}`))
 
 const group = createDefaultResourceGroup({
   writeFunction: async (framed, { fromIp, toIp }) => {

@@ -94,6 +94,31 @@ it.each(Object.keys(PRINTS).filter((name) => !TOLD.includes(name)))('%s does wha
   expect({ code, stderr, stdout: stdout.toString() }).toEqual({ code: 0, stderr: '', stdout: PRINTS[name] })
 })
 
+const REFUSED = 'postgres://u@127.0.0.1:1/x'
+
+it.each<[string, readonly string[], RegExp]>([
+  ['read-recording.mjs', [], /^FILE is missing; usage: node \S+ FILE\n$/],
+  ['read-recording.mjs', ['/none'], /^cannot read '\/none': no such file .*; usage: node [^\n]+\n$/],
+  ['read-recording.mjs', [import.meta.filename], /^'.*' is not a recording: .*; usage: node [^\n]+\n$/],
+  [
+    'write-function-postgres.mjs',
+    [],
+    /^the URL of a database is missing; usage: node \S+ postgres:[^\n]+\n$/,
+  ],
+  ['write-function-postgres.mjs', ['none'], /^the URL of a database is missing; usage: node [^\n]+\n$/],
+  [
+    'write-function-postgres.mjs',
+    [REFUSED],
+    /^the database cannot be used: .*ECONNREFUSED.*; usage: [^\n]+\n$/,
+  ],
+  ['pool-redis.mjs', ['none'], /^'none' is not an address: .*; usage: node [^\n]+\n$/],
+  ['pool-redis.mjs', ['127.0.0.1:1'], /^cannot connect to 127\.0\.0\.1:1: .*; usage: node [^\n]+\n$/],
+])('%s %j is one line and exit code 2', async (name, args, says) => {
+  const { code, stdout, stderr } = await runExample(name, ...args)
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toMatch(says)
+})
+
 describeWith(
   ['initdb', 'postgres', ...(process.getuid?.() === 0 ? ['setpriv'] : [])],
   'write-function-postgres.mjs with a real PostgreSQL',

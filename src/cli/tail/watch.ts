@@ -85,7 +85,8 @@ export const watch = async (
   const paused = pauses(stop)
   try {
     await look()
-    tell(io, `following ${paths.map((path) => `'${path}'`).join(', ')}`)
+    const nothing = follower.isEmpty ? ': there is no file yet' : ''
+    tell(io, `following ${paths.map((path) => `'${path}'`).join(', ')}${nothing}`)
     while (!(await paused())) await look()
     await look()
   } finally {

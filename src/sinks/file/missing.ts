@@ -35,6 +35,8 @@ export const whyMissing = (path: string): string => {
   if (target !== null)
     return `it is a symbolic link to '${target}', which does not exist; expected a link to something that does, or no link`
   const folder = missingFolder(path)
+  // As /proc, which has only what the system puts there.
+  if (!isMissing(folder)) return `the folder '${folder}' takes no new files`
   const folderTarget = linkAt(folder)
   return folderTarget === null
     ? `the folder '${folder}' does not exist`

@@ -95,6 +95,11 @@ export class Follower {
     for (const path of fresh) yield* this.#whole(path)
   }
 
+  /** No file has been found so far. */
+  get isEmpty(): boolean {
+    return this.#files.size === 0
+  }
+
   async close(): Promise<void> {
     for (const { growing } of this.#hot) await growing.close()
     this.#hot.clear()

@@ -10,6 +10,7 @@
 
 import type { CaptureFormat, CaptureRecord } from '../../core/codec/capture.js'
 import type { ConversationEvent } from '../../core/conversation.js'
+import { count } from '../../core/inspect/figures.js'
 import { createFrameConversations } from '../../core/reassembly/frames.js'
 import { createNumbering } from '../../core/reassembly/numbering.js'
 import { createPacketConversations } from '../../core/reassembly/packets.js'
@@ -117,7 +118,8 @@ const openPlanned = async ({ path }: PlannedFile, hooks: CaptureHooks): Promise<
 }
 
 const noRecordings = (name: string, others: number): TidegateError => {
-  const found = others === 0 ? 'holds no recordings' : `holds no recordings among its ${others} files`
+  const found =
+    others === 0 ? 'holds no recordings' : `holds no recordings among its ${count(others, 'file')}`
   return new TidegateError('format_unknown', `'${name}' ${found}: expected pcapng, pcap or gogetway`, {
     fault: 'usage',
     where: name,

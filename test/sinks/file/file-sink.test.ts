@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { constants } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
 import {
   appendFile,
   type FileHandle,
@@ -153,6 +153,8 @@ test('a folder, a missing folder and a file in place of a folder are told apart'
   expect(await messageOf('none/deep/x')).toBe(
     "'/none/deep/x' cannot be written: the folder '/none' does not exist",
   )
+  if (existsSync('/proc/self'))
+    await expect(openFileSink('/proc/x')).rejects.toThrow("the folder '/proc' takes no new files")
   expect(await messageOf('file/x')).toBe("'/file/x' cannot be written: '/file' is not a folder")
   expect(await messageOf('link')).toBe(
     "'/link' cannot be written: it is a symbolic link to '/nowhere', which does not exist; expected a link to something that does, or no link",

@@ -2,9 +2,11 @@ import { readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { openRecording } from '../../../src/recording.js'
 import { streamNumber } from '../../core/record/harness.js'
 import { concat, pattern } from '../../core/record/parse.js'
 import { blockScope, eventually, testScope } from '../../support/scope.js'
+import { itWithZstd } from '../../support/zstd.js'
 import { DiskSeries, namesIn, packetsIn } from './series.js'
 
 const ROTATE = 65_536
@@ -23,16 +25,25 @@ const payloadIn = (folder: string, names: readonly string[]): Uint8Array =>
 describe('complete files', () => {
   const scope = blockScope()
 
-  it('are compressed, the last when the store is closed, and have every byte', async () => {
-    const series = await DiskSeries.open(testScope(), 'rec.pcapng', { rotateBytes: ROTATE, compress: 'gzip' })
+  const compresses = async (how: 'gzip' | 'zstd', ending: string): Promise<void> => {
+    const series = await DiskSeries.open(testScope(), 'rec.pcapng', { rotateBytes: ROTATE, compress: how })
     fill(series)
-    await eventually('the first to be compressed', () => series.names().includes('rec.pcapng.gz'))
+    await eventually('the first to be compressed', () => series.names().includes(`rec.pcapng${ending}`))
     await series.close()
-    expect(series.names()).toEqual(['', '-1', '-2', '-3'].map((n) => `rec${n}.pcapng.gz`))
+    expect(series.names()).toEqual(['', '-1', '-2', '-3'].map((n) => `rec${n}.pcapng${ending}`))
     expect(payloadIn(series.base, series.names())).toEqual(pattern(streamNumber(1, 'upstream'), 0, BYTES))
-    expect(statSync(join(series.base, 'rec.pcapng.gz')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(series.base, `rec.pcapng${ending}`)).mode & 0o777).toBe(0o600)
     expect(series.lines).toEqual([])
-  })
+    const recording = await openRecording(series.base)
+    let bytes = 0
+    for await (const event of recording.events()) if (event.kind === 'data') bytes += event.bytes.length
+    expect({ bytes, damages: recording.damages }).toEqual({ bytes: BYTES, damages: [] })
+  }
+
+  it('are compressed, the last when the store is closed, and have every byte', () =>
+    compresses('gzip', '.gz'))
+
+  itWithZstd('are compressed with zstd as well', () => compresses('zstd', '.zst'))
 
   it('are removed where there are too many, the oldest first, never the current one', async () => {
     const limits = { keepBytes: null, keepMs: null, keepFiles: 2 }

@@ -14,6 +14,7 @@ import { type FilesSpec, openFilesStore } from '../../../src/sinks/files/open-fi
 import { Harness } from '../../core/record/harness.js'
 import { type ParsedPacket, parseFile } from '../../core/record/parse.js'
 import type { Scope } from '../../support/scope.js'
+import { zstd } from '../../support/zstd.js'
 
 const sectionStart = (recording: string): Uint8Array =>
   encodeSectionStart(
@@ -136,5 +137,10 @@ export const namesIn = (folder: string): readonly string[] =>
 
 export const packetsIn = (path: string): readonly ParsedPacket[] => {
   const bytes = readFileSync(path)
-  return parseFile(new Uint8Array(path.endsWith('.gz') ? gunzipSync(bytes) : bytes)).packets
+  return parseFile(new Uint8Array(plain(path, bytes))).packets
+}
+
+const plain = (path: string, bytes: Buffer): Buffer => {
+  if (path.endsWith('.gz')) return gunzipSync(bytes)
+  return path.endsWith('.zst') && zstd !== null ? zstd.decompress(bytes) : bytes
 }
