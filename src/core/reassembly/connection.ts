@@ -81,7 +81,7 @@ export class Connection {
     if ((segment.flags & TCP_FLAG.ack) !== 0 && other.begun)
       other.acknowledge(segment.acknowledgment, timeNs, out)
     if ((segment.flags & TCP_FLAG.rst) !== 0) this.#wasReset = true
-    if (notes.continued?.id === this.recordedId) this.#continue(notes.continued, out)
+    if (notes.continued?.id === this.recordedId) this.#continue(notes.continued, timeNs, out)
     if (notes.close !== null) this.#closeAsRecorded(notes.close, out)
     else if (this.recordedId === null && this.#isFinished) this.finish(out)
   }
@@ -106,8 +106,14 @@ export class Connection {
     }
   }
 
-  #continue({ upstream, downstream }: ContinueAnnotation, out: ConversationEvent[]): void {
+  /** What is missing before the end of a file was lost before it: no later file has it. */
+  #continue(annotation: ContinueAnnotation, timeNs: bigint, out: ConversationEvent[]): void {
     this.#isContinued = true
+    const { upstream, downstream } = annotation
+    for (const direction of ['upstream', 'downstream'] as const) {
+      const flow = this.#flows[direction]
+      if (flow.begun && flow.isAbsolute) flow.loseUntil(annotation[direction], [], timeNs, out)
+    }
     out.push({ kind: 'continue', connection: this.number, timeNs: this.#lastNs, upstream, downstream })
   }
 
