@@ -23,7 +23,9 @@ export class RemindingStore implements Store {
   write(bytes: Uint8Array): void | Promise<void> {
     const introductions = this.#known?.introductions(bytes) ?? []
     try {
-      const written = this.#store.write(introductions.length === 0 ? bytes : joined([...introductions, bytes]))
+      const written = this.#store.write(
+        introductions.length === 0 ? bytes : joined([...introductions, bytes]),
+      )
       if (!(written instanceof Promise)) return this.#known?.commit()
       return written.then(
         () => this.#known?.commit(),
