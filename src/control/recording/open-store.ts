@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Store, StoreHost } from '../../ports/store.js'
 import { type FileTarget, FileWriter, type WriterOptions } from '../../sinks/file/file-writer.js'
 import { type FilesSpec, openFilesStore } from '../../sinks/files/open-files.js'
+import { RemindingStore } from './reminding-store.js'
 import { SectionStore } from './section-store.js'
 import { openSpoolStore, type SpoolStoreSpec } from './spool.js'
 
@@ -44,8 +45,10 @@ export interface StoreStart {
 export const openStore = async (start: StoreStart, host: StoreHost): Promise<Store> => {
   const { store, sectionStart, sequenceSalt } = start
   switch (store.kind) {
-    case 'file':
-      return new SectionStore(new FileWriter(store.target, host, store.options), sectionStart)
+    case 'file': {
+      const file = new SectionStore(new FileWriter(store.target, host, store.options), sectionStart)
+      return new RemindingStore(file, sequenceSalt)
+    }
     case 'files':
       // Each of them begins with a section's start.
       return openFilesStore({ ...store, sectionStart, sequenceSalt }, host)

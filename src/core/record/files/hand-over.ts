@@ -3,7 +3,7 @@
  *
  * - at the end of a file: an ACK of the client's with a `continue` comment
  * - before its first packet in the next: an ACK of the client's with its `open` comment, which says how far the file before has it, and
- *   the FINs of directions that had ended
+ *   the FINs of directions that had ended; of a connection that no file has been told of, a SYN and a SYN-ACK instead
  */
 
 import { EPB } from '../../codec/pcapng/blocks.js'
@@ -41,8 +41,9 @@ const emptyPacket = (
   const words = new Uint32Array(bytes.buffer)
   const at = beginPacket(view, 0, interfaceIndex, typeof time === 'number' ? time : 0, dataLength)
   if (typeof time !== 'number') copyTime(time, view)
-  const sequence = stream.firstSequence + stream.position
-  const acknowledged = opposite.firstSequence + opposite.position
+  const isSyn = (flags & FLAGS.syn) !== 0
+  const sequence = stream.firstSequence + (isSyn ? -1 : stream.position)
+  const acknowledged = flags === FLAGS.syn ? 0 : opposite.firstSequence + (isSyn ? 0 : opposite.position)
   writePacket({ view, bytes, words }, at, stream.route, flags, sequence, acknowledged, NOTHING, 0, 0)
   endPacket(view, 0, dataLength, comments)
   return bytes
@@ -61,14 +62,23 @@ const positionsOf = ({ upstream, downstream }: KnownConnection) => ({
 /** Its sequence numbers are those of the next bytes, also where a direction has ended: a FIN follows then. */
 export const introduce = (connection: KnownConnection, before: PacketCursor): readonly Uint8Array[] => {
   const { open, upstream, downstream } = connection
-  // One that no file has been told of began in a write that failed.
-  const continues = connection.told ? { continues: positionsOf(connection) } : {}
-  const comment = encodeText(encodeAnnotation({ ...open, ...continues }))
+  if (!connection.told) return beginAgain(connection, before)
+  const comment = encodeText(encodeAnnotation({ ...open, continues: positionsOf(connection) }))
   const fin = FLAGS.fin | FLAGS.ack
   return [
     emptyPacket(connection, upstream, downstream, FLAGS.ack, before, [comment]),
     ...(upstream.ended ? [emptyPacket(connection, upstream, downstream, fin, before, NO_COMMENTS)] : []),
     ...(downstream.ended ? [emptyPacket(connection, downstream, upstream, fin, before, NO_COMMENTS)] : []),
+  ]
+}
+
+/** One that no file has been told of began in a write that failed: what it began with says whose each direction is, and where it starts. */
+const beginAgain = (connection: KnownConnection, before: PacketCursor): readonly Uint8Array[] => {
+  const { open, upstream, downstream } = connection
+  const { syn, ack } = FLAGS
+  return [
+    emptyPacket(connection, upstream, downstream, syn, before, [encodeText(encodeAnnotation(open))]),
+    emptyPacket(connection, downstream, upstream, syn | ack, before, NO_COMMENTS),
   ]
 }
 

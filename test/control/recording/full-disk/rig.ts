@@ -167,11 +167,12 @@ export const expectExact = ({
 /** The ledger is exact, and `verify` finds what it says: so much stored, so much lost, and nothing else wrong. */
 export const expectAgreement = (ledger: RecordingCounters, verified: Verified): void => {
   expectExact(ledger)
-  const { damage, damagedFiles, mismatches, corrupt } = verified
+  const { damage, damagedFiles, corrupt, found } = verified
+  const mismatches = found.filter(({ kind }) => kind === 'mismatch')
   expect({ damage, damagedFiles, mismatches, corrupt }).toEqual({
     damage: null,
     damagedFiles: 0,
-    mismatches: 0,
+    mismatches: [],
     corrupt: 0,
   })
   expect({

@@ -1,0 +1,67 @@
+/**
+ * Sees to it that a file knows each connection that it has something of, also where the write that began it has failed: the packets
+ * behind it may be on their way, and say nothing of whose they are, because their recorder has not heard yet that its word was lost.
+ * Nothing is looked at before a write fails.
+ */
+
+import { Takeover } from '../../core/record/files/takeover.js'
+import type { Store } from '../../ports/store.js'
+
+export class RemindingStore implements Store {
+  readonly where: string
+  readonly #store: Store
+  readonly #sequenceSalt: number
+  /** Null: no write has failed yet. */
+  #known: Takeover | null = null
+
+  constructor(store: Store, sequenceSalt: number) {
+    this.where = store.where
+    this.#store = store
+    this.#sequenceSalt = sequenceSalt
+  }
+
+  write(bytes: Uint8Array, seat = 0): void | Promise<void> {
+    const introductions = this.#known?.introductions(bytes, seat) ?? []
+    try {
+      const written = this.#store.write(
+        introductions.length === 0 ? bytes : joined([...introductions, bytes]),
+        seat,
+      )
+      if (!(written instanceof Promise)) return this.#known?.commit()
+      return written.then(
+        () => this.#known?.commit(),
+        (error: unknown) => this.#failed(bytes, seat, error),
+      )
+    } catch (error) {
+      this.#failed(bytes, seat, error)
+    }
+  }
+
+  left(seat: number): void {
+    this.#known?.left(seat)
+    this.#store.left?.(seat)
+  }
+
+  close(timeoutMs: number): void | Promise<void> {
+    return this.#store.close(timeoutMs)
+  }
+
+  #failed(bytes: Uint8Array, seat: number, error: unknown): never {
+    if (this.#known === null) {
+      this.#known = new Takeover(this.#sequenceSalt)
+      this.#known.introductions(bytes, seat)
+    }
+    this.#known.rollback()
+    throw error
+  }
+}
+
+const joined = (parts: readonly Uint8Array[]): Uint8Array => {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
