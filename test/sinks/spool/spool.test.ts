@@ -171,7 +171,7 @@ describe('memory', () => {
     const [large, small] = [killed.harness.open(1), killed.harness.open(2)]
     for (let n = 0; n < 6; n++) killed.harness.send(large, 'upstream', MIB)
     await killed.flush()
-    for (let n = 0; n < 12_000; n++) killed.harness.send(small, 'downstream', 1)
+    for (let n = 0; n < 20_000; n++) killed.harness.send(small, 'downstream', 1)
     await killed.flush()
     killed.release()
     const place = new MemoryPlace()
@@ -193,7 +193,7 @@ describe('memory', () => {
     const run = await SpoolRun.open(folder, sink, { recording: 'run-2' })
     await run.close()
     expect(rangesOf(place.records, 'run-1', 1, 'upstream')).toEqual([[0, 6 * MIB]])
-    expect(rangesOf(place.records, 'run-1', 2, 'downstream')).toEqual([[0, 12_000]])
+    expect(rangesOf(place.records, 'run-1', 2, 'downstream')).toEqual([[0, 20_000]])
     const [mostRecords, mostBytes] = [
       Math.max(...sizes.map(({ records }) => records)),
       Math.max(...sizes.map(({ bytes }) => bytes)),
