@@ -79,10 +79,6 @@ export class Backlog {
     return this.#isPressing
   }
 
-  get contributors(): number {
-    return this.#contributors.size
-  }
-
   join(contributor: Contributor): void {
     this.#contributors.add(contributor)
     if (this.#isPressing) contributor.press(true)

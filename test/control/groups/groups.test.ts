@@ -7,9 +7,8 @@ import { openRecording } from '../../../src/recording.js'
 import { payload } from '../../support/payload.js'
 import { expectSameBytes, expectSound } from '../../support/recording.js'
 import { eventually } from '../../support/scope.js'
-import { IS_FIRST_SETTING } from '../../support/setting.js'
 import { collectStreams } from '../../support/streams.js'
-import { gate, Heard, OwnGroup, start } from './start.js'
+import { gate, HAS_WORKERS, Heard, OwnGroup, start } from './start.js'
 
 /** With everything in it that frames have to escape. */
 const HOSTILE = Buffer.from('\nt\n\nt--benbens--\nt\n\n\nt\0...\n')
@@ -78,7 +77,7 @@ describe('what connections say', () => {
     expect(heard.size).toBe(2)
   })
 
-  it('waits while a group finds its resource, and misses nothing', async () => {
+  it.skipIf(HAS_WORKERS)('waits while a group finds its resource, and misses nothing', async () => {
     const found = gate()
     const heard = new Heard()
     const resourceGroup = {
@@ -146,7 +145,7 @@ const eventsOf = async (file: string) => {
   return { format: recording.format, ends, streams: streams.streams(), closes }
 }
 
-describe('a file as the writer of a group', () => {
+describe.skipIf(HAS_WORKERS)('a file as the writer of a group', () => {
   const record = async (format: 'gogetway' | 'pcapng') => {
     const { scope, client, gateway } = await start({
       resourceGroup: null,
@@ -183,7 +182,7 @@ describe('a file as the writer of a group', () => {
     const { file, clients } = await record('pcapng')
     const { format, ends, streams, closes } = await eventsOf(file)
     expect(format).toBe('pcapng')
-    if (IS_FIRST_SETTING) await expectSound(file)
+    await expectSound(file)
     for (const { host, port, said } of clients) {
       const stream = streams.get(ends.indexOf(`${host}:${port}`) + 1)
       expectSameBytes(stream?.upstream ?? Buffer.alloc(0), said, `what ${port} said`)

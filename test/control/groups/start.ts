@@ -8,9 +8,12 @@ import type { GatewayOptions } from '../../../src/control/hooks.js'
 import type { Logger } from '../../../src/ports/logger.js'
 import type { ConnectResource, ResourceConnection, ResourceGroup } from '../../../src/ports/resource-group.js'
 import { decodeGogetwayFrame, type WriteFunction } from '../../../src/record.js'
-import { eventually, type Scope, testScope, within } from '../../support/scope.js'
+import { type Scope, testScope, within } from '../../support/scope.js'
 import { SETTING } from '../../support/setting.js'
 import { LOOPBACK, portOf } from '../../support/sockets.js'
+
+/** Of what is done on the main thread alone: with workers it would be the same, and they take their time to start. */
+export const HAS_WORKERS = SETTING.workers > 0
 
 export interface Line {
   readonly level: string
@@ -70,7 +73,9 @@ export class Client {
   readonly sent: Buffer[] = []
   readonly host: string
   readonly port: number
+  #sentBytes = 0
   #received = 0
+  #onAll = (): void => {}
   #closed = false
 
   constructor(socket: Socket) {
@@ -79,6 +84,7 @@ export class Client {
     this.port = socket.localPort ?? 0
     socket.on('data', (bytes) => {
       this.#received += bytes.length
+      if (this.hasAll) this.#onAll()
     })
     socket.once('close', () => {
       this.#closed = true
@@ -91,7 +97,7 @@ export class Client {
 
   /** All that was sent has come back. */
   get hasAll(): boolean {
-    return this.#received === this.said.length
+    return this.#received === this.#sentBytes
   }
 
   get said(): Buffer {
@@ -100,6 +106,7 @@ export class Client {
 
   send(bytes: Buffer): void {
     this.sent.push(bytes)
+    this.#sentBytes += bytes.length
     this.socket.write(bytes)
   }
 
@@ -110,7 +117,10 @@ export class Client {
   }
 
   async echoed(): Promise<void> {
-    await eventually('all to come back', () => this.hasAll, 15_000)
+    const all = new Promise<void>((resolve) => {
+      this.#onAll = resolve
+    })
+    if (!this.hasAll) await within(15_000, 'all to come back', all)
   }
 
   async end(): Promise<void> {

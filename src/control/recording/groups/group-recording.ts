@@ -61,6 +61,8 @@ export interface ResourceCounters extends RecordingCounters {
   /** Frames that functions or writers have taken, and their bytes. */
   readonly frames: number
   readonly frameBytes: number
+  /** Of what connections said, what waits for functions: `seenBytes = storedBytes + lostBytes + cutBytes + waitingBytes`, but for what is on its way. */
+  readonly waitingBytes: number
   /** Calls that threw or rejected: write functions, writers, `getResource`, `onClose`. */
   readonly functionFailures: number
 }
@@ -167,6 +169,7 @@ export class GroupRecording {
       // Planes count as stored what the store has taken from them. One may count a moment after the store.
       storedBytes: Math.max(0, taken.storedBytes - waitingBytes - lostBytes),
       lostBytes: taken.lostBytes + lostBytes,
+      waitingBytes,
       bufferedBytes: taken.bufferedBytes + this.#room.usedBytes,
       groups: this.groups.count,
       openConnections: this.groups.connections,

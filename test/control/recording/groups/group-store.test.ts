@@ -426,9 +426,12 @@ describe('a resource', () => {
     const [writeQueue, lock] = [new WriteQueue(), new Lock()]
     const done: string[] = []
     let goOn = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
     const { open, say, flush } = rig(({ id }) => ({
       writeFunction: async (framed) => {
-        if (done.length === 0) await new Promise<void>((resolve) => void (goOn = resolve))
+        if (done.length === 0) await held
         done.push(`${id}: ${textOf(decodeGogetwayFrame(framed).body)}`)
       },
       writeQueue,
