@@ -6,6 +6,7 @@
  */
 
 import { type Address, formatAddress } from '../core/address.js'
+import { joined } from '../core/bytes.js'
 import type { CloseReason } from '../core/close-reason.js'
 import {
   MAX_PROXY_HEADER_BYTES,
@@ -16,7 +17,7 @@ import { parseProxyHeader } from '../core/codec/proxy-protocol/parse.js'
 import { TidegateError } from '../errors.js'
 import type { Conn } from '../ports/engine.js'
 import type { ProxySettings } from './plane.js'
-import { joined, readSome } from './read-some.js'
+import { readSome } from './read-some.js'
 
 export type HeaderOutcome =
   | { readonly kind: 'client'; readonly address: Address }
@@ -79,7 +80,7 @@ export const readProxyHeader = async (peer: Conn, settings: ProxySettings): Prom
     if (read === 'gone') return GONE
     if (read === 'reset') return RESET
     if (typeof read === 'string') return cutOff(peer, bytes, read, settings)
-    bytes = joined(bytes, read)
+    bytes = joined([bytes, read])
     const parsed = parseProxyHeader(bytes)
     if (parsed.kind !== 'need_more') return decided(peer, bytes, parsed, settings.mode)
   }

@@ -20,11 +20,3 @@ export const readSome = async (conn: Conn, maxBytes: number, timeoutMs: number):
     throw thrown
   }
 }
-
-export const joined = (before: Uint8Array, after: Uint8Array): Uint8Array => {
-  if (before.length === 0) return after
-  const all = new Uint8Array(before.length + after.length)
-  all.set(before)
-  all.set(after, before.length)
-  return all
-}

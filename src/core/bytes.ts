@@ -22,6 +22,19 @@ export const u16be = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0
 export const u32be = (bytes: Uint8Array, at: number): number =>
   ((u16be(bytes, at) << 16) | u16be(bytes, at + 2)) >>> 0
 
+/** One after the other; what is there already, where only one of them has bytes. */
+export const joined = (parts: readonly Uint8Array[]): Uint8Array => {
+  const [first = EMPTY_BYTES, ...others] = parts.filter(({ length }) => length > 0)
+  if (others.length === 0) return first
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
+
 /** Smallest carry that is allocated: most records that span two chunks are packets of at most 64 KiB. */
 const MIN_CARRY_BYTES = 4096
 

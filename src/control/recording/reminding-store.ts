@@ -4,6 +4,7 @@
  * Nothing is looked at before a write fails.
  */
 
+import { joined } from '../../core/bytes.js'
 import { Takeover } from '../../core/record/files/takeover.js'
 import type { Store } from '../../ports/store.js'
 
@@ -23,10 +24,7 @@ export class RemindingStore implements Store {
   write(bytes: Uint8Array, seat = 0): void | Promise<void> {
     const introductions = this.#known?.introductions(bytes, seat) ?? []
     try {
-      const written = this.#store.write(
-        introductions.length === 0 ? bytes : joined([...introductions, bytes]),
-        seat,
-      )
+      const written = this.#store.write(joined([...introductions, bytes]), seat)
       if (!(written instanceof Promise)) return this.#known?.commit()
       return written.then(
         () => this.#known?.commit(),
@@ -54,14 +52,4 @@ export class RemindingStore implements Store {
     this.#known.rollback()
     throw error
   }
-}
-
-const joined = (parts: readonly Uint8Array[]): Uint8Array => {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

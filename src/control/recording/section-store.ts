@@ -3,6 +3,7 @@
  * can be stored, in one write, so that a failure leaves all of it or nothing.
  */
 
+import { joined } from '../../core/bytes.js'
 import type { Store } from '../../ports/store.js'
 
 export class SectionStore implements Store {
@@ -19,7 +20,7 @@ export class SectionStore implements Store {
 
   write(bytes: Uint8Array, seat?: number): void | Promise<void> {
     if (this.#start === null) return this.#store.write(bytes, seat)
-    const begun = this.#store.write(joined(this.#start, bytes), seat)
+    const begun = this.#store.write(joined([this.#start, bytes]), seat)
     if (begun instanceof Promise) return begun.then(this.#hasStart)
     this.#hasStart()
   }
@@ -35,11 +36,4 @@ export class SectionStore implements Store {
   readonly #hasStart = (): void => {
     this.#start = null
   }
-}
-
-const joined = (start: Uint8Array, rest: Uint8Array): Uint8Array => {
-  const all = new Uint8Array(start.length + rest.length)
-  all.set(start)
-  all.set(rest, start.length)
-  return all
 }

@@ -1,8 +1,9 @@
 /** Waits for a client's first bytes, and says whether they wake a service. They stay the client's: whoever reads next gets them. */
 
+import { joined } from '../../core/bytes.js'
 import { type GuardVerdict, judgeFirstBytes } from '../../core/wake/guard.js'
 import type { Conn } from '../../ports/engine.js'
-import { joined, readSome } from '../read-some.js'
+import { readSome } from '../read-some.js'
 import type { WakeSettings } from './settings.js'
 
 const NOTHING = new Uint8Array(0)
@@ -30,7 +31,7 @@ export const readFirstBytes = async (
       client.unread(bytes)
       return 'silent'
     }
-    bytes = joined(bytes, read)
+    bytes = joined([bytes, read])
     const verdict = judgeFirstBytes(bytes, match)
     if (verdict === 'more') continue
     client.unread(bytes)

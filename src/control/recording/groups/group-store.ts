@@ -4,6 +4,7 @@
  * presses on the connections that it comes from, by the overload policy; what finds no room at all is lost, and counted.
  */
 
+import { joined } from '../../../core/bytes.js'
 import type { Direction } from '../../../core/direction.js'
 import type { OpenAnnotation } from '../../../core/record/annotation.js'
 import type { PacketBlock } from '../../../core/record/packet-blocks.js'
@@ -49,13 +50,6 @@ export interface HandedOver {
 export interface NotHandedOver {
   readonly waitingBytes: number
   readonly lostBytes: number
-}
-
-const joined = (start: Uint8Array, rest: Uint8Array): Uint8Array => {
-  const all = new Uint8Array(start.length + rest.length)
-  all.set(start)
-  all.set(rest, start.length)
-  return all
 }
 
 export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnection | null> {
@@ -170,7 +164,7 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
     if (format === 'gogetway' || this.#begun.has(sink)) return { bytes: data, begins: null }
     // At once, not when it is taken: others that share the writer come after this one, and have begun too.
     this.#begun.add(sink)
-    return { bytes: joined(sectionStart, data), begins: sink }
+    return { bytes: joined([sectionStart, data]), begins: sink }
   }
 
   taken({ bytes }: Framed): void {
