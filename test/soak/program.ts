@@ -47,7 +47,8 @@ export const startProgram = async (scope: Scope, config: object): Promise<Progra
     },
     kill: async (signal) => {
       child.kill(signal)
-      await within(30_000, `the program to end after ${signal}`, exited)
+      const [code] = await within(30_000, `the program to end after ${signal}`, exited)
+      if (signal === 'SIGTERM' && code !== 0) throw new Error(`the program ended with ${code}`)
     },
   }
 }

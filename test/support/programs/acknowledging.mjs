@@ -1,5 +1,5 @@
 // A program that has a recording gateway inside, and says what the recording has acknowledged. Its argument: the gateway's
-// config as JSON. Its log is on its standard error.
+// config as JSON. Its log is on its standard error. Ends in order, with 0, at SIGTERM.
 // Tells its parent { port } once it listens, and then again and again { storedBytes }: what is stored by then.
 import { createGateway } from 'tidegate'
 
@@ -8,7 +8,6 @@ const EVERY_MS = 5
 const print = (level) => (fields, msg) => console.error(JSON.stringify({ level, msg, ...fields }))
 const logger = { debug: () => {}, info: () => {}, warn: print('warn'), error: print('error') }
 const gateway = await createGateway(JSON.parse(process.argv[2]), { logger })
-process.send({ port: gateway.listeners[0].address.port })
 const timer = setInterval(() => {
   if (process.connected) process.send({ storedBytes: gateway.counters().recording.storedBytes })
 }, EVERY_MS)
@@ -17,3 +16,5 @@ process.on('SIGTERM', async () => {
   await gateway.close({ drainTimeoutMs: 0 })
   process.exit(0)
 })
+// Last: whoever hears it may send the signal at once.
+process.send({ port: gateway.listeners[0].address.port })
