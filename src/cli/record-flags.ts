@@ -35,6 +35,16 @@ const OF_ALL = [
   'redact',
 ] as const satisfies readonly FlagName[]
 
+/** Where nothing is recorded, what the environment says of recordings is for other gateways. */
+export const withoutOthers = <T extends RecordFlags>(
+  flags: T,
+  isFromEnvironment: (name: string) => boolean,
+): T => {
+  if (flags.out !== undefined || flags.to !== undefined) return flags
+  const others = new Set<string>(OF_ALL.filter(isFromEnvironment))
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => !others.has(name))) as T
+}
+
 /** @throws TidegateError `usage`, for the first of the flags that contradict one another. */
 export const refuseRecordFlags = (flags: RecordFlags): void => {
   const { out, to, spool, rotateSize, rotateEvery } = flags

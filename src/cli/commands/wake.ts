@@ -9,7 +9,7 @@ import { usageError } from '../failure.js'
 import { parseFlags } from '../flag-config.js'
 import { addRelayOptions, configOfFlags, type RelayFlags } from '../options.js'
 import { present } from '../present.js'
-import { refuseRecordFlags } from '../record-flags.js'
+import { refuseRecordFlags, withoutOthers } from '../record-flags.js'
 import { addRecordOptions, type RecordFlags } from '../record-options.js'
 import { runGateway } from '../run.js'
 
@@ -308,7 +308,8 @@ export const wakeCommand = (): Command =>
       const targets = rest
         .slice(0, rest.length - words.length)
         .reduce<readonly string[]>((before, text) => check(text, before), [])
-      const config = parseFlags(wakeConfigOf(listen, targets, words, flags))
+      const own = withoutOthers(flags, (name) => command.getOptionValueSource(name) === 'env')
+      const config = parseFlags(wakeConfigOf(listen, targets, words, own))
       const [missing] = missingPrograms(config)
       if (missing !== undefined) throw usageError(`COMMAND: ${missing.message}`)
       await runGateway(config)

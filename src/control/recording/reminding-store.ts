@@ -1,7 +1,7 @@
 /**
  * Sees to it that a file knows each connection that it has something of, also where the write that began it has failed: the packets
  * behind it may be on their way, and say nothing of whose they are, because their recorder has not heard yet that its word was lost.
- * Nothing is looked at before a write fails.
+ * Nothing is looked at before a write fails, and nothing any more when all that it knows are over.
  */
 
 import { joined } from '../../core/bytes.js'
@@ -25,9 +25,9 @@ export class RemindingStore implements Store {
     const introductions = this.#known?.introductions(bytes, seat) ?? []
     try {
       const written = this.#store.write(joined([...introductions, bytes]), seat)
-      if (!(written instanceof Promise)) return this.#known?.commit()
+      if (!(written instanceof Promise)) return this.#stored()
       return written.then(
-        () => this.#known?.commit(),
+        () => this.#stored(),
         (error: unknown) => this.#failed(bytes, seat, error),
       )
     } catch (error) {
@@ -42,6 +42,11 @@ export class RemindingStore implements Store {
 
   close(timeoutMs: number): void | Promise<void> {
     return this.#store.close(timeoutMs)
+  }
+
+  #stored(): void {
+    this.#known?.commit()
+    if (this.#known?.connections === 0) this.#known = null
   }
 
   #failed(bytes: Uint8Array, seat: number, error: unknown): never {

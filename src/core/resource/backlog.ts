@@ -107,6 +107,12 @@ export class Backlog {
     if (this.#isPressing && this.#bytes <= this.#room.share / 2) this.#press(false)
   }
 
+  /** So much waits in the other from now on: it has its room. */
+  moveTo(other: Backlog, bytes: number): void {
+    this.#bytes -= bytes
+    other.#bytes += bytes
+  }
+
   #press(isPressing: boolean): void {
     this.#isPressing = isPressing
     for (const contributor of this.#contributors) contributor.press(isPressing)

@@ -4,7 +4,7 @@
  */
 
 import { statfsSync } from 'node:fs'
-import { TidegateError } from '../../errors.js'
+import { errnoOf, TidegateError } from '../../errors.js'
 
 export interface FreeSpaceFloor {
   /** 0: none. */
@@ -61,4 +61,14 @@ export class FreeSpace {
       this.#room = null
     }
   }
+}
+
+const NO_ROOM: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT']
+
+/** Whether a write failed for want of room, on the disk or above the floor: then something less there would help. */
+export const isAboutRoom = (error: unknown): boolean => {
+  const isOurs = error instanceof TidegateError && error.code === 'write_failed'
+  return isOurs
+    ? error.errno === undefined || NO_ROOM.includes(error.errno)
+    : NO_ROOM.includes(errnoOf(error))
 }

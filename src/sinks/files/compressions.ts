@@ -5,8 +5,7 @@
 
 import type { ClosedFile } from '../../core/record/files/retention.js'
 import { COMPRESSED_ENDINGS } from '../../core/record/files/template.js'
-import { errnoOf } from '../../errors.js'
-import type { FreeSpace } from '../file/free-space.js'
+import { type FreeSpace, isAboutRoom } from '../file/free-space.js'
 import { type Compressed, compressFile } from './compress.js'
 import { recordingAt } from './origin.js'
 
@@ -22,10 +21,6 @@ export interface CompressionsOptions {
   /** Runs a task of this name, and tells what goes wrong. */
   readonly guarded: (what: string, path: string, task: () => Promise<void>) => Promise<void>
 }
-
-/** Of the disk, or of what the recording may take of it. */
-const isAboutRoom = (error: unknown): boolean =>
-  ['ENOSPC', 'EDQUOT', 'write_failed'].includes(errnoOf(error) ?? '')
 
 const isCompressed = (path: string): boolean =>
   Object.values(COMPRESSED_ENDINGS).some((ending) => path.endsWith(ending))
@@ -63,9 +58,11 @@ export class Compressions {
     return isOver
   }
 
-  /** Gives up the one that is under way: for now. */
-  giveUp(): void {
-    this.#underWay?.abort()
+  /** Gives up the one that is under way: for now. False: there is none, or it has been asked to already. */
+  giveUp(): boolean {
+    if (this.#underWay === null || this.#underWay.signal.aborted) return false
+    this.#underWay.abort()
+    return true
   }
 
   #isFor({ path }: ClosedFile): boolean {

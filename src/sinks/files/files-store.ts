@@ -14,7 +14,7 @@ import { errnoOf, TidegateError } from '../../errors.js'
 import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
 import { whyOf, writeFailed } from '../file/failure.js'
-import { FreeSpace, type FreeSpaceFloor } from '../file/free-space.js'
+import { FreeSpace, type FreeSpaceFloor, isAboutRoom } from '../file/free-space.js'
 import { syncFolder } from '../file/sync-folder.js'
 import { folderBelow } from './base-folder.js'
 import { DiskFile } from './disk-file.js'
@@ -108,7 +108,7 @@ export class FilesStore implements Store {
     try {
       this.#put(bytes, seat)
     } catch (error) {
-      const room = this.#closedFiles.makeRoom()
+      const room = isAboutRoom(error) ? this.#closedFiles.makeRoom() : null
       if (room === null) throw error
       return this.#putLater(bytes, seat, room, error)
     }

@@ -112,8 +112,7 @@ export class Janitor implements ClosedFiles {
   async #makeRoom(): Promise<boolean> {
     const before = this.#freed
     this.#makesRoom = true
-    if (this.#compressions.isUnderWay) this.#freed++
-    this.#compressions.giveUp()
+    if (this.#compressions.giveUp()) this.#freed++
     this.#then(() => this.#retain())
     await Promise.race([this.#work, delay(MAKE_ROOM_MS, undefined, { ref: false })])
     this.#makesRoom = false

@@ -94,13 +94,13 @@ export class GroupStore implements Store, Handover, TalkVisitor<GroupedConnectio
   }
 
   /** All connections are over. What has not been taken in the time that functions are given is let go, and lost. */
-  async close(): Promise<void> {
+  async close(timeoutMs: number): Promise<void> {
     this.#talks.end(() => true)
     if (this.#connections.size === 0) return
     const done = new Promise<void>((resolve) => {
       this.#onDone = resolve
     })
-    if (await within(done, this.#options.closeTimeoutMs)) return
+    if (await within(done, Math.min(timeoutMs, this.#options.closeTimeoutMs))) return
     for (const connection of this.#connections) connection.abandon()
   }
 

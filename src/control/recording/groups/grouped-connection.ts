@@ -144,8 +144,12 @@ export class GroupedConnection implements Contributor {
   abandon(): void {
     this.press(false)
     this.#isOver = true
-    if (this.#state.kind === 'getting') this.#state = { kind: 'failed' }
-    for (const { payloadBytes } of this.#frames) {
+    const state = this.#state
+    const backlog =
+      state.kind === 'open' ? state.outlet.backlog : state.kind === 'getting' ? state.backlog : null
+    if (state.kind === 'getting') this.#state = { kind: 'failed' }
+    for (const { payloadBytes, costBytes } of this.#frames) {
+      backlog?.remove(costBytes)
       this.#handover.waits(-payloadBytes)
       this.#handover.lost(payloadBytes)
     }
@@ -195,11 +199,11 @@ export class GroupedConnection implements Contributor {
       return this.#notGot(thrown)
     }
     this.#state = { kind: 'open', got, outlet }
+    state.backlog.leave(this)
     if (!this.#isOver) outlet.backlog.join(this)
     for (const frame of state.waiting) {
-      state.backlog.remove(frame.costBytes)
-      if (outlet.backlog.add(frame.costBytes)) this.#handOver(outlet, frame)
-      else this.#lose(frame)
+      state.backlog.moveTo(outlet.backlog, frame.costBytes)
+      this.#handOver(outlet, frame)
     }
     outlet.backlog.check()
     if (!outlet.backlog.isPressing) this.press(false)
@@ -269,9 +273,11 @@ export class GroupedConnection implements Contributor {
   }
 
   #end({ backlog }: Outlet, frame: Frame): void {
-    backlog.remove(frame.costBytes)
     // Else it was given up on the way.
-    if (this.#frames.delete(frame)) this.#handover.waits(-frame.payloadBytes)
+    if (this.#frames.delete(frame)) {
+      backlog.remove(frame.costBytes)
+      this.#handover.waits(-frame.payloadBytes)
+    }
     this.#endIfDone()
   }
 

@@ -3,7 +3,7 @@
  * file has it. All of it can be taken back to how it was before the write that is under way, as a write stores all or nothing.
  *
  * A connection whose end is never written (its thread died; more closes were given up than a recorder keeps) stays known: some
- * 500 bytes each, until another one has its ends.
+ * 500 bytes each, until another one has its ends. Of those that no file has been told of, only the youngest stay.
  */
 
 import { parseAddress } from '../../address.js'
@@ -122,6 +122,12 @@ const isFrom = (packet: PacketCursor, source: PacketEnd, destination: PacketEnd)
   isAt(packet.block.view, packet.sourceAt, packet.addressWords, source) &&
   isAt(packet.block.view, packet.destinationAt, packet.addressWords, destination)
 
+/**
+ * Connections that began in writes that failed. Only what a recorder has on its way may still speak of one as if it were known, and that is
+ * less; beyond it, a disk that stays full must not fill the memory.
+ */
+const MAX_UNTOLD = 16_384
+
 const saysOpen = (comment: string): boolean => isOfKind(comment, 'open')
 const saysClose = (comment: string): boolean => isOfKind(comment, 'close')
 
@@ -137,6 +143,9 @@ export class Connections {
   #write = 1
   readonly #touched: KnownConnection[] = []
   readonly #removed: KnownConnection[] = []
+  readonly #begun: KnownConnection[] = []
+  /** Begun in writes that failed, the oldest first; some have been told of since. */
+  readonly #untold = new Set<KnownConnection>()
 
   /** `salt` is the recorders' own: with it the first sequence numbers are known, also where no SYN was stored. */
   constructor(salt: number, targetOf: (open: OpenAnnotation) => FileTarget) {
@@ -172,6 +181,7 @@ export class Connections {
     const connection = new KnownConnection(open, hash, interfaceIndex, routes, salt, target, this.seat)
     target.users++
     this.#insert(connection)
+    this.#begun.push(connection)
     return connection
   }
 
@@ -233,13 +243,26 @@ export class Connections {
   rollback(): void {
     for (const connection of this.#removed) this.#insert(connection)
     for (const connection of this.#touched) connection.restore()
+    for (const connection of this.#begun) this.#untold.add(connection)
     this.#next()
+    if (this.#untold.size > MAX_UNTOLD) this.#forgetOldest()
+  }
+
+  /** Down to half of them, so that not each write that fails has to look at all. */
+  #forgetOldest(): void {
+    for (const connection of this.#untold) if (connection.told) this.#untold.delete(connection)
+    for (const connection of this.#untold) {
+      if (this.#untold.size <= MAX_UNTOLD / 2) return
+      this.#take(connection)
+      connection.target.users--
+    }
   }
 
   #next(): void {
     this.#write++
     this.#touched.length = 0
     this.#removed.length = 0
+    this.#begun.length = 0
   }
 
   #insert(connection: KnownConnection): void {
@@ -250,6 +273,7 @@ export class Connections {
 
   #take(connection: KnownConnection): void {
     if (this.#last === connection) this.#last = null
+    this.#untold.delete(connection)
     const first = this.#byHash.get(connection.hash)
     if (first === connection) {
       if (connection.next === null) this.#byHash.delete(connection.hash)

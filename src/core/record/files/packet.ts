@@ -5,7 +5,7 @@
 
 import { EPB } from '../../codec/pcapng/blocks.js'
 import { BlockWalk } from '../packet-blocks.js'
-import { HEADER_BYTES } from '../tcp-packet.js'
+import { FLAGS, HEADER_BYTES } from '../tcp-packet.js'
 
 /** The packet that a walk has come to, and where things are in its view; filled anew for each, so that walking allocates nothing. */
 export interface PacketCursor {
@@ -61,6 +61,9 @@ export const readPacket = (cursor: PacketCursor): boolean => {
   cursor.payloadBytes = capturedLength - ipBytes - tcpBytes
   return true
 }
+
+/** Its `open` comment is the first that is said of the connection: it comes with a SYN. One that is said again comes with whatever is next. */
+export const isFirstOpen = ({ flags }: PacketCursor): boolean => (flags & FLAGS.syn) !== 0
 
 /** The finisher of MurmurHash3. */
 const mix = (value: number): number => {

@@ -9,7 +9,7 @@
 
 import { Connections, type KnownConnection } from './connections.js'
 import { handOver, introduce, MAX_CONTINUE_BYTES } from './hand-over.js'
-import { newCursor, readPacket } from './packet.js'
+import { isFirstOpen, newCursor, readPacket } from './packet.js'
 import { nextPeriod } from './period.js'
 import { numberedSection } from './section.js'
 import { type FileTarget, TargetFile, Targets } from './targets.js'
@@ -133,7 +133,7 @@ export class Planner {
     const opened = isPacket ? this.#connections.begin(packet) : null
     const connection = opened ?? (isPacket ? this.#connections.find(packet) : null)
     const target = connection?.target ?? this.#targets.unknown()
-    const tells = opened === null && connection !== null
+    const tells = connection !== null && (opened === null || !isFirstOpen(packet))
     const file = this.#room(target, connection, tells, length)
     if (connection !== null && connection.file !== file) this.#take(connection, file, tells)
     this.#append(file, at, length)

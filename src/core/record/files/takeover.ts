@@ -11,7 +11,7 @@
 
 import { Connections } from './connections.js'
 import { introduce } from './hand-over.js'
-import { newCursor, readPacket } from './packet.js'
+import { isFirstOpen, newCursor, readPacket } from './packet.js'
 import { type FileTarget, TargetFile } from './targets.js'
 
 const nextFileOf = (target: FileTarget): TargetFile => new TargetFile(target, Number.POSITIVE_INFINITY)
@@ -32,6 +32,11 @@ export class Takeover {
   /** Connections that the current file has, or had. */
   get named(): number {
     return this.#named
+  }
+
+  /** Connections that have not been seen to close. */
+  get connections(): number {
+    return this.#connections.size
   }
 
   nextFile(): void {
@@ -71,7 +76,8 @@ export class Takeover {
     const connection = opened ?? this.#connections.find(packet)
     if (connection === null) return []
     const isNew = connection.file !== this.#file
-    const introduction = isNew && opened === null ? introduce(connection, packet) : []
+    const introduction =
+      isNew && (opened === null || !isFirstOpen(packet)) ? introduce(connection, packet) : []
     if (isNew) {
       this.#connections.touch(connection)
       connection.file?.connections.delete(connection)

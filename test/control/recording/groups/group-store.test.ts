@@ -247,7 +247,7 @@ describe('a resource that takes nothing', () => {
       await take(2)
     }
     expect(begun.slice(1)).toEqual(['2: a', '2: b', '2: c'])
-    const closing = store.close()
+    const closing = store.close(10_000)
     await closing
     await turn()
     expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: said * MUCH.length })
@@ -276,7 +276,7 @@ describe('a resource that takes nothing', () => {
     expect(groups.connections).toBe(store.connections)
     const { waitingBytes, lostBytes } = store.notHandedOver
     expect(waitingBytes + lostBytes).toBe(CONNECTIONS * 5)
-    await store.close()
+    await store.close(10_000)
     await turn()
     expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: CONNECTIONS * 5 })
     expect([store.connections, groups.connections, closed]).toEqual([0, 0, []])
@@ -372,7 +372,7 @@ it('what is left when the store is closed is let go of, and what comes back late
   say(one, 'a')
   say(one, 'bc')
   flush()
-  await store.close()
+  await store.close(10_000)
   expect(closed).toEqual([1])
   expect(store.notHandedOver).toEqual({ waitingBytes: 0, lostBytes: 3 })
   await take(1)
@@ -388,7 +388,7 @@ it('closing waits for a function that takes its time, and then no longer', async
   say(one, 'b')
   flush()
   let isClosed = false
-  const closing = store.close().then(() => {
+  const closing = store.close(10_000).then(() => {
     isClosed = true
   })
   await take(1)

@@ -286,7 +286,9 @@ describe('a write that fails', () => {
     series.nowMs += 1000
     series.send(connection, 'upstream', 1)
     series.writeAll()
+    // The store's and the recorder's own: neither knows what the other says.
     expect(series.annotationsOf(0)).toEqual([
+      expect.objectContaining({ kind: 'open', id: 1 }),
       expect.objectContaining({ kind: 'open', id: 1 }),
       expect.objectContaining({ kind: 'gap', at: 0, length: 100 }),
       { kind: 'continue', id: 1, upstream: 110, downstream: 0 },
