@@ -25,6 +25,7 @@ const SETTINGS: readonly Setting[] = [
       'test/integration/{bad-use,environment,full-disk,log,record-selected,status,tail}.test.ts',
       'test/integration/{pool-memcached,send-proxy-protocol}.test.ts',
       'test/integration/wake-*.test.ts',
+      'test/integration/alone/{budget-all,budget-cycles,budget-names,slow-routes}.test.ts',
     ],
   },
   {
@@ -90,7 +91,13 @@ const projectsOf = (setting: Setting, _: number, settings: readonly Setting[]) =
     { extends: true as const, test: { name, env, include: here, exclude: [...MEASURES, ...leavesOut] } },
     {
       extends: true as const,
-      test: { name: `${name}-alone`, env, include: only?.filter(isAlone) ?? MEASURES, ...ALONE },
+      test: {
+        name: `${name}-alone`,
+        env,
+        include: only?.filter(isAlone) ?? MEASURES,
+        exclude: [...leavesOut],
+        ...ALONE,
+      },
     },
   ]
 }
