@@ -41,7 +41,7 @@ it('of those the youngest stay known, at most 16,384, and all that a file has be
   write(false)
   const tracks: ConnectionTrack[] = []
   let most = 0
-  for (let id = 2; id <= 2 * MAX_UNTOLD; id++) {
+  for (let id = 2; id <= MAX_UNTOLD + 2 * PER_WRITE; id++) {
     tracks.push(open(id))
     if (id % PER_WRITE !== 0) continue
     write(true)
