@@ -45,7 +45,7 @@ const SETTINGS: readonly Setting[] = [
     name: 'portable',
     engine: 'portable',
     workers: '0',
-    leavesOut: ['test/integration/record-files.test.ts'],
+    leavesOut: ['test/control/groups/database.test.ts', 'test/integration/record-files.test.ts'],
   },
   // One worker is two workers without what they share, and like them does everything by message.
   {
