@@ -63,6 +63,14 @@ interface Present {
   readonly path: string
   readonly identity: string
   readonly bytes: number
+  /** It was not there yet when this look began, as far as that shows. */
+  readonly isLater: boolean
+}
+
+const inRecordedOrder = async (files: readonly Present[]): Promise<readonly Present[]> => {
+  if (files.length < 2) return files
+  const byPath = new Map(files.map((one) => [one.path, one]))
+  return (await recordedOrder([...byPath.keys()])).flatMap((path) => byPath.get(path) ?? [])
 }
 
 const NO_FOLDER: Folder = { files: [], folders: [] }
@@ -116,6 +124,13 @@ export class Follower {
 
   /** Takes up files that have come; returns what of them is to be read, in that order: of those compressed already the paths. */
   async #discover(): Promise<readonly (Known | string)[]> {
+    const present = await this.#present(await this.#listed())
+    const fresh: (Known | string)[] = []
+    for (const one of await this.#inOrder(present)) this.#take(one, fresh)
+    return fresh
+  }
+
+  async #listed(): Promise<readonly string[]> {
     const found: string[] = []
     for (const path of this.#paths) {
       const seen = await stat(path).catch((error: unknown) => {
@@ -125,9 +140,7 @@ export class Follower {
       if (seen?.isDirectory()) await this.#list(path, found)
       else if (seen !== null) found.push(path)
     }
-    const fresh: (Known | string)[] = []
-    for (const one of await this.#inOrder(await this.#present(found))) this.#take(one, fresh)
-    return fresh
+    return found
   }
 
   async #present(paths: readonly string[]): Promise<readonly Present[]> {
@@ -137,7 +150,7 @@ export class Follower {
       const path = await presentPath(listed).catch(() => null)
       const stats = path === null ? null : await stat(path).catch(() => null)
       if (path !== null && stats?.isFile())
-        present.push({ path, identity: identityOf(stats), bytes: stats.size })
+        present.push({ path, identity: identityOf(stats), bytes: stats.size, isLater: false })
     }
     return present
   }
@@ -148,14 +161,20 @@ export class Follower {
    */
   async #inOrder(present: readonly Present[]): Promise<readonly Present[]> {
     if (!this.#begun && !this.#fromStart) return present
-    const unknown = new Map<string, Present>()
-    for (const one of present) if (!this.#files.has(one.identity)) unknown.set(one.path, one)
-    const paths = [...unknown.keys()]
-    const ordered = paths.length > 1 ? await recordedOrder(paths) : paths
-    return [
-      ...present.filter(({ path }) => !unknown.has(path)),
-      ...ordered.flatMap((path) => unknown.get(path) ?? []),
-    ]
+    const unknown = this.#unknownOf(present)
+    const known = present.filter(({ path }) => !unknown.has(path))
+    if (unknown.size === 0) return known
+    // While a directory is read, it may show a file and not the one that came before it. So again: what is later still can wait.
+    const again = this.#unknownOf(await this.#present(await this.#listed()))
+    for (const [path, one] of again) if (!unknown.has(path)) unknown.set(path, { ...one, isLater: true })
+    const ordered = await inRecordedOrder([...unknown.values()])
+    return [...known, ...ordered.slice(0, ordered.findLastIndex(({ isLater }) => !isLater) + 1)]
+  }
+
+  #unknownOf(present: readonly Present[]): Map<string, Present> {
+    return new Map(
+      present.filter(({ identity }) => !this.#files.has(identity)).map((one) => [one.path, one] as const),
+    )
   }
 
   async #list(folder: string, found: string[]): Promise<void> {
