@@ -58,10 +58,13 @@ const prettyOptions = (): PrettyOptions => ({
     isClosed(fields) ? closedLine(fields as unknown as ClosedFields) : otherLine(fields),
 })
 
-export const createLogger = ({ level, format }: LogConfig): Logger => {
-  const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY)
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
-  if (pretty) return pino(options, build(prettyOptions()))
+/** Whether the log is for people, so that other lines for people may stand in it. */
+export const isForPeople = ({ format }: LogConfig): boolean =>
+  format === 'pretty' || (format === 'auto' && process.stderr.isTTY)
+
+export const createLogger = (config: LogConfig): Logger => {
+  const options = { level: config.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  if (isForPeople(config)) return pino(options, build(prettyOptions()))
   const destination = pino.destination({ dest: STDERR, sync: true, maxLength: MAX_UNWRITTEN_CHARACTERS })
   // A log that cannot be written (redirected to a full disk) must not end the gateway; pino sees to closed pipes alone.
   destination.on('error', () => {})

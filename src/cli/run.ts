@@ -5,12 +5,13 @@
  */
 
 import { constants } from 'node:os'
-import type { GatewayConfig } from '../config/config.js'
+import type { GatewayConfig, LogConfig } from '../config/config.js'
 import { type Gateway, type ManagedGateway, startGateway } from '../control/gateway.js'
 import type { RecordingCounters } from '../control/recording/recording.js'
 import { messageOf } from '../errors.js'
 import type { Logger } from '../ports/logger.js'
-import { createLogger } from './logging.js'
+import { failureText } from './failure.js'
+import { createLogger, isForPeople } from './logging.js'
 import { statusText, upstreamFields } from './status.js'
 import { coloursFor } from './table.js'
 
@@ -19,7 +20,7 @@ type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 export interface RunOptions {
   /** What SIGHUP does; without it SIGHUP stops the gateway. */
   readonly reload?: (gateway: ManagedGateway) => Promise<void>
-  /** What is logged last, of what was recorded. */
+  /** What is said last, of what was recorded. */
   readonly conclude?: (recording: RecordingCounters) => string
 }
 
@@ -82,7 +83,13 @@ const recordingFields = ({ storedBytes, lostBytes, cutBytes, unclosed }: Recordi
   ...(unclosed === 0 ? {} : { unclosed }),
 })
 
-const summarise = (gateway: Gateway, logger: Logger, { conclude }: RunOptions): void => {
+/** To a person the summary is the command's answer, whatever level the log has; where the log is JSON it is one of its lines. */
+const tellLast = (text: string, log: LogConfig, logger: Logger): void => {
+  if (isForPeople(log)) process.stderr.write(failureText(text))
+  else logger.info({}, text)
+}
+
+const summarise = (gateway: Gateway, log: LogConfig, logger: Logger, { conclude }: RunOptions): void => {
   const { listeners, upstreams, recording } = gateway.counters()
   const connections = Object.values(listeners).reduce((sum, { accepted }) => sum + accepted, 0)
   logger.info(
@@ -93,7 +100,7 @@ const summarise = (gateway: Gateway, logger: Logger, { conclude }: RunOptions): 
     },
     'closed',
   )
-  if (recording !== null && conclude !== undefined) logger.info({}, conclude(recording))
+  if (recording !== null && conclude !== undefined) tellLast(conclude(recording), log, logger)
 }
 
 /** Resolves when the gateway was asked to stop and has closed. @throws what `startGateway` throws. */
@@ -108,5 +115,5 @@ export const runGateway = async (config: GatewayConfig, options: RunOptions = {}
   if (reload) reloadOnHangup(starting, logger, reload)
   const gateway = await starting
   await stopped
-  summarise(gateway, logger, options)
+  summarise(gateway, config.log, logger, options)
 }

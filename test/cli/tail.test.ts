@@ -1,51 +1,12 @@
 import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { tailCommand } from '../../src/cli/commands/tail.js'
 import { SERIES_FILES } from '../core/reassembly/series.js'
 import { eventually } from '../support/scope.js'
+import { collector, startTail } from './following.js'
 import { fileOf, HOLED, ONE_LINE, PING_PONG, recorded, runCommand, tempDir, utf8 } from './recordings.js'
-
-const collector = () => {
-  const found = { text: '' }
-  const stream = new Writable({
-    write: (chunk: Buffer, _, done) => {
-      found.text += chunk.toString()
-      done()
-    },
-  })
-  return { found, stream }
-}
-
-/** `tail` in this process, until it is told to stop. Resolves once it has looked at what is there. */
-const startTail = async (...args: readonly string[]) => {
-  const out = collector()
-  const errors = collector()
-  let stop: () => void = () => {}
-  const stopped = new Promise<void>((resolve) => {
-    stop = resolve
-  })
-  const ran = runCommand((io) => tailCommand({ ...io, stderr: errors.stream }, () => stopped), args, {
-    stdout: out.stream,
-  })
-  onTestFinished(async () => {
-    stop()
-    await ran
-  })
-  await eventually('tail to follow', () => errors.found.text.includes('following'))
-  return {
-    lines: (): readonly string[] => out.found.text.split('\n').filter((line) => line !== ''),
-    seen: (what: RegExp): Promise<unknown> =>
-      eventually(`a line like ${what}`, () => what.test(out.found.text)),
-    finish: async () => {
-      stop()
-      const { code } = await ran
-      return { code, shown: out.found.text, stderr: errors.found.text }
-    },
-  }
-}
 
 const connectionOf = (id: number, words: string): Uint8Array =>
   recorded((tape) => {
@@ -83,6 +44,22 @@ describe('tail', () => {
     await tail.finish()
     expect(tail.lines().map((line) => JSON.parse(line) as object)).toMatchObject([
       { kind: 'close', client: '127.0.0.1:40001' },
+      { kind: 'close', id: 7, fromStart: true, bytes: { upstream: 12, downstream: 6 }, reason: 'client_fin' },
+    ])
+  })
+
+  it('puts files together that came since it looked last, whatever they are called and whether they are compressed', async () => {
+    const [first, second, third] = SERIES_FILES as [Uint8Array, Uint8Array, Uint8Array]
+    const [directory, made] = [tempDir(), join(tempDir(), 'made')]
+    mkdirSync(made)
+    writeFileSync(join(made, 'x.pcapng.gz'), gzipSync(first))
+    writeFileSync(join(made, 'x-1.pcapng'), second)
+    writeFileSync(join(made, 'a.pcapng.gz'), gzipSync(third))
+    const tail = await startTail(directory, '--json')
+    renameSync(made, join(directory, 'made'))
+    await tail.seen(/"id":7/)
+    await tail.finish()
+    expect(tail.lines().map((line) => JSON.parse(line) as object)).toMatchObject([
       { kind: 'close', id: 7, fromStart: true, bytes: { upstream: 12, downstream: 6 }, reason: 'client_fin' },
     ])
   })
@@ -134,6 +111,23 @@ describe('tail', () => {
     await tail.finish()
     expect(tail.lines()).toHaveLength(shown)
   })
+
+  it.each([
+    ['is empty', [], ': there is no file yet'],
+    ['has files of others only', ['notes.txt', 'photo.png'], ''],
+  ])(
+    'says of a directory that %s what it follows, and shows what is recorded there later',
+    async (_, names, nothing) => {
+      const directory = tempDir()
+      for (const name of names)
+        writeFileSync(join(directory, name), 'not a recording, whatever its length is')
+      const tail = await startTail(directory)
+      writeFileSync(join(directory, 'a.pcapng'), connectionOf(1, 'one'))
+      await tail.seen(/#1 /)
+      const { code, stderr } = await tail.finish()
+      expect({ code, stderr }).toEqual({ code: 0, stderr: `tidegate: following '${directory}'${nothing}\n` })
+    },
+  )
 
   it('tells what was lost', async () => {
     const tail = await startTail(fileOf(HOLED), '--from-start')

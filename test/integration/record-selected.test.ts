@@ -36,8 +36,8 @@ const hangUp = async (socket: Socket): Promise<void> => {
 }
 
 /** A gateway in this process that records what an echo says, and what `record` says of it. */
-const startRecording = async (scope: Scope, record: object) => {
-  const echo = await startEcho(scope)
+const startRecording = async (scope: Scope, record: object, startPeer = startEcho) => {
+  const echo = await startPeer(scope)
   const file = join(scope.tempDir(), 'recording.pcapng')
   const config = (change: object = {}): GatewayConfigInput => ({
     ...SETTING,
@@ -221,6 +221,108 @@ describe('a recording of a part', () => {
     const recorded = (await streamsOf(file)).map(({ client }) => client.split(':')[0] ?? '')
     const times = hosts.map((host) => recorded.filter((each) => each === host).length)
     expect(new Set(times)).toEqual(new Set([0, 2]))
+  })
+})
+
+/** `count` connections, a few at a time, each from the host that `hostOf` gives it; each says `words`, one after the other. */
+const crowd = async (
+  scope: Scope,
+  port: number,
+  { count, hostOf, words }: { count: number; hostOf: (n: number) => string; words: readonly string[] },
+): Promise<void> => {
+  let next = 0
+  const some = async (): Promise<void> => {
+    while (next < count) {
+      const client = connect({ port, host: LOOPBACK, localAddress: hostOf(next++), allowHalfOpen: true })
+      scope.defer(() => client.destroy())
+      await within(5000, 'a connection', once(client, 'connect'))
+      for (const word of words) await say(client, word)
+      await hangUp(client)
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, some))
+}
+
+const MANY = 160
+/** What a fair coin does not leave in 10^8 runs: six times the deviation. */
+const boundsOf = (part: number): readonly [number, number] => {
+  const spread = 6 * Math.sqrt(MANY * part * (1 - part))
+  return [MANY * part - spread, MANY * part + spread]
+}
+
+describe('a sample of many connections', () => {
+  it.each([
+    ['random', 0.5, () => LOOPBACK],
+    ['client', 0.3, (n: number) => `127.0.2.${n + 1}`],
+  ] as const)(
+    'by %s has about its part, each of those from its beginning to its end',
+    async (sampleBy, sample, hostOf) => {
+      const ends = testScope()
+      const { gateway, file, port } = await startRecording(ends, { sample, sampleBy })
+      await crowd(ends, port, { count: MANY, hostOf, words: ['one ', 'two ', 'three'] })
+      await gateway.close()
+      const streams = await streamsOf(file)
+      const [least, most] = boundsOf(sample)
+      expect(streams.length).toBeGreaterThan(least)
+      expect(streams.length).toBeLessThan(most)
+      for (const { upstream, downstream } of streams)
+        expect([upstream, downstream]).toEqual(['one two three', 'one two three'])
+      expect(closesOf(file)).toHaveLength(streams.length)
+      expect(gateway.counters().recording).toMatchObject({
+        connections: streams.length,
+        cutBytes: 0,
+        lostBytes: 0,
+      })
+      await expectVerified(file)
+    },
+  )
+})
+
+describe('the first bytes of each direction', () => {
+  const CANARY = 'CANARY-OF-THE-PAYLOAD'
+  const ANSWER = CANARY.repeat(50)
+  /** Answers whatever comes at length, and ends when its client does. */
+  const startTalker = (scope: Scope) =>
+    startServer(scope, (socket) => {
+      socket.once('data', () => socket.write(ANSWER))
+      socket.on('end', () => socket.end())
+    })
+  const ask = async (scope: Scope, port: number, question: string): Promise<void> => {
+    const client = await dial(scope, port)
+    client.write(question)
+    let heard = ''
+    client.on('data', (chunk: Buffer) => {
+      heard += chunk
+    })
+    await eventually('the answer', () => heard.length >= ANSWER.length)
+    expect(heard).toBe(ANSWER)
+    await hangUp(client)
+  }
+
+  it.each([
+    ['none, as metadata only', 0, 'metadata only'],
+    ['within a packet', 10, 'first 10 B'],
+    ['up to all but one', ANSWER.length - 1, `first ${ANSWER.length - 1} B`],
+    ['more than there are', ANSWER.length, null],
+  ])('%s: the rest is in no file, and in the ledger as cut', async (_, maxBytes, why) => {
+    const ends = testScope()
+    const { gateway, file, port } = await startRecording(ends, { maxBytes }, startTalker)
+    await ask(ends, port, CANARY)
+    await settled(gateway, 1)
+    await gateway.close()
+    const entryOf = (said: string) => {
+      const stored = Math.min(maxBytes, said.length)
+      const cut = [{ at: stored, length: said.length - stored, why }]
+      return { seen: said.length, stored, lost: [], ...(stored < said.length ? { cut } : {}) }
+    }
+    expect(closesOf(file)).toMatchObject([{ upstream: entryOf(CANARY), downstream: entryOf(ANSWER) }])
+    expect((await streamsOf(file)).map(({ upstream, downstream }) => [upstream, downstream])).toEqual([
+      [CANARY.slice(0, maxBytes), ANSWER.slice(0, maxBytes)],
+    ])
+    if (maxBytes < CANARY.length)
+      expect(readFileSync(file, 'latin1')).not.toContain(CANARY.slice(0, maxBytes + 1))
+    // Once is enough: it is a program of its own.
+    if (maxBytes === 0) await expectVerified(file)
   })
 })
 

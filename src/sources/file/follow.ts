@@ -12,7 +12,7 @@ import { DETECT_BYTES, detectFormat } from '../../core/codec/detect.js'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 import { openCapture } from './capture.js'
 import { openFileChunks, unreadable } from './chunks.js'
-import { type Folder, isCompressed, listFolder } from './directory.js'
+import { type Folder, isCompressed, listFolder, presentPath } from './directory.js'
 import { GrowingFile, identityOf } from './growing.js'
 import { inputOf } from './inputs.js'
 import { PeekedChunks } from './peek.js'
@@ -58,6 +58,21 @@ interface Known extends FollowedFile {
   isMissed: boolean
 }
 
+/** A file, as it was just now. */
+interface Present {
+  readonly path: string
+  readonly identity: string
+  readonly bytes: number
+  /** It was not there yet when this look began, as far as that shows. */
+  readonly isLater: boolean
+}
+
+const inRecordedOrder = async (files: readonly Present[]): Promise<readonly Present[]> => {
+  if (files.length < 2) return files
+  const byPath = new Map(files.map((one) => [one.path, one]))
+  return (await recordedOrder([...byPath.keys()])).flatMap((path) => byPath.get(path) ?? [])
+}
+
 const NO_FOLDER: Folder = { files: [], folders: [] }
 
 export class Follower {
@@ -87,12 +102,14 @@ export class Follower {
   async *look(): AsyncGenerator<FollowedBatch> {
     const fresh = await this.#discover()
     this.#begun = true
-    for (const known of this.#lookedAt()) {
-      yield* this.#news(known)
+    const isFresh = new Set(fresh)
+    const known = this.#lookedAt().filter((one) => !isFresh.has(one))
+    for (const one of [...known, ...fresh]) {
+      if (typeof one === 'string') yield* this.#whole(one)
+      else yield* this.#news(one)
       // At once, as all files may be new: they are in the list already.
       while (this.#hot.size > MAX_HOT) await this.#cool()
     }
-    for (const path of fresh) yield* this.#whole(path)
   }
 
   /** No file has been found so far. */
@@ -105,8 +122,15 @@ export class Follower {
     this.#hot.clear()
   }
 
-  /** Takes up files that have come; returns those that are compressed already, to be read once. */
-  async #discover(): Promise<readonly string[]> {
+  /** Takes up files that have come; returns what of them is to be read, in that order: of those compressed already the paths. */
+  async #discover(): Promise<readonly (Known | string)[]> {
+    const present = await this.#present(await this.#listed())
+    const fresh: (Known | string)[] = []
+    for (const one of await this.#inOrder(present)) this.#take(one, fresh)
+    return fresh
+  }
+
+  async #listed(): Promise<readonly string[]> {
     const found: string[] = []
     for (const path of this.#paths) {
       const seen = await stat(path).catch((error: unknown) => {
@@ -116,15 +140,41 @@ export class Follower {
       if (seen?.isDirectory()) await this.#list(path, found)
       else if (seen !== null) found.push(path)
     }
-    const compressed: string[] = []
-    for (const path of await this.#inOrder(found)) await this.#take(path, compressed)
-    return compressed
+    return found
   }
 
-  /** By time where that matters: at first there may be many, and their order is how connections go on from one to the next. */
-  async #inOrder(paths: readonly string[]): Promise<readonly string[]> {
-    if (this.#begun || !this.#fromStart) return paths
-    return recordedOrder(paths)
+  async #present(paths: readonly string[]): Promise<readonly Present[]> {
+    const present: Present[] = []
+    for (const listed of paths) {
+      // It may have been compressed since it was listed.
+      const path = await presentPath(listed).catch(() => null)
+      const stats = path === null ? null : await stat(path).catch(() => null)
+      if (path !== null && stats?.isFile())
+        present.push({ path, identity: identityOf(stats), bytes: stats.size, isLater: false })
+    }
+    return present
+  }
+
+  /**
+   * Those that are not known come after the others, in the order they were recorded: several may have come since the last look, some
+   * of them compressed already, and connections go on from one to the next. What is there when following begins is not read yet.
+   */
+  async #inOrder(present: readonly Present[]): Promise<readonly Present[]> {
+    if (!this.#begun && !this.#fromStart) return present
+    const unknown = this.#unknownOf(present)
+    const known = present.filter(({ path }) => !unknown.has(path))
+    if (unknown.size === 0) return known
+    // While a directory is read, it may show a file and not the one that came before it. So again: what is later still can wait.
+    const again = this.#unknownOf(await this.#present(await this.#listed()))
+    for (const [path, one] of again) if (!unknown.has(path)) unknown.set(path, { ...one, isLater: true })
+    const ordered = await inRecordedOrder([...unknown.values()])
+    return [...known, ...ordered.slice(0, ordered.findLastIndex(({ isLater }) => !isLater) + 1)]
+  }
+
+  #unknownOf(present: readonly Present[]): Map<string, Present> {
+    return new Map(
+      present.filter(({ identity }) => !this.#files.has(identity)).map((one) => [one.path, one] as const),
+    )
   }
 
   async #list(folder: string, found: string[]): Promise<void> {
@@ -155,29 +205,36 @@ export class Follower {
     for (const inner of folders) await this.#list(inner, found)
   }
 
-  async #take(path: string, compressed: string[]): Promise<void> {
-    const found = await stat(path).catch(() => null)
-    if (found === null || !found.isFile()) return
-    const identity = identityOf(found)
+  #take({ path, identity, bytes }: Present, fresh: (Known | string)[]): void {
     const before = this.#files.get(identity)
     if (before !== undefined) {
       before.path = path
       before.growing.path = path
       return
     }
+    const isRead = this.#begun || this.#fromStart
     const known: Known = {
       path,
       identity,
-      knownBytes: this.#begun || this.#fromStart ? 0 : found.size,
+      knownBytes: isRead ? 0 : bytes,
       growing: new GrowingFile(path, identity),
       isMissed: false,
     }
-    this.#files.set(identity, known)
     if (isCompressed(path)) {
       known.growing.isOver = true
-      const wasFollowed = [...this.#files.values()].some((one) => isCompressed(path, one.path))
-      if (!wasFollowed && (this.#begun || this.#fromStart)) compressed.push(path)
-    } else if (known.knownBytes === 0) this.#hot.add(known)
+      if (isRead && !this.#wasFollowed(path)) fresh.push(path)
+    } else if (known.knownBytes === 0) {
+      this.#hot.add(known)
+      fresh.push(known)
+    }
+    this.#files.set(identity, known)
+  }
+
+  /** What a compressed file has was shown while it was not; not so where it was compressed before anybody came to read it. */
+  #wasFollowed(path: string): boolean {
+    for (const one of this.#files.values())
+      if (isCompressed(path, one.path) && !(one.growing.isUnread && one.knownBytes === 0)) return true
+    return false
   }
 
   /** In order of appearance: what the file before has comes before what the next one has. */
@@ -194,7 +251,10 @@ export class Follower {
   async *#news(known: Known): AsyncGenerator<FollowedBatch> {
     const { growing } = known
     const size = await this.#sizeOf(known)
-    if (size === null) return this.#missed(known)
+    if (size === null) {
+      const compressed = await this.#compressed(known)
+      return compressed === null ? this.#missed(known) : yield* this.#whole(compressed)
+    }
     known.isMissed = false
     if (growing.isOver) return
     const isNew = known.knownBytes > 0 && !this.#hot.has(known) && size === known.knownBytes
@@ -202,6 +262,15 @@ export class Follower {
     this.#hot.delete(known)
     this.#hot.add(known)
     for await (const batch of growing.read()) yield { file: known, ...batch }
+  }
+
+  /** Where what a file had is now that went before anybody had come to read it, unless that has been found by itself. */
+  async #compressed({ path, growing, knownBytes }: Known): Promise<string | null> {
+    if (!growing.isUnread || knownBytes > 0) return null
+    const [now] = await this.#present([path])
+    if (now === undefined || !isCompressed(now.path) || this.#files.has(now.identity)) return null
+    this.#take(now, [])
+    return now.path
   }
 
   /** Twice: in between its directory was listed, so that it has not just got another name. */

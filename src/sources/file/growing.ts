@@ -77,6 +77,11 @@ export class GrowingFile {
     return !this.isOver && size !== this.#size
   }
 
+  /** Nothing of it has been given out. */
+  get isUnread(): boolean {
+    return this.#given === 0
+  }
+
   /** Its length, also once it has lost its name; null where it is not open. */
   async look(): Promise<number | null> {
     return this.#handle === null ? null : (await this.#handle.stat()).size

@@ -156,11 +156,21 @@ export const planOf = async (
   return { files: sorted(files), skipped }
 }
 
+/** As {@link lookAround}, also of one that has just been compressed; null for what cannot be read as well. */
+const glance = async (path: string): Promise<(Place & Pick<Looked, 'format'>) | null> => {
+  try {
+    return await lookAround(path, 1)
+  } catch {
+    const now = await presentPath(path).catch(() => null)
+    return now === null || now === path ? null : lookAround(now, 1).catch(() => null)
+  }
+}
+
 /** These files in the order {@link planOf} gives them; those that are no recordings, or cannot be read, come last. */
 export const recordedOrder = async (paths: readonly string[]): Promise<readonly string[]> => {
   const files: Looked[] = []
   for (const path of paths) {
-    const looked = await lookAround(path, 1).catch(() => null)
+    const looked = await glance(path)
     files.push({ path, bytes: 0, ...(looked ?? { format: null, ...NOWHERE }) })
   }
   return sorted(files).map(({ path }) => path)
