@@ -22,7 +22,7 @@ const SETTINGS: readonly Setting[] = [
     leavesOut: [
       'test/control/{groups,wake}/**/*.test.ts',
       'test/control/upstreams/gateway/{balance,crowd,fairness,health,killed,names,states}.test.ts',
-      'test/integration/{bad-use,environment,full-disk,log,record-selected,status,tail}.test.ts',
+      'test/integration/{bad-use,environment,full-disk,log,record-selected,status,tail,tail-filters}.test.ts',
       'test/integration/{pool-memcached,send-proxy-protocol}.test.ts',
       'test/integration/wake-*.test.ts',
       'test/integration/alone/{budget-all,budget-cycles,budget-names,slow-routes}.test.ts',

@@ -17,11 +17,12 @@ import { describeWith } from '../support/tools.js'
 
 const WAYS = waysToCut(SECRET)
 const BETWEEN = ' said '
-const SAID = `${SECRET}${BETWEEN}`.repeat(WAYS.length)
-const STORED = `${MASKED}${BETWEEN}`.repeat(WAYS.length)
+const said = (rounds: number): string => `${SECRET}${BETWEEN}`.repeat(rounds * WAYS.length)
+const stored = (rounds: number): string => `${MASKED}${BETWEEN}`.repeat(rounds * WAYS.length)
 
-/** Relays the secret in all pieces, and sees that the upstream gets these very pieces, and the client all of them back. */
-const relay = async (scope: Scope, record: GatewayConfigInput['record']) => {
+/** Relays the secret in all pieces, so many times, and sees that the upstream gets these very pieces, and the client all of them back. */
+const relay = async (scope: Scope, record: GatewayConfigInput['record'], rounds = 1) => {
+  const ways = Array.from({ length: rounds }, () => WAYS).flat()
   const heard: string[] = []
   const echo = await startServer(scope, (socket) => {
     socket.on('data', (chunk) => heard.push(chunk.toString())).pipe(socket)
@@ -39,7 +40,7 @@ const relay = async (scope: Scope, record: GatewayConfigInput['record']) => {
   const { address } = gateway.listeners[0]!
   const client = await dial(scope, address.kind === 'tcp' ? address.port : 0)
   const echoed: string[] = []
-  for (const pieces of WAYS)
+  for (const pieces of ways)
     for (const piece of [...pieces, BETWEEN]) {
       // Each piece is a chunk of its own, both ways.
       const answer = once(client, 'data')
@@ -49,8 +50,8 @@ const relay = async (scope: Scope, record: GatewayConfigInput['record']) => {
   const closed = once(client, 'close')
   client.end()
   await within(5000, 'the end', closed)
-  expect(heard).toEqual(WAYS.flatMap((pieces) => [...pieces, BETWEEN]))
-  expect(echoed.join('')).toBe(SAID)
+  expect(heard).toEqual(ways.flatMap((pieces) => [...pieces, BETWEEN]))
+  expect(echoed.join('')).toBe(said(rounds))
   return { gateway, log }
 }
 
@@ -63,7 +64,10 @@ const storedIn = async (source: string): Promise<Readonly<Record<string, string>
   return streams
 }
 
-const EVERYTHING_MASKED = { upstream: STORED, downstream: STORED }
+const masked = (rounds = 1) => ({ upstream: stored(rounds), downstream: stored(rounds) })
+
+/** Enough for several files. */
+const ROUNDS = 3
 
 describe('a secret', { retry: 0 }, () => {
   it('would be found where it is', () => {
@@ -72,7 +76,7 @@ describe('a secret', { retry: 0 }, () => {
     expect(partsIn(`before ${SECRET} behind`)).toHaveLength(4)
     expect(partsIn(Buffer.from(SECRET).toString('hex'))).toHaveLength(4)
     expect(partsIn(SECRET.slice(0, -1))).toHaveLength(3)
-    expect(partsIn(STORED)).toEqual([])
+    expect(partsIn(stored(1))).toEqual([])
   })
 
   it('is not in a file', async () => {
@@ -81,7 +85,7 @@ describe('a secret', { retry: 0 }, () => {
     const file = join(folder, 'traffic.pcapng')
     const { gateway, log } = await relay(scope, { file, redact: REDACT })
     await gateway.close()
-    expect(await storedIn(file)).toEqual(EVERYTHING_MASKED)
+    expect(await storedIn(file)).toEqual(masked())
     expect(filesWithParts(folder)).toEqual([])
     expect(log.length).toBeGreaterThan(0)
     expect(partsIn(log.join('\n'))).toEqual([])
@@ -90,16 +94,17 @@ describe('a secret', { retry: 0 }, () => {
   it('is in none of many files, compressed or not', async () => {
     const scope = testScope()
     const folder = join(scope.tempDir(), 'traffic')
-    const { gateway, log } = await relay(scope, {
+    const record = {
       file: `${folder}/`,
       rotate: { size: '64KiB', every: '1s' },
-      compress: 'gzip',
+      compress: 'gzip' as const,
       redact: REDACT,
-    })
+    }
+    const { gateway, log } = await relay(scope, record, ROUNDS)
     const compressed = (): number => filesBelow(folder).filter(({ path }) => path.endsWith('.gz')).length
     await eventually('a file to be compressed', () => compressed() > 0)
     await gateway.close()
-    expect(await storedIn(folder)).toEqual(EVERYTHING_MASKED)
+    expect(await storedIn(folder)).toEqual(masked(ROUNDS))
     expect(filesBelow(folder).length).toBeGreaterThan(1)
     expect(filesWithParts(folder)).toEqual([])
     expect(partsIn(log.join('\n'))).toEqual([])
@@ -127,7 +132,7 @@ describeWith(POSTGRES_TOOLS, 'a secret that goes to a database', () => {
     const counters = () => gateway.counters().recording!
     await eventually('all to be in the spool', () => counters().seenBytes === counters().storedBytes)
     const waiting = filesBelow(spool)
-    expect(waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeGreaterThan(2 * STORED.length)
+    expect(waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeGreaterThan(2 * stored(1).length)
     expect(waiting.some(({ bytes }) => bytes.includes(MASKED))).toBe(true)
     expect(filesWithParts(spool)).toEqual([])
 
@@ -141,7 +146,7 @@ describeWith(POSTGRES_TOOLS, 'a secret that goes to a database', () => {
       30_000,
     )
     await gateway.close()
-    expect(await storedIn(url)).toEqual(EVERYTHING_MASKED)
+    expect(await storedIn(url)).toEqual(masked())
     for (const table of ['connections', 'frames', 'marks']) {
       const rows = await database.ask(schema, `SELECT t::text AS text FROM ${table} t`)
       expect(rows.length, table).toBeGreaterThan(0)

@@ -33,8 +33,15 @@ const THIN: Pace = { name: 'in drops', burstBytes: 64, everyMs: BURST_EVERY_MS }
 /** As much as the gateway takes: the recorder's buffer is full, and its writes are large. */
 const FULL_SPEED: Pace = { name: 'at full speed', burstBytes: 64 * 1024, everyMs: null }
 
-const rounds = (count: number, pace: Pace, least: number, most: number) =>
-  Array.from({ length: count }, () => ({ ...pace, delayMs: between(least, most) }))
+/** In turn, the default as often as the others together: a killed process loses the same with each. */
+const SYNCS = ['never', 'interval', 'never', 'always'] as const
+
+const rounds = (count: number, pace: Pace, least: number, most: number, first = 0) =>
+  Array.from({ length: count }, (_, n) => ({
+    ...pace,
+    delayMs: between(least, most),
+    sync: SYNCS[(first + n) % SYNCS.length]!,
+  }))
 
 /**
  * The moments of the kill, in ms of traffic. Mostly early, where the file's beginning is still being written; some late
@@ -43,9 +50,9 @@ const rounds = (count: number, pace: Pace, least: number, most: number) =>
 const ROUNDS = [
   ...rounds(12, STEADY, 5, 400),
   ...rounds(2, STEADY, 1100, 1700),
-  ...rounds(2, THIN, 1100, 1700),
+  ...rounds(2, THIN, 1100, 1700, 2),
   ...rounds(3, FULL_SPEED, 5, 400),
-  ...rounds(1, FULL_SPEED, 1100, 1300),
+  ...rounds(1, FULL_SPEED, 1100, 1300, 1),
 ]
 
 interface Sample {
@@ -147,12 +154,13 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
   const scope = blockScope()
 
   it.each(shareOf(ROUNDS))(
-    'after $delayMs ms of traffic $name leaves a file that repair makes whole, and nothing of it is lost',
-    async ({ delayMs, ...pace }) => {
+    'after $delayMs ms of traffic $name with sync $sync leaves a file that repair makes whole, and nothing of it is lost',
+    { retry: 0, timeout: 60_000 },
+    async ({ delayMs, sync, ...pace }) => {
       const ends = testScope()
       const arrivedUp = new Map<number, Arrivals>()
       const echo = await startCountingEcho(scope, arrivedUp)
-      const gateway = await startRecorder(ends, echo.port)
+      const gateway = await startRecorder(ends, echo.port, { args: ['--sync', sync] })
       const traffic = await Promise.all(
         QUESTIONS.map((question) => startTraffic(ends, gateway, arrivedUp, question, pace)),
       )
@@ -208,7 +216,6 @@ describeWith(['tshark'], 'a recording gateway that is killed in the middle of tr
           expect(stored, `${what} stored`).toBeGreaterThanOrEqual(arrivals.by(settled))
         }
     },
-    60_000,
   )
 })
 
@@ -220,7 +227,10 @@ const checked = (client: number, by: string) => ({
 })
 
 describeWith(['tshark'], 'a gateway that starts again on a recording that was cut', () => {
-  it('repairs its end, keeps what was there and goes on behind it', async () => {
+  it('repairs its end, keeps what was there and goes on behind it', {
+    retry: 0,
+    timeout: 60_000,
+  }, async () => {
     const ends = testScope()
     const messages = [payload(30, 300_000), payload(31, 400_000), payload(32, 500_000)]
     const [whole, cut, added] = messages
@@ -252,16 +262,20 @@ describeWith(['tshark'], 'a gateway that starts again on a recording that was cu
       expect(found, what).toBeDefined()
       for (const direction of DIRECTIONS) expectSameBytes(found![direction], message, `${what}, ${direction}`)
     }
-  }, 60_000)
+  })
 })
 
 describeWith(['tshark'], 'a recording without a client', () => {
-  it.each<['SIGTERM' | 'SIGKILL']>([['SIGTERM'], ['SIGKILL']])('is whole after %s', async (signal) => {
-    const gateway = await startRecorder(testScope(), await freePort())
-    await eventually('the file to have its beginning', () => statSync(gateway.file).size > 0)
-    gateway.daemon.child.kill(signal)
-    await gateway.daemon.exited
-    await expectSound(gateway.file)
-    expect(await listConnections(gateway.file)).toEqual([])
-  })
+  it.each<['SIGTERM' | 'SIGKILL']>([['SIGTERM'], ['SIGKILL']])(
+    'is whole after %s',
+    { retry: 0 },
+    async (signal) => {
+      const gateway = await startRecorder(testScope(), await freePort())
+      await eventually('the file to have its beginning', () => statSync(gateway.file).size > 0)
+      gateway.daemon.child.kill(signal)
+      await gateway.daemon.exited
+      await expectSound(gateway.file)
+      expect(await listConnections(gateway.file)).toEqual([])
+    },
+  )
 })

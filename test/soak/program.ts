@@ -12,6 +12,8 @@ export interface Program {
   readonly port: number
   /** What has been acknowledged, as far as is known. */
   acknowledged(): number
+  /** Resolves when it has relayed as much as this, and all that it has relayed is acknowledged. */
+  settled(bytes: number): Promise<void>
   /** Resolves when so much is; rejects if it gets no further, however slow the disk. */
   reached(bytes: number): Promise<void>
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
@@ -22,8 +24,10 @@ export const startProgram = async (scope: Scope, config: object): Promise<Progra
   const exited = once(child, 'exit')
   scope.defer(() => void child.kill('SIGKILL'))
   let acknowledged = 0
+  let relayed = 0
   let port = 0
-  child.on('message', (said: { port?: number; storedBytes?: number }) => {
+  child.on('message', (said: { port?: number; storedBytes?: number; seenBytes?: number }) => {
+    relayed = said.seenBytes ?? relayed
     port = said.port ?? port
     acknowledged = said.storedBytes ?? acknowledged
   })
@@ -35,6 +39,13 @@ export const startProgram = async (scope: Scope, config: object): Promise<Progra
     pid: child.pid ?? 0,
     port,
     acknowledged: () => acknowledged,
+    settled: async (bytes) => {
+      await eventually(
+        `${bytes} bytes to be relayed and acknowledged`,
+        () => relayed >= bytes && acknowledged === relayed,
+        30_000,
+      )
+    },
     reached: async (bytes) => {
       while (acknowledged <= bytes) {
         const before = acknowledged

@@ -6,6 +6,7 @@
 import { connect, type Socket } from 'node:net'
 import type { DataEvent } from '../../src/recording.js'
 import { seededRandom } from '../support/payload.js'
+import { eventually } from '../support/scope.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { PATTERN } from './plan.js'
 
@@ -18,26 +19,61 @@ const HEADER_BYTES = 4
 
 const logUniform = (random: () => number, most: number): number => Math.max(1, Math.floor(most ** random()))
 
+/** Holds clients up between two writes, all of them at a time. */
+class Pause {
+  #over: Promise<void> | null = null
+  #end = (): void => {}
+
+  begin(): void {
+    this.#over = new Promise((resolve) => {
+      this.#end = resolve
+    })
+  }
+
+  end(): void {
+    this.#over = null
+    this.#end()
+  }
+
+  get over(): Promise<void> | null {
+    return this.#over
+  }
+}
+
+/** What a client knows of its stream. */
+export interface Progress {
+  readonly seed: number
+  sent: number
+  back: number
+}
+
 /** Sends one stream and reads it back, until the connection is lost; a shorter one when it is to stop. */
 const play = async (
   port: number,
-  seed: number,
+  progress: Progress,
   bytesPerMs: number,
+  pause: Pause,
   isStopping: () => boolean,
 ): Promise<void> => {
+  const { seed } = progress
   const startedAt = performance.now()
   let sent = 0
   const random = seededRandom(seed)
   const socket = connect({ port, host: LOOPBACK }).on('error', () => {})
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
-  socket.resume()
+  socket.on('data', ({ length }) => {
+    progress.back += length
+  })
   const header = Buffer.alloc(HEADER_BYTES)
   header.writeUInt32LE(seed)
+  progress.sent += HEADER_BYTES
   await send(socket, header)
   let at = seed % PATTERN.length
   const typical = logUniform(random, LARGEST_WRITE)
   for (let left = logUniform(random, LARGEST_STREAM); left > 0 && !socket.destroyed && !isStopping(); ) {
+    await pause.over
     const length = Math.min(left, 1 + Math.floor(random() * 2 * typical), PATTERN.length - at)
+    progress.sent += length
     await send(socket, PATTERN.subarray(at, at + length))
     at = (at + length) % PATTERN.length
     left -= length
@@ -93,6 +129,11 @@ export const pingPong = async (
 export interface Clients {
   /** Resolves when all have ended. */
   readonly stopped: Promise<unknown>
+  /** Of all streams that were begun. */
+  readonly progress: readonly Readonly<Progress>[]
+  /** Resolves when nothing is sent any more, and all that was sent has come back. */
+  pause(): Promise<void>
+  resume(): void
   /** No new stream is begun, and those that are ended before their time. */
   stop(): void
 }
@@ -105,10 +146,27 @@ export const startClients = (
 ): Clients => {
   let seed = firstSeed
   let stopping = false
+  const progress: Progress[] = []
+  const pause = new Pause()
   const inTurn = async (): Promise<void> => {
-    while (!stopping) await play(port, ++seed, bytesPerMs / AT_ONCE, () => stopping)
+    while (!stopping) {
+      await pause.over
+      const own = { seed: ++seed, sent: 0, back: 0 }
+      progress.push(own)
+      await play(port, own, bytesPerMs / AT_ONCE, pause, () => stopping)
+    }
   }
   return {
+    progress,
+    pause: async () => {
+      pause.begin()
+      await eventually(
+        'all that was sent to be back',
+        () => progress.every(({ sent, back }) => sent > 0 && back === sent),
+        30_000,
+      )
+    },
+    resume: () => pause.end(),
     stopped: Promise.all(Array.from({ length: AT_ONCE }, inTurn)),
     stop: () => {
       stopping = true
@@ -119,13 +177,23 @@ export const startClients = (
 /** What each stream has to be, found out from how it begins. */
 export class Checked {
   readonly #headers = new Map<string, Buffer>()
+  readonly #ends = new Map<string, number>()
   bytes = 0
+
+  /** How far each stream has come, by direction and seed; those that have not come to say which they are are left out. */
+  ends(): ReadonlyMap<string, number> {
+    const known = [...this.#ends].filter(([, end]) => end >= HEADER_BYTES)
+    return new Map(
+      known.map(([key, end]) => [`${key.split(' ')[1]} ${this.#headers.get(key)?.readUInt32LE(0)}`, end]),
+    )
+  }
 
   take({ connection, direction, at, bytes }: DataEvent): void {
     const key = `${connection} ${direction}`
     const header = this.#headers.get(key) ?? Buffer.alloc(HEADER_BYTES)
     this.#headers.set(key, header)
     this.bytes += bytes.length
+    this.#ends.set(key, at + bytes.length)
     const ofHeader = Math.max(0, Math.min(bytes.length, HEADER_BYTES - at))
     header.set(bytes.subarray(0, ofHeader), Math.min(at, HEADER_BYTES - ofHeader))
     for (let done = ofHeader; done < bytes.length; ) {
