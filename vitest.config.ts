@@ -23,28 +23,36 @@ const SETTINGS: readonly Setting[] = [
       'test/control/{groups,wake}/**/*.test.ts',
       'test/control/upstreams/gateway/{balance,crowd,fairness,health,killed,names,states}.test.ts',
       'test/integration/{bad-use,environment,full-disk,log,record-selected,status,tail}.test.ts',
-      'test/integration/{nginx,pool-memcached,pool-redis,postgres,proxy-protocol,send-proxy-protocol,ssh}.test.ts',
+      'test/integration/{pool-memcached,send-proxy-protocol}.test.ts',
       'test/integration/wake-*.test.ts',
+      'test/integration/alone/{budget-all,budget-cycles,budget-names,slow-routes}.test.ts',
     ],
   },
-  { name: 'linux-2', engine: 'linux', workers: '2' },
+  {
+    name: 'linux-2',
+    engine: 'linux',
+    workers: '2',
+    // Starting workers costs more than what is tested here: what knows nothing of them runs without.
+    leavesOut: [
+      'test/control/proxy-protocol.test.ts',
+      'test/integration/{bad-use,environment,log,status}.test.ts',
+      'test/integration/{half-close,nginx,postgres,proxy-protocol,ssh,stalled,transfer}.test.ts',
+      'test/integration/wake-{failures,ncat,recording,services}.test.ts',
+    ],
+  },
   // Files are written by the same thread whatever serves.
   {
     name: 'portable',
     engine: 'portable',
     workers: '0',
-    leavesOut: ['test/integration/record-files.test.ts'],
+    leavesOut: ['test/control/groups/database.test.ts', 'test/integration/record-files.test.ts'],
   },
   // One worker is two workers without what they share, and like them does everything by message.
   {
     name: 'linux-1',
     engine: 'linux',
     workers: '1',
-    only: [
-      'test/control/gateway.test.ts',
-      'test/integration/serve.test.ts',
-      'test/integration/alone/worker-failure.test.ts',
-    ],
+    only: ['test/integration/serve.test.ts', 'test/integration/alone/worker-failure.test.ts'],
   },
 ]
 
@@ -83,7 +91,13 @@ const projectsOf = (setting: Setting, _: number, settings: readonly Setting[]) =
     { extends: true as const, test: { name, env, include: here, exclude: [...MEASURES, ...leavesOut] } },
     {
       extends: true as const,
-      test: { name: `${name}-alone`, env, include: only?.filter(isAlone) ?? MEASURES, ...ALONE },
+      test: {
+        name: `${name}-alone`,
+        env,
+        include: only?.filter(isAlone) ?? MEASURES,
+        exclude: [...leavesOut],
+        ...ALONE,
+      },
     },
   ]
 }

@@ -1,13 +1,16 @@
 /** The report as Markdown, for docs/performance.md. */
 
 import { formatCell } from './format.js'
+import { goalNotes } from './goals.js'
 import { busyNotes, LAYOUTS, machineLine, rounds } from './machine-line.js'
 import type { FigureResult, Results } from './results.js'
 
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
 
-const figureSection = ({ title, how, metrics, results }: FigureResult): string =>
-  [
+const figureSection = (figure: FigureResult): string => {
+  const { title, how, metrics, results } = figure
+  const goals = goalNotes(figure)
+  return [
     `### ${title}`,
     '',
     how,
@@ -17,7 +20,9 @@ const figureSection = ({ title, how, metrics, results }: FigureResult): string =
     ...results.map(({ entrant, title: name, baseline, median, ratio }) =>
       row([name, ...metrics.map(({ id }) => formatCell(median[id], ratio[id], entrant === baseline))]),
     ),
+    ...(goals.length === 0 ? [] : ['', goals.join(' ')]),
   ].join('\n')
+}
 
 /** Everything that one run found. */
 export const renderMarkdown = (results: Results): string => {

@@ -2,6 +2,7 @@
 
 import Table from 'cli-table3'
 import { formatCell } from './format.js'
+import { goalNotes } from './goals.js'
 import { busyNotes, LAYOUTS, machineLine, rounds } from './machine-line.js'
 import type { FigureResult, Results } from './results.js'
 
@@ -13,7 +14,8 @@ const comparison = (results: FigureResult['results']): string => {
   return `Ratios (×) are to ${baselines.length > 1 ? 'the same without recording' : only.title}.`
 }
 
-const tableOf = ({ title, how, metrics, results }: FigureResult): string => {
+const tableOf = (figure: FigureResult): string => {
+  const { title, how, metrics, results } = figure
   const table = new Table({
     head: [title, ...metrics.map((metric) => `${metric.title} ${metric.unit}`)],
     colAligns: ['left', ...metrics.map(() => 'right' as const)],
@@ -21,7 +23,8 @@ const tableOf = ({ title, how, metrics, results }: FigureResult): string => {
   })
   for (const { entrant, title: name, baseline, median, ratio } of results)
     table.push([name, ...metrics.map(({ id }) => formatCell(median[id], ratio[id], entrant === baseline))])
-  return `${table.toString()}\n${how} ${comparison(results)}\n`
+  const sentences = [how, comparison(results), ...goalNotes(figure)].filter((sentence) => sentence !== '')
+  return `${table.toString()}\n${sentences.join(' ')}\n`
 }
 
 const notes = (results: Results): readonly string[] => {

@@ -182,7 +182,7 @@ describe.skipIf(process.platform !== 'linux')('npm run bench, the first byte fro
     const out = join(scope.tempDir(), 'results.json')
     const { code, stdout, stderr } = await run(
       process.execPath,
-      [...FIRST_BYTE, '--rounds', '3', '--contenders', 'linux,portable', '--out', out],
+      [...FIRST_BYTE, '--rounds', '2', '--contenders', 'linux,portable', '--out', out],
       { env, timeoutMs: 100_000 },
     )
     const table = stdout.toString()

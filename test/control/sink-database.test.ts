@@ -7,6 +7,7 @@ import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { createGateway, type Gateway } from '../../src/control/gateway.js'
+import type { ConnectionRecord } from '../../src/core/session/record.js'
 import type { Row } from '../../src/postgres/session.js'
 import { type Database, POSTGRES_TOOLS, startDatabase } from '../support/database.js'
 import { findingsOf } from '../support/findings.js'
@@ -22,7 +23,21 @@ const MESSAGE = Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 31) & 
 const PAUSE_MS = 5
 /** Messages that have to come back while the database is in trouble. */
 const MEANWHILE = 100
+/** What a client says at a time where a spool is to be full soon. */
+const PIECE = Buffer.alloc(64 * 1024, MESSAGE)
+const TOTAL = `
+SELECT count(*) FILTER (WHERE closed IS NOT NULL) AS closed, sum(upstream_seen + downstream_seen) AS seen,
+  sum(upstream_lost + downstream_lost) AS lost, (SELECT sum(length(data)) FROM frames) AS stored
+FROM connections`
 const FULL_BYTES = 4 * 1024 ** 2
+
+interface LoadOptions {
+  /** Besides where to. */
+  readonly record?: object
+  readonly spoolSize?: string
+  readonly message?: Buffer
+  readonly pauseMs?: number
+}
 
 interface Line {
   readonly level: string
@@ -34,34 +49,58 @@ class Load {
   readonly gateway: Gateway
   readonly lines: readonly Line[]
   answers = 0
-  readonly #clients: readonly Promise<void>[]
+  /** Of connections that are over. */
+  readonly ended: readonly ConnectionRecord[]
+  readonly #message: Buffer
+  readonly #pauseMs: number
+  readonly #scope: Scope
+  readonly #port: number
+  #clients: readonly Promise<void>[] = []
   #stopping = false
 
-  private constructor(gateway: Gateway, lines: readonly Line[], scope: Scope, port: number) {
+  private constructor(
+    { gateway, lines, ended }: Pick<Load, 'gateway' | 'lines' | 'ended'>,
+    { message = MESSAGE, pauseMs = PAUSE_MS }: LoadOptions,
+    scope: Scope,
+    port: number,
+  ) {
     this.gateway = gateway
     this.lines = lines
-    this.#clients = Array.from({ length: CLIENTS }, () => this.#client(scope, port))
+    this.ended = ended
+    this.#message = message
+    this.#pauseMs = pauseMs
+    this.#scope = scope
+    this.#port = port
   }
 
-  static async start(scope: Scope, url: string): Promise<Load> {
+  static async start(scope: Scope, url: string, options: LoadOptions = {}): Promise<Load> {
     const echo = await startServer(scope, (socket) => void socket.on('error', () => {}).pipe(socket))
     const lines: Line[] = []
     const say =
       (level: string) =>
       (_: unknown, message: string): void =>
         void lines.push({ level, message })
+    const { record = {}, spoolSize = '1GiB' } = options
+    const ended: ConnectionRecord[] = []
     const gateway = await createGateway(
       {
         listeners: [{ listen: `${LOOPBACK}:0`, upstream: `${LOOPBACK}:${echo.port}` }],
-        record: { to: url, spool: { dir: join(scope.tempDir(), 'spool') } },
+        record: { to: url, spool: { dir: join(scope.tempDir(), 'spool'), size: spoolSize }, ...record },
         drainTimeout: 0,
       },
-      { logger: { debug: () => {}, info: say('info'), warn: say('warn'), error: say('error') } },
+      {
+        logger: { debug: () => {}, info: say('info'), warn: say('warn'), error: say('error') },
+        observers: [{ onClose: (closed) => void ended.push(closed) }],
+      },
     )
     scope.defer(() => gateway.destroy())
     const [listener] = gateway.listeners
     if (listener?.address.kind !== 'tcp') throw new Error('no port')
-    return new Load(gateway, lines, scope, listener.address.port)
+    return new Load({ gateway, lines, ended }, options, scope, listener.address.port)
+  }
+
+  begin(): void {
+    this.#clients = Array.from({ length: CLIENTS }, () => this.#client(this.#scope, this.#port))
   }
 
   get sink() {
@@ -97,15 +136,15 @@ class Load {
     const send = (): void => {
       if (this.#stopping) socket.end()
       else {
-        sent += MESSAGE.length
-        socket.write(MESSAGE)
+        sent += this.#message.length
+        socket.write(this.#message)
       }
     }
     socket.on('data', (chunk) => {
       back += chunk.length
       if (back < sent) return
       this.answers++
-      setTimeout(send, PAUSE_MS)
+      setTimeout(send, this.#pauseMs)
     })
     send()
     await closed
@@ -153,14 +192,18 @@ describeWith(POSTGRES_TOOLS, 'a gateway that records into PostgreSQL', () => {
     heal: () => unknown,
   ): Promise<readonly string[]> => {
     const load = await Load.start(testScope(), url)
+    load.begin()
     await eventually('records to be stored', () => load.sink.deliveredRecords > 0)
     await hurt(load)
     await load.goesOn()
     await heal()
-    await eventually('the sink to be well again', () => load.recoveries().at(-1)?.includes('again'), 40_000)
+    const healed = load.sink.deliveredRecords
+    await eventually('the sink to be well again', () => load.sink.deliveredRecords > healed, 40_000)
     await load.goesOn()
     await load.stop()
     await within(30_000, 'the gateway to close', load.gateway.close())
+    // It is said once it has lasted for a while, or at the end.
+    expect(load.recoveries().at(-1)).toContain('again')
     const { seenBytes, storedBytes, lostBytes, spooledBytes } = load.sink
     expect({ storedBytes, lostBytes, spooledBytes }).toEqual({
       storedBytes: seenBytes,
@@ -168,11 +211,7 @@ describeWith(POSTGRES_TOOLS, 'a gateway that records into PostgreSQL', () => {
       spooledBytes: 0,
     })
     expect(seenBytes).toBe(2 * load.answers * MESSAGE.length)
-    const [total] = await database.ask(
-      schema,
-      `SELECT count(*) FILTER (WHERE closed IS NOT NULL) AS closed, sum(upstream_seen + downstream_seen) AS seen,
-              sum(upstream_lost + downstream_lost) AS lost, (SELECT sum(length(data)) FROM frames) AS stored FROM connections`,
-    )
+    const [total] = await database.ask(schema, TOTAL)
     expect(total).toEqual({
       closed: String(CLIENTS),
       seen: String(seenBytes),
@@ -274,4 +313,68 @@ describeWith(POSTGRES_TOOLS, 'a gateway that records into PostgreSQL', () => {
     const troubles = await through(url, schema, hurt, heal)
     expect(troubles).toEqual([expect.stringMatching(/the disk of the server is full .*SQLSTATE 53100\)$/)])
   }, 60_000)
+
+  it('that is slower than the traffic has what each overload policy says', {
+    retry: 0,
+    timeout: 60_000,
+  }, async () => {
+    const scope = testScope()
+    await asSuperuser(`
+      CREATE TABLE public.pace AS SELECT 1.0 AS seconds; GRANT SELECT ON public.pace TO PUBLIC;
+      CREATE FUNCTION public.take_time() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(seconds) FROM public.pace; RETURN NULL; END $$`)
+    const startSlow = async (overload: 'block' | 'drop' | 'disconnect') => {
+      const schema = database.newSchema()
+      const options = {
+        spoolSize: '16MiB',
+        record: { bufferSize: '1MiB', overload },
+        message: PIECE,
+        pauseMs: 0,
+      }
+      const load = await Load.start(scope, database.url(schema), options)
+      await database.ask(
+        schema,
+        'CREATE TRIGGER slow AFTER INSERT ON frames FOR EACH STATEMENT EXECUTE FUNCTION public.take_time()',
+      )
+      load.begin()
+      return { load, schema, overload }
+    }
+    const slow = await Promise.all((['block', 'drop', 'disconnect'] as const).map(startSlow))
+    const [blocked, dropped, cut] = slow.map(({ load }) => load)
+    if (!blocked || !dropped || !cut) throw new Error('there are three')
+
+    const isFull = (load: Load) => load.troubles().some((line) => line.startsWith('the spool'))
+    await eventually('the spools to be full', () => slow.every(({ load }) => isFull(load)), 20_000)
+    await eventually('the traffic to be held', () => blocked.sink.holds > 0)
+    await eventually('bytes to be left out', () => dropped.sink.lostBytes > 0)
+    await dropped.goesOn()
+    await eventually('clients to be cut', () => cut.ended.length === CLIENTS)
+    await asSuperuser('UPDATE public.pace SET seconds = 0.3')
+    await blocked.goesOn()
+    await Promise.all(slow.map(({ load }) => load.stop()))
+    await within(30_000, 'the gateways to close', Promise.all(slow.map(({ load }) => load.gateway.close())))
+
+    for (const { load, schema } of slow) {
+      const { seenBytes, storedBytes, lostBytes, bufferedBytes, spooledBytes } = load.sink
+      expect({ sum: storedBytes + lostBytes, bufferedBytes, spooledBytes }).toEqual({
+        ...{ sum: seenBytes, bufferedBytes: 0, spooledBytes: 0 },
+      })
+      const [total] = await database.ask(schema, TOTAL)
+      expect(total).toEqual({
+        closed: String(CLIENTS),
+        seen: String(seenBytes),
+        lost: String(lostBytes),
+        stored: String(storedBytes),
+      })
+    }
+    expect(blocked.sink).toMatchObject({ lostBytes: 0, seenBytes: 2 * blocked.answers * PIECE.length })
+    expect(await findingsOf(database.url(slow[0]!.schema))).toEqual([])
+    expect(dropped.sink.seenBytes).toBe(2 * dropped.answers * PIECE.length)
+    expect(slow.map(({ load }) => new Set(load.ended.map(({ reason }) => reason)))).toEqual([
+      new Set(['client_fin']),
+      new Set(['client_fin']),
+      new Set(['error']),
+    ])
+    for (const { error } of cut.ended) expect(error?.message).toContain('overload: disconnected')
+  })
 })

@@ -178,13 +178,17 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
     this.#timer = undefined
     this.#clock.adjust()
     if (this.#recorder.bufferedBytes === 0) {
-      const sinkWorks = Atomics.load(this.#seat.writerState, WRITER_CELL.failing) === 0
-      this.#recorder.calm(sinkWorks && this.#port.isOpen, this.#clock.now())
+      this.#recorder.calm(this.#sinkWorks, this.#clock.now())
       this.#recorder.retryCloses()
     }
     this.#flushDue = true
     this.#pump()
     this.#arm()
+  }
+
+  /** As whoever has written last has seen it. */
+  get #sinkWorks(): boolean {
+    return this.#port.isOpen && Atomics.load(this.#seat.writerState, WRITER_CELL.failing) === 0
   }
 
   #pump(): void {
@@ -236,7 +240,8 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
       Promise.resolve().then(() => this.#flush()),
       timeoutMs,
     )
-    if (!flushed) {
+    if (flushed) this.#recorder.conclude(this.#sinkWorks)
+    else {
       this.#recorder.abandon(UNWRITTEN, this.#clock.now())
       this.#tell({ kind: 'unfinished' })
     }

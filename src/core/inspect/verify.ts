@@ -2,7 +2,7 @@
  * What is wrong with a recording's conversations and packets, found while they are read.
  *
  * - hole: bytes that were relayed and are not in the files; not those that were left out on purpose. Packets that were made before the
- *   loss was known do not say why, but the ledger does: such a hole is told at the connection's end
+ *   loss was known do not say why, nor do files that follow one another, but the ledger does: such a hole is told at the connection's end
  * - mismatch: the ledger and the file disagree; see ledger.ts
  * - corrupt: a packet's bytes were changed; see checksums.ts
  * - unfinished: no close record. Not a fault: a gateway that was killed, or still runs, leaves them. A connection that goes on
@@ -67,7 +67,7 @@ export interface Verifier {
 
 const NONE: readonly Finding[] = []
 
-/** Holes that wait for their connection's ledger, all connections together; more are told at once, without a reason. */
+/** Holes that wait for their connection's ledger, all connections together; more are told at once, without its reason. */
 const MAX_UNEXPLAINED = 4096
 
 /** Why the ledger has these bytes as lost; null: it does not say. */
@@ -105,7 +105,7 @@ export const createVerifier = (expectEnds: boolean): Verifier => {
     const holes = unexplained.get(summary.connection) ?? []
     unexplained.delete(summary.connection)
     waiting -= holes.length
-    return holes.map((hole) => ({ ...hole, why: reasonOf(summary, hole) }))
+    return holes.map((hole) => ({ ...hole, why: reasonOf(summary, hole) ?? hole.why }))
   }
 
   const explainLater = (hole: HoleFinding): void => {
@@ -149,10 +149,12 @@ export const createVerifier = (expectEnds: boolean): Verifier => {
     if (ended !== null) return over(ended)
     if (event.kind !== 'gap' || event.cut) return NONE
     totals.holes++
-    const { connection, direction, at, length, why = null } = event
+    const { connection, direction, at, length, why = null, elsewhere = false } = event
     const { client = null, server = null } = table.opening(connection) ?? {}
     const hole: HoleFinding = { kind: 'hole', connection, client, server, direction, at, length, why }
-    if (why !== null || waiting >= MAX_UNEXPLAINED) return [hole]
+    // Between two files there may be another one, or what no file has: the ledger knows.
+    const isExplained = why !== null && !elsewhere
+    if (isExplained || waiting >= MAX_UNEXPLAINED) return [hole]
     explainLater(hole)
     return NONE
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatCell, formatNumber } from '../../../bench/report/format.js'
+import { goalNotes } from '../../../bench/report/goals.js'
 import { renderMarkdown, withFigures } from '../../../bench/report/markdown.js'
 import { renderTables } from '../../../bench/report/table.js'
 import { someResults } from './results.js'
@@ -20,6 +21,34 @@ describe('a figure in a cell', () => {
     expect(formatCell(0.5, 1, true)).toBe('0.50')
     expect(formatCell(0.5, undefined, false)).toBe('0.50')
     expect(formatCell(undefined, undefined, false)).toBe('-')
+  })
+})
+
+describe('a goal', () => {
+  const figureOf = (id: string, entrant: string, baseline: string, ratio: Record<string, number>) => ({
+    ...{ id, title: '', how: '' },
+    metrics: Object.keys(ratio).map((metric) => ({
+      id: metric,
+      title: metric,
+      unit: '',
+      better: 'lower' as const,
+    })),
+    results: [{ entrant, title: 'It', baseline, rounds: [], median: {}, ratio }],
+  })
+
+  it('is met or missed by what was measured', () => {
+    const requests = (cpuPerRequest: number) =>
+      goalNotes(figureOf('record-requests', 'linux+record', 'linux', { cpuPerRequest }))
+    expect(requests(1.25)).toEqual(['Goal for It: cpuPerRequest at most 1.25×; met with 1.25×.'])
+    expect(requests(1.26)).toEqual(['Goal for It: cpuPerRequest at most 1.25×; missed with 1.26×.'])
+    const flow = (recorded: number) => goalNotes(figureOf('record-flow', 'linux', 'gogetway', { recorded }))
+    expect(flow(3)).toEqual(['Goal for It: recorded at least 3.00×; met with 3.00×.'])
+    expect(flow(2.95)).toEqual(['Goal for It: recorded at least 3.00×; missed with 2.95×.'])
+  })
+
+  it('is not spoken of without the one it is measured by', () => {
+    expect(goalNotes(figureOf('record-flow', 'linux', 'linux', { recorded: 1 }))).toEqual([])
+    expect(goalNotes(figureOf('bulk', 'linux', 'haproxy', { rate: 1 }))).toEqual([])
   })
 })
 

@@ -18,7 +18,8 @@ const onDisk = async (bytes: number, record: object = {}, workers = 0) => {
   return { scope, disk, file, ...gateway, it: gateway }
 }
 
-describe.skipIf(!canMount)('one file on a full disk', () => {
+// A loss that comes back is not to be tried away.
+describe.skipIf(!canMount)('one file on a full disk', { retry: 0 }, () => {
   it.each([{ sync: 'never' }, { sync: 'interval', syncInterval: '10ms' }, { sync: 'always' }] as const)(
     'continue, sync $sync: relays all, says so once, marks the loss and goes on',
     async (sync) => {

@@ -21,7 +21,8 @@ const onDisk = async (bytes: number, record: object = {}, options: SmallDiskOpti
   return { scope, disk, folder, start, ...gateway, it: gateway }
 }
 
-describe.skipIf(!canMount)('many files on a full disk', () => {
+// A loss that comes back is not to be tried away.
+describe.skipIf(!canMount)('many files on a full disk', { retry: 0 }, () => {
   it('continue: relays all, says so once, marks the loss, and begins the next file when there is room', async () => {
     const {
       disk,
@@ -60,6 +61,49 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     expect(messages('fails, bytes are lost')).toHaveLength(1)
     expect(messages('works again')).toHaveLength(1)
   })
+
+  it.each(['continue', 'disconnect'] as const)(
+    'minFree, %s: leaves that much to others, and says so',
+    async (onFailure) => {
+      const {
+        scope,
+        disk,
+        folder,
+        port,
+        ended,
+        messages,
+        finish,
+        it: gateway,
+      } = await onDisk(3 * MIB, { rotate: { size: '128KiB' }, minFree: '1MiB', onFailure })
+      const silent = await dial(scope, port)
+      silent.write('hello')
+      await eventually('the first to be stored', () => gateway.recording().storedBytes === 10)
+      disk.fill(1.5 * MIB)
+      const client = await dial(scope, port)
+      client.on('data', () => {}).end(Buffer.alloc(1 * MIB))
+      await eventually('its end', () => ended.length > 0)
+      await gateway.failing()
+      const why = 'write failed: less than 1MiB free'
+      expect(messages('fails, bytes are lost')).toEqual([
+        `the recording to '${folder}/' fails, bytes are lost: ${why}`,
+      ])
+      expect(ended.map(({ reason, error }) => [reason, error?.message])).toEqual([
+        onFailure === 'continue'
+          ? ['client_fin', undefined]
+          : ['error', `connection 2 could not be recorded: ${why}`],
+      ])
+      // The last page of each file may be beyond it.
+      expect(disk.free()).toBeGreaterThan(1 * MIB - 4 * KIB * namesIn(folder).length)
+      disk.makeRoom()
+      await untilStored(gateway)
+      expect((await exchange(silent, Buffer.from(' again'))).toString()).toBe('hello again')
+      const ledger = await finish()
+      const verified = await verify(folder)
+      expectAgreement(ledger, verified)
+      expect(ledger.lostBytes).toBeGreaterThan(0)
+      expect([...verified.whys]).toEqual([why])
+    },
+  )
 
   it('a file for each client: what one write has for several files is in all of them, or in none', async () => {
     const scope = testScope()
@@ -101,9 +145,15 @@ describe.skipIf(!canMount)('many files on a full disk', () => {
     await gateway.failing()
     expect(namesIn(folder)).toHaveLength(2)
     expect(disk.free()).toBeGreaterThan(2 * MIB)
+    // Or what is refused late would fill the next file.
+    await eventually('all of it to be refused', () => gateway.recording().bufferedBytes === 0)
     disk.makeRoom()
     await untilStored(gateway)
-    await relay(2, 100_000)
+    // There is room for one more file, and no more is said than it takes to begin it.
+    await eventually('the next file', async () => {
+      await relay(2, 10_000)
+      return namesIn(folder).length === 3
+    })
     const ledger = await finish()
     expectAgreement(ledger, await verify(folder))
     expect(ledger.lostBytes).toBeGreaterThan(0)
