@@ -107,58 +107,56 @@ describe('a secret', { retry: 0 }, () => {
 })
 
 describeWith(POSTGRES_TOOLS, 'a secret that goes to a database', () => {
-  it(
-    'is neither in the spool while that is away, nor in anything of the database then',
-    { retry: 0 },
-    async () => {
-      const scope = testScope()
-      const { database, server } = await startDatabase(scope)
-      const { cluster } = database
-      const schema = database.newSchema()
-      const spool = join(scope.tempDir(), 'spool')
-      await server.stop('SIGINT', 15_000)
+  it('is neither in the spool while that is away, nor in anything of the database then', {
+    retry: 0,
+    timeout: 90_000,
+  }, async () => {
+    const scope = testScope()
+    const { database, server } = await startDatabase(scope)
+    const { cluster } = database
+    const schema = database.newSchema()
+    const spool = join(scope.tempDir(), 'spool')
+    await server.stop('SIGINT', 15_000)
 
-      const url = database.url(schema)
-      const { gateway, log } = await relay(scope, {
-        to: url,
-        spool: { dir: spool, size: '64MiB' },
-        redact: REDACT,
-      })
-      const counters = () => gateway.counters().recording!
-      await eventually('all to be in the spool', () => counters().seenBytes === counters().storedBytes)
-      const waiting = filesBelow(spool)
-      expect(waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeGreaterThan(2 * STORED.length)
-      expect(waiting.some(({ bytes }) => bytes.includes(MASKED))).toBe(true)
-      expect(filesWithParts(spool)).toEqual([])
+    const url = database.url(schema)
+    const { gateway, log } = await relay(scope, {
+      to: url,
+      spool: { dir: spool, size: '64MiB' },
+      redact: REDACT,
+    })
+    const counters = () => gateway.counters().recording!
+    await eventually('all to be in the spool', () => counters().seenBytes === counters().storedBytes)
+    const waiting = filesBelow(spool)
+    expect(waiting.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeGreaterThan(2 * STORED.length)
+    expect(waiting.some(({ bytes }) => bytes.includes(MASKED))).toBe(true)
+    expect(filesWithParts(spool)).toEqual([])
 
-      const again = await startCluster(scope, cluster)
-      await eventually(
-        'the database to have all of it',
-        async () => {
-          const stored = 'connections WHERE upstream_stored IS NOT NULL'
-          return (await database.count(schema, stored).catch(() => 0)) === 1
-        },
-        30_000,
-      )
-      await gateway.close()
-      expect(await storedIn(url)).toEqual(EVERYTHING_MASKED)
-      for (const table of ['connections', 'frames', 'marks']) {
-        const rows = await database.ask(schema, `SELECT t::text AS text FROM ${table} t`)
-        expect(rows.length, table).toBeGreaterThan(0)
-        expect(partsIn(rows.map(({ text }) => String(text)).join('\n')), table).toEqual([])
-      }
-      // What it has in memory is on its disk then.
-      await again.stop('SIGINT', 15_000)
-      const files = filesBelow(cluster.directory)
-      for (const where of ['/pg_wal/', '/base/'])
-        expect(
-          files.some(({ path, bytes }) => path.includes(where) && bytes.includes(MASKED)),
-          where,
-        ).toBe(true)
-      expect(filesWithParts(cluster.directory)).toEqual([])
-      expect(partsIn(server.output() + again.output())).toEqual([])
-      expect(partsIn(log.join('\n'))).toEqual([])
-    },
-    90_000,
-  )
+    const again = await startCluster(scope, cluster)
+    await eventually(
+      'the database to have all of it',
+      async () => {
+        const stored = 'connections WHERE upstream_stored IS NOT NULL'
+        return (await database.count(schema, stored).catch(() => 0)) === 1
+      },
+      30_000,
+    )
+    await gateway.close()
+    expect(await storedIn(url)).toEqual(EVERYTHING_MASKED)
+    for (const table of ['connections', 'frames', 'marks']) {
+      const rows = await database.ask(schema, `SELECT t::text AS text FROM ${table} t`)
+      expect(rows.length, table).toBeGreaterThan(0)
+      expect(partsIn(rows.map(({ text }) => String(text)).join('\n')), table).toEqual([])
+    }
+    // What it has in memory is on its disk then.
+    await again.stop('SIGINT', 15_000)
+    const files = filesBelow(cluster.directory)
+    for (const where of ['/pg_wal/', '/base/'])
+      expect(
+        files.some(({ path, bytes }) => path.includes(where) && bytes.includes(MASKED)),
+        where,
+      ).toBe(true)
+    expect(filesWithParts(cluster.directory)).toEqual([])
+    expect(partsIn(server.output() + again.output())).toEqual([])
+    expect(partsIn(log.join('\n'))).toEqual([])
+  })
 })

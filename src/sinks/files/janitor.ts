@@ -105,8 +105,9 @@ export class Janitor implements ClosedFiles {
   }
 
   makeRoom(): Promise<boolean> | null {
-    const canWait = !this.#isTidying && !this.#makesRoom
-    return canWait && (this.#compressions.isUnderWay || this.#surplus().length > 0) ? this.#makeRoom() : null
+    if (this.#makesRoom) return null
+    const mayHelp = this.#isTidying || this.#compressions.isUnderWay || this.#surplus().length > 0
+    return mayHelp ? this.#makeRoom() : null
   }
 
   async #makeRoom(): Promise<boolean> {
