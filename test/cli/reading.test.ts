@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runWell } from '../support/processes.js'
 import { eventually, testScope, within } from '../support/scope.js'
-import { startTidegate } from '../support/tidegate.js'
+import { startTidegate, tidegate } from '../support/tidegate.js'
 import { toolPath } from '../support/tools.js'
 import { PING_PONG, recorded } from './recordings.js'
 
@@ -21,6 +21,22 @@ const LONG = recorded((tape) => {
 
 /** Runs a command whose reader leaves after one byte; resolves with the command's exit code. */
 const UNTIL_BYTE = ['bash', '-c', '"$@" | head -c 1 >&2; exit $PIPESTATUS', 'bash'] as const
+
+describe('stdin that is a directory', () => {
+  it.each([['inspect'], ['verify'], ['export', '--to', '-', '--format', 'jsonl']])(
+    'is said to be one by %s',
+    async (...command) => {
+      const launcher = ['bash', '-c', '"$@" < /', 'bash']
+      const { code, stdout, stderr } = await tidegate([...command, '-'], { launcher })
+      expect({ code, stdout: stdout.toString(), stderr: stderr.toString() }).toEqual({
+        code: 2,
+        stdout: '',
+        stderr:
+          "tidegate: '-': stdin is a directory; expected a recording, or the directory's path in place of '-'\n",
+      })
+    },
+  )
+})
 
 describe('a reader that leaves early', () => {
   it.each([

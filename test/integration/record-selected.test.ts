@@ -319,8 +319,9 @@ describe('the first bytes of each direction', () => {
     expect((await streamsOf(file)).map(({ upstream, downstream }) => [upstream, downstream])).toEqual([
       [CANARY.slice(0, maxBytes), ANSWER.slice(0, maxBytes)],
     ])
+    // A letter or two may be there by chance.
     if (maxBytes < CANARY.length)
-      expect(readFileSync(file, 'latin1')).not.toContain(CANARY.slice(0, maxBytes + 1))
+      expect(readFileSync(file, 'latin1')).not.toContain(CANARY.slice(0, Math.max(maxBytes + 1, 8)))
     // Once is enough: it is a program of its own.
     if (maxBytes === 0) await expectVerified(file)
   })

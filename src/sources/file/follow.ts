@@ -67,6 +67,13 @@ interface Present {
   readonly isLater: boolean
 }
 
+/** Null for what is gone, and for what is no file. */
+const presentAt = async (path: string): Promise<Present | null> => {
+  const found = await stat(path).catch(() => null)
+  if (found === null || !found.isFile()) return null
+  return { path, identity: identityOf(found), bytes: found.size, isLater: false }
+}
+
 const inRecordedOrder = async (files: readonly Present[]): Promise<readonly Present[]> => {
   if (files.length < 2) return files
   const byPath = new Map(files.map((one) => [one.path, one]))
@@ -146,11 +153,11 @@ export class Follower {
   async #present(paths: readonly string[]): Promise<readonly Present[]> {
     const present: Present[] = []
     for (const listed of paths) {
+      const one = await presentAt(listed)
       // It may have been compressed since it was listed.
-      const path = await presentPath(listed).catch(() => null)
-      const stats = path === null ? null : await stat(path).catch(() => null)
-      if (path !== null && stats?.isFile())
-        present.push({ path, identity: identityOf(stats), bytes: stats.size, isLater: false })
+      const path = one === null ? await presentPath(listed).catch(() => null) : null
+      const found = path === null ? one : await presentAt(path)
+      if (found !== null) present.push(found)
     }
     return present
   }

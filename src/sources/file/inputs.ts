@@ -5,12 +5,15 @@
  * each is read by itself. Files are looked at first, so that several of them are read in the order they were recorded.
  */
 
+import { fstatSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { safeUrl } from '../../core/safe-url.js'
 import { TidegateError } from '../../errors.js'
 import { isPostgresUrl } from '../../postgres/url.js'
 import { openPostgresChunks } from '../postgres/postgres-chunks.js'
 import { type ChunkSource, openFileChunks, streamChunks, unreadable } from './chunks.js'
+
+const STDIN = 0
 
 export interface InputOptions {
   /** What `-` reads. Default: the process's stdin. */
@@ -22,9 +25,29 @@ interface Stream {
   open(text: string, options: InputOptions): ChunkSource | Promise<ChunkSource>
 }
 
+const isDirectory = (descriptor: number): boolean => {
+  try {
+    return fstatSync(descriptor).isDirectory()
+  } catch {
+    // Closed by whoever started us; the stream has its own way to tell.
+    return false
+  }
+}
+
+/** Node gives a stream without bytes for a directory. */
+const openStdin = (stdin: AsyncIterable<Uint8Array>): ChunkSource => {
+  if (stdin === process.stdin && isDirectory(STDIN))
+    throw new TidegateError(
+      'usage',
+      "'-': stdin is a directory; expected a recording, or the directory's path in place of '-'",
+      { fault: 'usage', where: '-' },
+    )
+  return streamChunks(stdin, 'stdin')
+}
+
 /** Every kind of input that is no path. */
 const STREAMS: readonly Stream[] = [
-  { is: (text) => text === '-', open: (_, { stdin = process.stdin }) => streamChunks(stdin, 'stdin') },
+  { is: (text) => text === '-', open: (_, { stdin = process.stdin }) => openStdin(stdin) },
   { is: isPostgresUrl, open: (url) => openPostgresChunks(url) },
 ]
 
