@@ -18,13 +18,13 @@ const HEADER_BYTES = 4
 
 const logUniform = (random: () => number, most: number): number => Math.max(1, Math.floor(most ** random()))
 
-/** Sends one stream and reads it back, until the connection is lost; a shorter one when it is to stop. */
+/** Sends one stream and reads it back, until the connection is lost; a shorter one when it is to stop. Resolves with the bytes it has sent. */
 const play = async (
   port: number,
   seed: number,
   bytesPerMs: number,
   isStopping: () => boolean,
-): Promise<void> => {
+): Promise<number> => {
   const startedAt = performance.now()
   let sent = 0
   const random = seededRandom(seed)
@@ -47,6 +47,7 @@ const play = async (
   }
   socket.end()
   await closed
+  return HEADER_BYTES + sent
 }
 
 /** Resolves in a later turn: a stream of single bytes must not keep its process, the echo server's too, from all else until it blocks. */
@@ -93,6 +94,8 @@ export const pingPong = async (
 export interface Clients {
   /** Resolves when all have ended. */
   readonly stopped: Promise<unknown>
+  /** Of streams that have ended; no more is known of those that lost the gateway. */
+  readonly sentBytes: number
   /** No new stream is begun, and those that are ended before their time. */
   stop(): void
 }
@@ -105,11 +108,18 @@ export const startClients = (
 ): Clients => {
   let seed = firstSeed
   let stopping = false
+  let sentBytes = 0
   const inTurn = async (): Promise<void> => {
-    while (!stopping) await play(port, ++seed, bytesPerMs / AT_ONCE, () => stopping)
+    while (!stopping) {
+      const sent = await play(port, ++seed, bytesPerMs / AT_ONCE, () => stopping)
+      sentBytes += sent
+    }
   }
   return {
     stopped: Promise.all(Array.from({ length: AT_ONCE }, inTurn)),
+    get sentBytes() {
+      return sentBytes
+    },
     stop: () => {
       stopping = true
     },
