@@ -64,6 +64,7 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
       await eventually('the traffic to flow', () => gateway.acknowledged() > 1e6)
 
       let bursts = 0
+      let burstBytes = 0
       const burst = async (): Promise<Sample> => {
         const startedAt = performance.now()
         const first = 4_000_000_000 + BURST_CLIENTS * bursts++
@@ -71,6 +72,7 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
           pingPong(gateway.port, first + n, PIECE_BYTES, BURST_MS),
         )
         const bytes = (await within(60_000, 'a burst to end', Promise.all(clients))).reduce((a, b) => a + b)
+        burstBytes += bytes
         return { perMs: bytes / (performance.now() - startedAt), memory: residentBytes(gateway.pid) }
       }
       const sampled = async (ms: number): Promise<readonly Sample[]> => {
@@ -114,7 +116,11 @@ describeWith(needed, 'a recording into PostgreSQL that is stopped under load', (
       await gateway.kill('SIGTERM')
 
       if (isCompared) await expectVerified(url)
-      expect(await query(TWICE)).toBe('0')
+      expect(await query(OVERLAPS)).toBe('0')
+      const sentBytes = clients.progress.reduce((sum, { sent }) => sum + sent, 0)
+      const said = 2 * (sentBytes + burstBytes)
+      // Open, seen, stored, lost, and what is there.
+      expect(await query(LEDGER)).toBe(`0|${said}|${said}|0|${said}`)
       const checked = new Checked()
       const recording = await openRecording(url)
       for await (const batch of recording.batches())
@@ -161,4 +167,11 @@ const expectVerified = async (url: string): Promise<void> => {
 }
 
 const BYTES = 'SELECT coalesce(sum(length(data)), 0) FROM tidegate.frames'
-const TWICE = 'SELECT count(*) - count(DISTINCT (recording, connection, direction, at)) FROM tidegate.frames'
+/** Frames that say again what one before them has said. */
+const OVERLAPS = `
+SELECT count(*) FROM (
+  SELECT at < lag(at + length(data)) OVER (PARTITION BY recording, connection, direction ORDER BY at) AS again FROM tidegate.frames
+) AS frames WHERE again`
+const LEDGER = `
+SELECT count(*) FILTER (WHERE closed IS NULL), sum(upstream_seen + downstream_seen), sum(upstream_stored + downstream_stored),
+  sum(upstream_lost + downstream_lost), (${BYTES}) FROM tidegate.connections`

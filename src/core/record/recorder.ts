@@ -244,13 +244,13 @@ export class Recorder {
 
   /** Reports what is over by now, also without traffic. `sinkWorks`: the last write to the sink, whoever's, did not fail. */
   calm(sinkWorks: boolean, nowMs: number): void {
-    if (sinkWorks || !this.#failing) this.#recover(nowMs)
+    if (sinkWorks) this.#recover(nowMs)
     this.#relax(nowMs)
   }
 
   /** After {@link finish}, when all is settled: a trouble that is over by now will not come back. */
   conclude(sinkWorks: boolean): void {
-    if (sinkWorks) this.#recover(Number.POSITIVE_INFINITY)
+    if (sinkWorks || !this.#failing) this.#recover(Number.POSITIVE_INFINITY)
   }
 
   /** No more is recorded: what is still seen is lost. What is buffered can still be taken and settled. */

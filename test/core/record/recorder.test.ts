@@ -268,6 +268,26 @@ test('the bound of closes that wait can be another, or none', () => {
   expect([2, Number.POSITIVE_INFINITY].map(waiting)).toEqual([2, 5])
 })
 
+test('a failing sink that works in the end is over at once, also where another has seen that it works', () => {
+  const reports = (heals: (harness: Harness) => void, sinkWorks: boolean) => {
+    const harness = new Harness()
+    harness.send(harness.open(1), 'upstream', 10)
+    harness.write(FAILED)
+    heals(harness)
+    harness.recorder.finish()
+    harness.writeAll()
+    harness.recorder.conclude(sinkWorks)
+    return harness.reports.map(({ kind }) => kind)
+  }
+  const sends = (harness: Harness): void => {
+    harness.send(harness.open(2), 'upstream', 10)
+    harness.writeAll()
+  }
+  expect(reports(sends, false)).toEqual(['write_failing', 'write_recovered'])
+  expect(reports(() => {}, true)).toEqual(['write_failing', 'write_recovered'])
+  expect(reports(() => {}, false)).toEqual(['write_failing'])
+})
+
 test('a failing sink is reported once, and once again when it has worked for a while, with what was lost', () => {
   const harness = new Harness()
   const connection = harness.open(1)
