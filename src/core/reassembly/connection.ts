@@ -104,6 +104,8 @@ export class Connection {
       const next = direction === towards ? sequence : acknowledgment
       const losses = gaps.filter((gap) => gap.direction === direction)
       if (flow.begun) flow.continueAt(position, next, losses, this.#lastNs, out)
+      // At its very beginning: a file may end between a connection's SYN and the answer to it.
+      else if (position === 0) flow.beginAfterSyn((next - 1) >>> 0)
       else flow.begin(next, position)
       flow.isAbsolute = true
     }

@@ -4,7 +4,7 @@ import { createVerifier, type Finding } from '../../../src/core/inspect/verify.j
 import { createPacketConversations } from '../../../src/core/reassembly/packets.js'
 import { encodeAnnotation } from '../../../src/core/record/annotation.js'
 import { down, handshake, tell, up } from './builders.js'
-import { openOf, SERIES, sectionOf } from './series.js'
+import { continueOf, openOf, SERIES, sectionOf } from './series.js'
 
 const read = (...records: readonly CaptureRecord[]): string[] =>
   tell(createPacketConversations(), records as readonly PacketRecord[])
@@ -38,6 +38,19 @@ describe('a connection in three files', () => {
       '1 close fin client_fin',
     ])
     expect(verify(filesOf(1, 2, 3))).toEqual([])
+  })
+
+  it('is one where the first ends between its SYN and the answer to it, with that file or without', () => {
+    const [syn, ...answered] = handshake(openOf())
+    const first = [sectionOf(), syn!, up({ seq: 101, ack: 501 }, continueOf(0, 0))]
+    const second = [
+      sectionOf(),
+      up({ seq: 101, ack: 501 }, openOf({ upstream: 0, downstream: 0 })),
+      ...answered,
+      up({ seq: 101, ack: 501, data: 'one ' }),
+    ]
+    expect(read(...first, ...second)).toEqual([`${OPEN} on web`, '1 continues at 0/0', '1 upstream 0: one '])
+    expect(read(...second)).toEqual([`${OPEN} midway at 0/0 on web`, '1 upstream 0: one '])
   })
 
   it('has its positions where a later one is read alone, and nothing is wrong with it', () => {

@@ -19,7 +19,7 @@ const ENDS = { id: 7, listener: 'web', client: '10.0.0.1:40000', server: '10.0.0
 export const openOf = (continues?: { upstream: number; downstream: number }): string =>
   encodeAnnotation({ kind: 'open', ...ENDS, ...(continues === undefined ? {} : { continues }) })
 
-const continueOf = (upstream: number, downstream: number): string =>
+export const continueOf = (upstream: number, downstream: number): string =>
   encodeAnnotation({ kind: 'continue', id: 7, upstream, downstream })
 
 const CLOSE = encodeAnnotation({
