@@ -23,7 +23,7 @@ const SETTINGS: readonly Setting[] = [
       'test/control/{groups,wake}/**/*.test.ts',
       'test/control/upstreams/gateway/{balance,crowd,fairness,health,killed,names,states}.test.ts',
       'test/integration/{bad-use,environment,full-disk,log,record-selected,status,tail,tail-filters}.test.ts',
-      'test/integration/{pool-memcached,send-proxy-protocol}.test.ts',
+      'test/integration/{pool-memcached,proxy-protocol,send-proxy-protocol,ssh}.test.ts',
       'test/integration/wake-*.test.ts',
       'test/integration/alone/{budget-all,budget-cycles,budget-names,slow-routes}.test.ts',
     ],
@@ -37,7 +37,7 @@ const SETTINGS: readonly Setting[] = [
       'test/control/proxy-protocol.test.ts',
       'test/integration/{bad-use,environment,log,status}.test.ts',
       'test/integration/{half-close,nginx,postgres,proxy-protocol,ssh,stalled,transfer}.test.ts',
-      'test/integration/wake-{failures,ncat,recording,services}.test.ts',
+      'test/integration/wake-{ends,failures,ncat,recording,reload,services}.test.ts',
     ],
   },
   // Files are written by the same thread whatever serves.
