@@ -81,7 +81,8 @@ export class Connection {
     if (notes.open !== null) this.#introduce(notes.open, direction, segment, notes, out)
     this.#takeStream(direction, packet, segment, notes, timeNs, out)
     const other = this.#flows[opposite(direction)]
-    if ((segment.flags & TCP_FLAG.ack) !== 0 && other.begun)
+    // An acknowledged FIN says that nothing will fill the holes before it; in a recording of ours the close says it, and why they are there.
+    if (this.recordedId === null && (segment.flags & TCP_FLAG.ack) !== 0 && other.begun)
       other.acknowledge(segment.acknowledgment, timeNs, out)
     if ((segment.flags & TCP_FLAG.rst) !== 0) this.#wasReset = true
     if (notes.continued?.id === this.recordedId) this.#continue(notes.continued, out)

@@ -19,6 +19,8 @@ const LOOK_MS = 1000
 /** Of what was above the floor at the last look, how much may be written until the next. */
 const LOOK_SHARE = 1 / 4
 
+class BelowFloor extends TidegateError {}
+
 export class FreeSpace {
   readonly #folder: string
   readonly #floor: FreeSpaceFloor
@@ -43,7 +45,7 @@ export class FreeSpace {
     if (this.#room === null || this.#written <= this.#room) return
     this.#written -= bytes
     const { text } = this.#floor
-    throw new TidegateError('write_failed', `less than ${text} free`, {
+    throw new BelowFloor('write_failed', `less than ${text} free`, {
       fault: 'system',
       retryable: true,
       where: this.#folder,
@@ -67,8 +69,6 @@ const NO_ROOM: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT']
 
 /** Whether a write failed for want of room, on the disk or above the floor: then something less there would help. */
 export const isAboutRoom = (error: unknown): boolean => {
-  const isOurs = error instanceof TidegateError && error.code === 'write_failed'
-  return isOurs
-    ? error.errno === undefined || NO_ROOM.includes(error.errno)
-    : NO_ROOM.includes(errnoOf(error))
+  const errno = error instanceof TidegateError ? error.errno : errnoOf(error)
+  return error instanceof BelowFloor || NO_ROOM.includes(errno)
 }

@@ -148,6 +148,24 @@ describe('a hole that only a later file explains', () => {
     ])
   })
 
+  it('has the reason that the close gives, also behind a FIN that the other side has acknowledged', () => {
+    const lost = [{ at: 0, length: 8, why: 'write failed: ENOSPC' }]
+    const close = encodeAnnotation({
+      ...{ kind: 'close', id: 7, reason: 'client_fin' },
+      upstream: { seen: 0, stored: 0, lost: [] },
+      downstream: { seen: 8, stored: 0, lost },
+    })
+    const records = [
+      sectionOf(),
+      ...handshake(openOf()),
+      down({ flags: 'FA', seq: 509, ack: 101 }),
+      up({ flags: 'FA', seq: 101, ack: 510 }),
+      up({ seq: 102, ack: 510 }, close),
+    ]
+    expect(read(...records)).toContain('1 downstream 0: gap of 8 (write failed: ENOSPC)')
+    expect(verify(records)).toMatchObject([{ kind: 'hole', at: 0, length: 8, why: 'write failed: ENOSPC' }])
+  })
+
   it('is told apart from what a missing file has', () => {
     expect(read(...first, handOver, ...later(20, lost)).slice(3)).toEqual([
       `1 upstream 4: gap of 4 (${why})`,

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Direction } from '../../../src/core/direction.js'
 import type { LedgerEntry, LostRange } from '../../../src/core/record/annotation.js'
-import { EVERYTHING, SWITCHED_OFF, Switch } from '../../../src/core/record/capture.js'
+import { EVERYTHING, SWITCHED_OFF, Switch, UNDECIDED } from '../../../src/core/record/capture.js'
 import { SEVERAL, SEVERAL_CUTS } from '../../../src/core/record/ledger.js'
 import type { Slab } from '../../../src/core/record/slab.js'
 import type { ConnectionTrack, StreamTrack } from '../../../src/core/record/track.js'
@@ -181,7 +181,13 @@ const checkCuts = (stream: StreamTrack, { seen, cut = [] }: LedgerEntry): void =
   const { maxBytes } = stream.connection.capture
   for (const { at, why } of cut) if (why === LIMIT) expect(at).toBeGreaterThanOrEqual(maxBytes)
   if (seen > maxBytes) expect(lengthOf(cut)).toBeGreaterThanOrEqual(seen - maxBytes)
-  if (cut.some(({ why }) => why !== LIMIT)) expect(cut.map(({ why }) => why)).toContain(SWITCHED_OFF)
+  const others = cut.map(({ why }) => why).filter((why) => why !== LIMIT)
+  for (const why of others) expect([SWITCHED_OFF, UNDECIDED]).toContain(why)
+  // Only where nobody knows any more what would have followed: behind a switch, or where the stream was broken off.
+  if (others.includes(UNDECIDED) && !others.includes(SWITCHED_OFF)) {
+    expect(stream.connection.capture.redaction).not.toBe(null)
+    expect(stream.fin).toBe('none')
+  }
 }
 
 const check = (harness: Harness, connections: readonly ConnectionTrack[]): void => {
