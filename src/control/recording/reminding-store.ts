@@ -12,7 +12,7 @@ export class RemindingStore implements Store {
   readonly where: string
   readonly #store: Store
   readonly #sequenceSalt: number
-  /** Null: no write has failed yet. */
+  /** Null: no write has failed yet, or all that it knew since are over. */
   #known: Takeover | null = null
 
   constructor(store: Store, sequenceSalt: number) {
