@@ -1,4 +1,4 @@
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -104,18 +104,17 @@ const projectsOf = (setting: Setting, _: number, settings: readonly Setting[]) =
 
 const root = dirname(fileURLToPath(import.meta.url))
 const src = resolve(root, 'src')
-const dist = resolve(root, 'dist')
+const lib = pathToFileURL(resolve(root, 'dist/lib'))
 
-/** A thread is started from a file, by Node itself, which reads no TypeScript: tests of `src/` start those in `dist/`. */
+/** A thread is started from a file, by Node itself, which reads no TypeScript: tests of `src/` start those of the package. */
 const threadsFromDist = {
   name: 'threads-from-dist',
   enforce: 'pre' as const,
   transform(code: string, id: string): string | null {
     if (!id.startsWith(src)) return null
-    const built = pathToFileURL(resolve(dist, relative(src, id))).href
     return code.replace(
-      /new URL\(('\.\/[\w-]+-thread\.js'), import\.meta\.url\)/g,
-      (_, file) => `new URL(${file}, ${JSON.stringify(built)})`,
+      /new URL\('\.\/([\w-]+\.js)', import\.meta\.url\)/g,
+      (_, file) => `new URL('${lib}/${file}')`,
     )
   },
 }

@@ -1,4 +1,5 @@
 // Removes what an earlier build left, so that a deleted source file cannot live on in the package.
 import { rmSync } from 'node:fs'
 
-rmSync(new URL('../dist', import.meta.url), { recursive: true, force: true })
+for (const made of ['build', 'dist'])
+  rmSync(new URL(`../${made}`, import.meta.url), { recursive: true, force: true })

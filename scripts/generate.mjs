@@ -5,7 +5,7 @@
  */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { annotatedJsonSchema, editorJsonSchema } from '../dist/config/json-schema.js'
+import { annotatedJsonSchema, editorJsonSchema } from '../build/config/json-schema.js'
 import { withWakeDiagram } from './wake-diagram.mjs'
 
 const at = (path) => new URL(`../${path}`, import.meta.url)

@@ -3,7 +3,7 @@
  * state that was found, until no new one is. The clock stands still, so that storms are among them.
  */
 
-import { NEW_SERVICE, transition } from '../dist/core/wake/machine.js'
+import { NEW_SERVICE, transition } from '../build/core/wake/machine.js'
 
 const TIMES = { startMs: 1, stopTimeoutMs: 1 }
 

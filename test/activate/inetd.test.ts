@@ -431,7 +431,7 @@ describe.skipIf(process.platform !== 'linux')('processes per connection', () => 
     const program = join(scope.tempDir(), 'program.mjs')
     writeFileSync(
       program,
-      `import { createInetd } from ${JSON.stringify(new URL('../../dist/activate/inetd.js', import.meta.url).href)}
+      `import { createInetd } from ${JSON.stringify(new URL('../../build/activate/inetd.js', import.meta.url).href)}
        const engine = { adopt: (stream) => stream }
        const inetd = createInetd(engine, { argv: ['sh', '-c', 'trap "" TERM HUP; echo $$; exec sleep 1000'], output: () => {} })
        const at = { kind: 'unix', path: '' }

@@ -10,7 +10,7 @@ import { seededRandom } from '../support/payload.js'
 import { eventually, type Scope, testScope } from '../support/scope.js'
 
 const dist = (name: string): string =>
-  pathToFileURL(join(import.meta.dirname, '../../dist/activate', name)).href
+  pathToFileURL(join(import.meta.dirname, '../../build/activate', name)).href
 
 /** Everybody whose environment has the mark, or whose parent is `parent`. */
 const marked = (mark: string): readonly number[] =>

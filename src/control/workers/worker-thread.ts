@@ -1,10 +1,8 @@
 /** The main thread's side of one worker, from its start to its end. */
 
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { haltEngine } from '../../engine/linux/halt.js'
-import { messageOf, TidegateError } from '../../errors.js'
+import { messageOf } from '../../errors.js'
 import type { DescriptorLedger } from '../engine-choice.js'
 import { within } from '../plane.js'
 import { DEFAULT_CLOSE_TIMEOUT_MS } from '../recording/recording.js'
@@ -20,29 +18,13 @@ const START_TIMEOUT_MS = 20_000
 const STOP_TIMEOUT_MS = 2_000
 const STOP_RECORDING_TIMEOUT_MS = DEFAULT_CLOSE_TIMEOUT_MS + STOP_TIMEOUT_MS
 
-const ENTRY = './worker.js'
-/** From the sources, as the tests have it. */
-const BUILT_ENTRY = '../../../dist/control/workers/worker.js'
-
-/** @throws TidegateError `worker_failed`: the sources run, and nothing has been built. */
-const entryFile = (): URL => {
-  for (const path of [ENTRY, BUILT_ENTRY]) {
-    const url = new URL(path, import.meta.url)
-    if (existsSync(url)) return url
-  }
-  const where = fileURLToPath(new URL(BUILT_ENTRY, import.meta.url))
-  throw new TidegateError('worker_failed', `${where} is not there: run 'npm run build' first`, {
-    fault: 'usage',
-  })
-}
-
 const recordingSeats = ({ recording, groups }: WorkerSeat): readonly RecordingSeat[] =>
   [recording, groups].filter((seat) => seat !== null)
 
-const startWorker = (entry: URL, seat: WorkerSeat): Worker => {
+const startWorker = (seat: WorkerSeat): Worker => {
   const ports = recordingSeats(seat).flatMap(seatPorts)
   try {
-    return new Worker(entry, {
+    return new Worker(new URL('./worker.js', import.meta.url), {
       workerData: seat,
       transferList: [...ports],
       name: `tidegate worker ${seat.plane}`,
@@ -106,15 +88,14 @@ export class WorkerThread {
   #state: State = 'starting'
   #error: Error | null = null
 
-  /** @throws TidegateError `worker_failed`; Error when the system has no thread to spare. */
+  /** @throws Error when the system has no thread to spare. */
   constructor(plane: number, newSeat: () => WorkerSeat, listener: WorkerListener) {
     this.plane = plane
     this.#listener = listener
-    const entry = entryFile()
     const seat = newSeat()
     this.#ledger = seat.ledger
     this.#stopTimeoutMs = recordingSeats(seat).length === 0 ? STOP_TIMEOUT_MS : STOP_RECORDING_TIMEOUT_MS
-    this.#worker = startWorker(entry, seat)
+    this.#worker = startWorker(seat)
     this.#worker.on('message', (message: FromWorker) => this.#hear(message))
     this.#worker.on('error', (error) => {
       this.#error ??= error

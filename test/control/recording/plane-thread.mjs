@@ -4,8 +4,8 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { startSeat } from '../../../dist/control/recording/seat-recording.js'
-import { EVERYTHING } from '../../../dist/core/record/capture.js'
+import { startSeat } from '../../../build/control/recording/seat-recording.js'
+import { EVERYTHING } from '../../../build/core/record/capture.js'
 
 const recording = startSeat(workerData)
 const taps = new Map()

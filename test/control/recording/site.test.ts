@@ -266,9 +266,9 @@ test.each([
   ['an uncaught error', "throw new Error('mine')", 1],
 ])('%s ends a process that records at once', async (_, how, code) => {
   const script = `
-    import { openRecordingSite } from '${new URL('../../../dist/control/recording/site.js', import.meta.url)}'
-    import { startSeat } from '${new URL('../../../dist/control/recording/seat-recording.js', import.meta.url)}'
-    import { openFileSink } from '${new URL('../../../dist/sinks/file/file-sink.js', import.meta.url)}'
+    import { openRecordingSite } from '${new URL('../../../build/control/recording/site.js', import.meta.url)}'
+    import { startSeat } from '${new URL('../../../build/control/recording/seat-recording.js', import.meta.url)}'
+    import { openFileSink } from '${new URL('../../../build/sinks/file/file-sink.js', import.meta.url)}'
     const sink = await openFileSink(${JSON.stringify(file)})
     const store = { where: 'x', spec: { kind: 'file', target: sink.target }, close: () => sink.close() }
     const site = await openRecordingSite({ store, listeners: [], application: 'x' })

@@ -1,7 +1,7 @@
 /** Writes connections into a few slots as fast as it can, every figure of each made out of its number. */
 
 import { parentPort } from 'node:worker_threads'
-import { LiveTable } from '../../../dist/control/workers/live-slots.js'
+import { LiveTable } from '../../../build/control/workers/live-slots.js'
 
 const SLOTS = 4
 const table = new LiveTable((page) => parentPort.postMessage(page))

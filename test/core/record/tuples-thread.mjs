@@ -4,7 +4,7 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { Tuples } from '../../../dist/core/record/tuples.js'
+import { Tuples } from '../../../build/core/record/tuples.js'
 
 const ROUNDS = 20_000
 const PORTS = 4

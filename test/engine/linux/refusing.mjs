@@ -5,8 +5,8 @@
 
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { chooseEngine } from '../../../dist/control/engine-choice.js'
-import { createLinuxEngine } from '../../../dist/engine/linux/engine.js'
+import { chooseEngine } from '../../../build/control/engine-choice.js'
+import { createLinuxEngine } from '../../../build/engine/linux/engine.js'
 
 const PR_SET_SECCOMP = 22
 const PR_SET_NO_NEW_PRIVS = 38

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { isRecording, lockRun } from '../../../src/sinks/file/lock.js'
 import { eventually, testScope } from '../../support/scope.js'
 
-const LOCK = pathToFileURL(join(import.meta.dirname, '../../../dist/sinks/file/lock.js')).href
+const LOCK = pathToFileURL(join(import.meta.dirname, '../../../build/sinks/file/lock.js')).href
 
 describe('the lock of a run', () => {
   it('is seen as long as it is held', async () => {

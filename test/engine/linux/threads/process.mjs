@@ -5,10 +5,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Worker } from 'node:worker_threads'
-import { createLinuxEngine } from '../../../../dist/engine/linux/engine.js'
-import { createDescriptorLedger } from '../../../../dist/engine/linux/ffi/ledger.js'
-import { haltEngine, haltEnginesAtExit } from '../../../../dist/engine/linux/halt.js'
-import { closeDescriptorsOf } from '../../../../dist/engine/linux/left-open.js'
+import { createLinuxEngine } from '../../../../build/engine/linux/engine.js'
+import { createDescriptorLedger } from '../../../../build/engine/linux/ffi/ledger.js'
+import { haltEngine, haltEnginesAtExit } from '../../../../build/engine/linux/halt.js'
+import { closeDescriptorsOf } from '../../../../build/engine/linux/left-open.js'
 
 const CLIENTS = 16
 /** So many exchanges, and everybody is busy. */

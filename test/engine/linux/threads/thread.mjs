@@ -4,7 +4,7 @@
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { createLinuxEngine } from '../../../../dist/engine/linux/engine.js'
+import { createLinuxEngine } from '../../../../build/engine/linux/engine.js'
 
 const { seat, listener } = workerData
 const engine = createLinuxEngine(seat)
