@@ -7,7 +7,7 @@ interface Setting {
   readonly name: string
   readonly engine: string
   readonly workers: string
-  /** What alone runs in it, where the others have told nearly all; it has no part in the work that settings share. */
+  /** What alone runs in it, where the others have told nearly all. */
   readonly only?: readonly string[]
   readonly leavesOut?: readonly string[]
 }
@@ -22,8 +22,9 @@ const SETTINGS: readonly Setting[] = [
     leavesOut: [
       'test/control/{groups,wake}/**/*.test.ts',
       'test/control/upstreams/gateway/{balance,crowd,fairness,health,killed,names,states}.test.ts',
-      'test/integration/{bad-use,environment,full-disk,log,record-selected,status,tail,tail-filters}.test.ts',
-      'test/integration/{pool-memcached,proxy-protocol,send-proxy-protocol,ssh}.test.ts',
+      'test/integration/{bad-use,drain,environment,log,reload,status}.test.ts',
+      'test/integration/{full-disk,kill,record-files,record-selected,tail,tail-filters}.test.ts',
+      'test/integration/{pool-memcached,proxy-protocol,redis,send-proxy-protocol,ssh}.test.ts',
       'test/integration/wake-*.test.ts',
       'test/integration/alone/{budget-all,budget-cycles,budget-names,slow-routes}.test.ts',
     ],
@@ -62,6 +63,8 @@ const chosen = (): readonly Setting[] | null => {
   return TEST_ENGINE ? [{ name: 'chosen', engine: TEST_ENGINE, workers: TEST_WORKERS }] : null
 }
 
+/** They leave nothing behind in their process, so they share two: one for each file would cost half of what they take. */
+const PURE = ['test/{cli,config,core,fuzz,sources}/**/*.test.ts']
 const IN_EVERY_SETTING = [
   'test/control/groups/**/*.test.ts',
   'test/integration/**/*.test.ts',
@@ -77,14 +80,8 @@ const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } }
 /** Through the settings of its own. `npm run soak` does it at length. */
 const SOAK = 'test/soak/**/*.test.ts'
 
-const projectsOf = (setting: Setting, _: number, settings: readonly Setting[]) => {
-  const { name, engine, workers, only, leavesOut = [] } = setting
-  const sharing = settings.filter((each) => each.only === undefined)
-  const env = {
-    TEST_ENGINE: engine,
-    TEST_WORKERS: workers,
-    TEST_SHARE: `${sharing.indexOf(setting) + 1}/${sharing.length}`,
-  }
+const projectsOf = ({ name, engine, workers, only, leavesOut = [] }: Setting) => {
+  const env = { TEST_SETTING: name, TEST_ENGINE: engine, TEST_WORKERS: workers }
   const isAlone = (file: string): boolean => file.includes('/alone/')
   const here = only?.filter((file) => !isAlone(file)) ?? IN_EVERY_SETTING
   return [
@@ -131,8 +128,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'once', include: ['test/**/*.test.ts'], exclude: [...IN_EVERY_SETTING, SOAK] },
+        test: { name: 'once', include: ['test/**/*.test.ts'], exclude: [...PURE, ...IN_EVERY_SETTING, SOAK] },
       },
+      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
       { extends: true, test: { name: 'soak', include: [SOAK], ...ALONE } },
       ...(chosen() ?? SETTINGS).flatMap(projectsOf),
     ],

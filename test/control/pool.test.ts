@@ -12,7 +12,7 @@ import type { ConnectionRecord } from '../../src/core/session/record.js'
 import { seededRandom } from '../support/payload.js'
 import { establishedAt } from '../support/proc.js'
 import { eventually, type Scope, testScope } from '../support/scope.js'
-import { IS_FIRST_SETTING, SETTING } from '../support/setting.js'
+import { IS_AT_LENGTH, SETTING } from '../support/setting.js'
 import { dial, exchange, LOOPBACK, readAll, startServer } from '../support/sockets.js'
 import { playAllTagged, startTagged, TAGGED_RESET, taggedPlan, WELL_BEHAVED } from '../support/tagged.js'
 
@@ -247,7 +247,7 @@ describe('reuse', () => {
     const foreign: unknown[] = []
     let whole = 0
     await playAllTagged(
-      IS_FIRST_SETTING ? 1000 : 400,
+      IS_AT_LENGTH ? 1000 : 400,
       24,
       port,
       (n) => taggedPlan(n, random),
@@ -281,7 +281,7 @@ describe('reuse', () => {
     const { port, endpoint } = await start(scope, service.server.port, STATELESS)
     const foreign: unknown[] = []
     const plan = (n: number) => taggedPlan(n, random, WELL_BEHAVED, { isNamed: false })
-    await playAllTagged(IS_FIRST_SETTING ? 600 : 300, 24, port, plan, (each, outcome) => {
+    await playAllTagged(IS_AT_LENGTH ? 600 : 300, 24, port, plan, (each, outcome) => {
       if (!outcome.isOwn) foreign.push([each, outcome])
       if (each.moment === 'after') expect(outcome.isWhole).toBe(true)
     })

@@ -6,7 +6,7 @@ import { runWell } from '../support/processes.js'
 import { expectSoundThroughout, listConnections, rawStream } from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { startNginx } from '../support/servers/nginx.js'
-import { IS_FIRST_SETTING } from '../support/setting.js'
+import { IS_AT_LENGTH } from '../support/setting.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
@@ -23,7 +23,7 @@ describeWith(['nginx', 'wrk', 'tshark'], 'nginx under wrk through a recording ga
     const gateway = await startRecorder(ends, nginx.port)
     const witness = await startWitness(ends, gateway.port)
     const clients = 20
-    const load = ['-t', '1', '-c', String(clients), '-d', IS_FIRST_SETTING ? '3s' : '1s']
+    const load = ['-t', '1', '-c', String(clients), '-d', IS_AT_LENGTH ? '3s' : '1s']
     const wrk = await runWell(toolPath('wrk'), [...load, `http://${LOOPBACK}:${witness.port}/page.bin`])
     const report = wrk.stdout.toString()
     expect(report).not.toMatch(/Socket errors|Non-2xx/)

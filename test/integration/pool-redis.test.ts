@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { seededRandom } from '../support/payload.js'
 import { blockScope, eventually, type Scope, testScope } from '../support/scope.js'
 import { startRedis } from '../support/servers/redis.js'
-import { IS_FIRST_SETTING } from '../support/setting.js'
+import { IS_AT_LENGTH } from '../support/setting.js'
 import { dial, LOOPBACK } from '../support/sockets.js'
 import { playAllTagged, type TaggedOutcome, type TaggedPlan } from '../support/tagged.js'
 import { askRedis, command, REDIS_RESET, redisPlan } from '../support/tagged-redis.js'
@@ -89,7 +89,7 @@ describeWith(['redis-server'], 'Redis behind a pool that is reused', () => {
     const foreign: [TaggedPlan, TaggedOutcome][] = []
     let whole = 0
     await playAllTagged(
-      IS_FIRST_SETTING ? 1000 : 300,
+      IS_AT_LENGTH ? 1000 : 300,
       24,
       port,
       (n) => redisPlan(n, random),

@@ -9,7 +9,7 @@ import {
 } from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { POSTGRES_USER, startPostgres } from '../support/servers/postgres.js'
-import { IS_FIRST_SETTING } from '../support/setting.js'
+import { IS_AT_LENGTH } from '../support/setting.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
@@ -48,7 +48,7 @@ describeWith(needed, 'PostgreSQL through a recording gateway', () => {
     const env = environment(witness)
     await runWell(toolPath('pgbench'), ['--initialize', '--quiet', '--scale=2'], { env })
     const clients = 8
-    const load = [`--client=${clients}`, '--jobs=2', `--time=${IS_FIRST_SETTING ? 3 : 1}`]
+    const load = [`--client=${clients}`, '--jobs=2', `--time=${IS_AT_LENGTH ? 3 : 1}`]
     const report = (await runWell(toolPath('pgbench'), load, { env })).stdout.toString()
     expect(report).toMatch(/number of failed transactions: 0 /)
     expect(Number(/number of transactions actually processed: (\d+)/.exec(report)?.[1])).toBeGreaterThan(

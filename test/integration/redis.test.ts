@@ -9,7 +9,6 @@ import {
 } from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { startRedis } from '../support/servers/redis.js'
-import { IS_FIRST_SETTING } from '../support/setting.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
@@ -23,8 +22,8 @@ describeWith(
     const redis = startRedis(scope)
 
     it.each([
-      { pipeline: 1, requests: IS_FIRST_SETTING ? 500 : 300, clients: 10 },
-      { pipeline: 16, requests: IS_FIRST_SETTING ? 4_000 : 1_500, clients: IS_FIRST_SETTING ? 50 : 20 },
+      { pipeline: 1, requests: 400, clients: 10 },
+      { pipeline: 16, requests: 2_000, clients: 50 },
     ])(
       'redis-benchmark runs all its tests without an error, $pipeline requests at a time',
       async ({ pipeline, requests, clients }) => {

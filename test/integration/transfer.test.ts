@@ -7,7 +7,7 @@ import { runWell } from '../support/processes.js'
 import { expectVerified, rawStreamTo } from '../support/recording.js'
 import { blockScope, testScope } from '../support/scope.js'
 import { type Nginx, startNginx } from '../support/servers/nginx.js'
-import { IS_FIRST_SETTING } from '../support/setting.js'
+import { IS_AT_LENGTH } from '../support/setting.js'
 import { LOOPBACK } from '../support/sockets.js'
 import { type RecordingGateway, startRecorder } from '../support/tidegate.js'
 import { describeWith, toolPath } from '../support/tools.js'
@@ -15,7 +15,7 @@ import { readWithTshark } from '../support/tshark.js'
 
 /** In one setting more than any buffer, and in the others enough for every mode. `TEST_LARGE_BYTES=1073741824` is for a longer run. */
 const SOME_BYTES = 32 * 1024 ** 2
-const LARGE_BYTES = Number(process.env.TEST_LARGE_BYTES ?? (IS_FIRST_SETTING ? 8 * SOME_BYTES : SOME_BYTES))
+const LARGE_BYTES = Number(process.env.TEST_LARGE_BYTES ?? (IS_AT_LENGTH ? 8 * SOME_BYTES : SOME_BYTES))
 const UPLOAD_BYTES = Math.min(LARGE_BYTES, 4 * SOME_BYTES)
 
 const LARGE_MS = 240_000

@@ -26,10 +26,10 @@ const COMPARED_FROM_MS = 30_000
 /** Before and after: of each half as long. */
 const NORMAL_MS = Math.min(AWAY_MS / 2, 30_000)
 /** What clients send, and are sent back: with the bursts half of what two busy cores store in a database, so that it can catch up. */
-const BYTES_PER_MS = 2_000
+const BYTES_PER_MS = 250
 const BURST_EVERY_MS = 4_000
-/** Long enough for many pieces on a machine that much else keeps busy. */
-const BURST_MS = 1_000
+/** Hundreds of pieces, and still so few bytes that a database on the same two cores catches up. */
+const BURST_MS = 300
 const BURST_CLIENTS = 4
 const PIECE_BYTES = 16 * 1024
 /** Beyond what the process has at other times. A batch is 4 MiB; what waits on disk is a gigabyte. */

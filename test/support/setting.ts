@@ -5,7 +5,7 @@
 
 import type { EngineName } from '../../src/config/config.js'
 
-const { TEST_ENGINE, TEST_WORKERS, TEST_SHARE } = process.env
+const { TEST_SETTING, TEST_ENGINE, TEST_WORKERS } = process.env
 
 const isEngineName = (name: string | undefined): name is EngineName =>
   name === 'auto' || name === 'linux' || name === 'portable'
@@ -22,12 +22,11 @@ export const SETTING_ENVIRONMENT: Readonly<Record<string, string>> = {
   TIDEGATE_WORKERS: String(SETTING.workers),
 }
 
-/** `1/3`: this is the first of three settings that share the work of one test; `0/3`: one that has no part in that. */
-const [place = 1, settings = 1] = (TEST_SHARE ?? '1/1').split('/').map(Number)
-
-/** Of many rounds that differ only in their figures, those of this setting: together the settings play all. */
-export const shareOf = <T>(rounds: readonly T[]): readonly T[] =>
-  rounds.filter((_, n) => n % settings === place - 1)
+/** Of many rounds that differ only in their figures, those of this setting: together those in `among` play all, any other does alone. */
+export const shareOf = <T>(rounds: readonly T[], among: readonly string[]): readonly T[] => {
+  const place = among.indexOf(TEST_SETTING ?? '')
+  return place === -1 ? rounds : rounds.filter((_, n) => n % among.length === place)
+}
 
 /** Whether this setting is the one for what is too long to be done in each. */
-export const IS_FIRST_SETTING = place === 1
+export const IS_AT_LENGTH = TEST_SETTING === undefined || !['linux-2', 'portable'].includes(TEST_SETTING)

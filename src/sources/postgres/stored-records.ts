@@ -71,15 +71,18 @@ const pageOf = (connections: readonly StoredConnection[]): readonly StoredConnec
   return end === -1 ? connections : connections.slice(0, Math.max(end, 1))
 }
 
+/** Millions of them: literals, each of one shape. */
 const toldRecord = (recording: string, row: CopyRow): SinkRecord => {
-  const key = { recording, connection: row.count(TOLD.connection) }
+  const connection = row.count(TOLD.connection)
   const direction = row.text(TOLD.direction) as Direction
-  const about = { ...key, direction, at: row.count(TOLD.at), timeNs: row.int8(TOLD.time) }
+  const at = row.count(TOLD.at)
+  const timeNs = row.int8(TOLD.time)
   const kind = row.text(TOLD.kind)
-  if (kind === 'data') return { kind, ...about, bytes: row.bytes(TOLD.data) }
-  if (kind === 'fin') return { kind, ...about }
-  const length = row.count(TOLD.length)
-  return { kind: 'gap', ...about, length, why: row.text(TOLD.why), cut: kind === 'cut' }
+  if (kind === 'data')
+    return { kind, recording, connection, direction, at, timeNs, bytes: row.bytes(TOLD.data) }
+  if (kind === 'fin') return { kind, recording, connection, direction, at, timeNs }
+  const [length, why] = [row.count(TOLD.length), row.text(TOLD.why)]
+  return { kind: 'gap', recording, connection, direction, at, timeNs, length, why, cut: kind === 'cut' }
 }
 
 /** Puts the openings and ends of a page's connections around what they said. */
