@@ -64,7 +64,7 @@ const chosen = (): readonly Setting[] | null => {
 }
 
 /** They leave nothing behind in their process, so they share two: one for each file would cost half of what they take. */
-const PURE = ['test/{cli,config,core,fuzz,sources}/**/*.test.ts']
+const PURE = ['test/{config,core,fuzz,sources}/**/*.test.ts']
 const IN_EVERY_SETTING = [
   'test/control/groups/**/*.test.ts',
   'test/integration/**/*.test.ts',
@@ -77,8 +77,8 @@ const IN_EVERY_SETTING = [
 /** They measure processor time and have deadlines of a second, so they run after the others, one at a time. */
 const MEASURES = ['test/integration/alone/**/*.test.ts']
 const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } }
-/** Through the settings of its own. `npm run soak` does it at length. */
-const SOAK = 'test/soak/**/*.test.ts'
+/** Of the soaks those that measure how memory grows. `npm run soak` does them at length. */
+const SOAK = 'test/soak/{pool,soak}.test.ts'
 
 const projectsOf = ({ name, engine, workers, only, leavesOut = [] }: Setting) => {
   const env = { TEST_SETTING: name, TEST_ENGINE: engine, TEST_WORKERS: workers }

@@ -49,24 +49,20 @@ const table = join(directory, 'table')
 
 /** Resolves with the exit code of a run of the tests of this name. */
 const soak = async (file, name) => {
-  const child = spawn(
-    process.execPath,
-    [vitest, 'run', file, '--project', 'soak', '--disable-console-intercept', '-t', name],
-    {
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        SOAK_BYTES: String(gigabytes * 1e9),
-        SOAK_POOL_REUSES: String(clients),
-        SOAK_KILLS: String(kills),
-        SOAK_AWAY: String(away),
-        SOAK_SEED: String(seed),
-        SOAK_TABLE: table,
-        // What happens once in a million must not be tried again.
-        CI: '',
-      },
+  const child = spawn(process.execPath, [vitest, 'run', file, '--disable-console-intercept', '-t', name], {
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      SOAK_BYTES: String(gigabytes * 1e9),
+      SOAK_POOL_REUSES: String(clients),
+      SOAK_KILLS: String(kills),
+      SOAK_AWAY: String(away),
+      SOAK_SEED: String(seed),
+      SOAK_TABLE: table,
+      // What happens once in a million must not be tried again.
+      CI: '',
     },
-  )
+  })
   const [code] = await once(child, 'exit')
   return code ?? 1
 }

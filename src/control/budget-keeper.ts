@@ -29,12 +29,12 @@ export class BudgetKeeper {
     this.#logger = logger
   }
 
-  /** Null: nothing is known of this system. @throws ConfigError with figures: not one client could be served. */
-  plan(config: GatewayConfig): BudgetPlan | null {
-    return this.#figures === null ? null : planFor(config, this.#figures, this.#engine, 'config')
+  /** @throws ConfigError with figures: not one client could be served. */
+  check(config: GatewayConfig): void {
+    if (this.#figures !== null) planFor(config, this.#figures, this.#engine, 'config')
   }
 
-  /** For a config that was planned, with the addresses that its upstreams have. */
+  /** For a config that was checked, with the addresses that its upstreams have. */
   fit(config: GatewayConfig, sizeOf: SizeOf): FittedPlan | null {
     return this.#figures === null ? null : fitFor(config, this.#figures, this.#engine, sizeOf)
   }

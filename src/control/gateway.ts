@@ -54,7 +54,7 @@ export const startGateway = async (
   let groups: GroupRecording | null = null
   const opening = async (): Promise<OpenedRecording | null> => {
     // Before a file is touched.
-    budget.plan(config)
+    budget.check(config)
     groups = await openGroups(config, options, planes, logger)
     if (config.record === null && options.sink === undefined) return null
     // Only now: a gateway that records nothing starts in two thirds of the time.

@@ -120,8 +120,8 @@ export class RunningGateway implements ManagedGateway {
     return this.#config.drainTimeoutMs
   }
 
+  /** Its config fits into the budget. */
   async open(): Promise<void> {
-    this.#budget.plan(this.#config)
     this.#warnOfMissing(this.#config)
     await this.#plane.start()
     this.#replan()
@@ -208,7 +208,7 @@ export class RunningGateway implements ManagedGateway {
 
   async #apply(config: GatewayConfig): Promise<void> {
     if (this.#closing !== null) throw new TidegateError('misuse', 'the gateway is closed', { fault: 'hook' })
-    this.#budget.plan(config)
+    this.#budget.check(config)
     for (const key of ['record', 'log', 'engine', 'workers'] as const)
       if (!isDeepStrictEqual(config[key], this.#config[key]))
         this.#logger.warn(

@@ -50,7 +50,7 @@ const rounds = (count: number, pace: Pace, least: number, most: number, first = 
 const ROUNDS = [
   ...rounds(4, STEADY, 5, 400),
   ...rounds(1, STEADY, 1100, 1700),
-  ...rounds(2, THIN, 1100, 1700, 2),
+  ...rounds(1, THIN, 1100, 1700, 2),
   ...rounds(1, FULL_SPEED, 5, 400),
   ...rounds(1, FULL_SPEED, 1100, 1300, 1),
 ]

@@ -6,7 +6,8 @@ import { dial, LOOPBACK, startServer } from '../../support/sockets.js'
 import { TAGGED_RESET } from '../../support/tagged.js'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.js'
 
-const ROUNDS = 20
+/** Through the command it is twenty (test/integration/alone/worker-failure.test.ts). */
+const ROUNDS = 8
 const CLIENTS = 12
 
 const start = async (scope: Scope, workers: number) => {

@@ -46,6 +46,17 @@ const rules: fc.Arbitrary<RedactRule[]> = fc.array(
   fc.record({ pattern: nonEmpty, after: fc.option(nonEmpty), ignoreCase: fc.boolean() }),
   { minLength: 1, maxLength: 3 },
 )
+/** Random counts inside counts may come to more than a rule is allowed: it is refused, in words, and is no matter of this. */
+const TOO_LARGE = /more than \d+ (places for a byte|ways from byte to byte)/
+const compiled = (some: readonly RedactRule[]): ReturnType<typeof compileRedaction> => {
+  try {
+    return compileRedaction(some)
+  } catch (thrown) {
+    fc.pre(!TOO_LARGE.test(String(thrown)))
+    throw thrown
+  }
+}
+
 const text = (maxLength: number) => fc.string({ unit: fc.constantFrom(...ALPHABET), maxLength })
 
 describe('for any rules', () => {
@@ -53,7 +64,7 @@ describe('for any rules', () => {
     fc.assert(
       fc.property(rules, text(8), (some, input) => {
         const expected = byDefinition(some, input)
-        const redaction = compileRedaction(some)
+        const redaction = compiled(some)
         for (const chunks of allCuts(input)) {
           const actual = redactedChunks(redaction, chunks)
           if (actual !== expected) expect(actual).toBe(expected)
@@ -70,7 +81,7 @@ describe('for any rules', () => {
     fc.assert(
       fc.property(rules, input, (some, [whole, places]) => {
         const expected = byDefinition(some, whole)
-        const redaction = compileRedaction(some)
+        const redaction = compiled(some)
         expect(redacted(redaction, whole)).toBe(expected)
         const cuts = places.toSorted((a, b) => a - b)
         expect(redactedChunks(redaction, cutAt(whole, cuts))).toBe(expected)
