@@ -52,6 +52,9 @@ interface Runner {
   readonly measure: () => Promise<Sample>
 }
 
+const roundsOf = ({ mostRounds, roundsEach = 1 }: Figure, asked: number): number =>
+  Math.min(asked === 1 ? 1 : asked * roundsEach, mostRounds)
+
 export const runFigure = async (
   figure: Figure,
   entries: readonly Entry[],
@@ -100,7 +103,7 @@ export const runFigure = async (
   }
 
   const runners = entries.map(runnerOf)
-  const rounds = Math.min(plan.rounds, figure.mostRounds)
+  const rounds = roundsOf(figure, plan.rounds)
   for (let round = 1; round <= rounds; round++)
     for (const runner of rotated(runners, round - 1)) {
       if (runner.failures.length >= MOST_FAILURES) continue

@@ -58,6 +58,8 @@ export interface Figure {
   readonly oneWayMs: number
   /** More rounds than this tell nothing new, or are too long for what they tell. */
   readonly mostRounds: number
+  /** In place of each round of a run that asks for several, where single rounds differ by more than what is to be told apart; usually 1. */
+  readonly roundsEach?: number
   entrants(contenders: readonly Contender[]): readonly Entrant[]
   /** @returns the port of what is behind the contenders */
   startBackend(site: Site): Promise<number>

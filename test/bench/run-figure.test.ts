@@ -67,6 +67,18 @@ describe.skipIf(process.platform !== 'linux')('a figure', () => {
     expect(measured.map(({ samples }) => samples.length)).toEqual([3, 3, 3])
   })
 
+  it.each([
+    [1, {}, 1],
+    [2, {}, 2],
+    [1, { roundsEach: 3 }, 1],
+    [2, { roundsEach: 3 }, 6],
+    [2, { roundsEach: 3, mostRounds: 4 }, 4],
+  ])('for %d rounds with %o has %d', async (rounds, changes, expected) => {
+    const entries = [entry('a', LISTENS)]
+    const [measured] = await runFigure(figure(changes), entries, site(), { ...plan, rounds }, () => {})
+    expect(measured!.samples).toHaveLength(expected)
+  })
+
   it('keeps a contender for all rounds, or starts it afresh for each', async () => {
     const portsOf = async (fresh: boolean): Promise<number> => {
       const [measured] = await runFigure(figure({ fresh }), [entry('a', LISTENS)], site(), plan, () => {})
