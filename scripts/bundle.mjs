@@ -8,7 +8,8 @@
  * entries it imports.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -34,6 +35,8 @@ const bundle = await rolldown({
   ]),
   external: (id) => outside.some((name) => id === name || id.startsWith(`${name}/`)),
   platform: 'node',
+  // The comments name each module's file from here, and the names of the parts are made of all that is in them.
+  cwd: at('.'),
 })
 const { output } = await bundle.write({
   dir: at('dist'),
@@ -43,8 +46,22 @@ const { output } = await bundle.write({
 
 // What they look for is beside the parts, or two folders above.
 for (const { fileName, code } of output)
-  if (!fileName.startsWith(PARTS) && code.includes('import.meta.url'))
+  if (!fileName.startsWith(PARTS) && /import\.meta\.(url|dirname|filename)/.test(code))
     throw new Error(`${fileName} is not in ${PARTS}/ and uses its own place`)
+
+/** The declarations stay one file per module. Those that the exports lead to name nothing that is not installed with the package. */
+const declared = new Set()
+const checkDeclaration = (file) => {
+  if (declared.has(file)) return
+  declared.add(file)
+  // What examples in comments import is not meant.
+  const text = readFileSync(file, 'utf8').replace(/\/\*.*?\*\//gs, '')
+  for (const [, id] of text.matchAll(/\b(?:from|import)[ (]+['"]([^'"]+)['"]/g))
+    if (id.startsWith('.')) checkDeclaration(join(dirname(file), id.replace(/\.js$/, '.d.ts')))
+    else if (!id.startsWith('node:'))
+      throw new Error(`${file} names ${id}, which those who use it may not have`)
+}
+for (const entry of ENTRIES) if (entry !== 'cli/main') checkDeclaration(at(`dist/${entry}.d.ts`))
 
 /** Who wrote it wants to be named where it is copied. */
 const licenceOf = (folder) => {
@@ -57,6 +74,8 @@ const modules = output.flatMap(({ moduleIds = [] }) => moduleIds)
 const folders = modules.flatMap(
   (id) => id.match(/^.*[\\/]node_modules[\\/](@[^\\/]+[\\/])?[^\\/]+/)?.[0] ?? [],
 )
+// Its helpers around CommonJS modules are in the bundle, too.
+folders.push(dirname(createRequire(import.meta.url).resolve('rolldown/package.json')))
 writeFileSync(
   at('dist/THIRD-PARTY-LICENSES.txt'),
   [...new Set(folders)]

@@ -286,4 +286,4 @@ export interface GatewayConfig {
   readonly drainTimeoutMs: number
 }
 
-export type { GatewayConfigInput } from './schema.js'
+export type { GatewayConfigInput } from './input.js'

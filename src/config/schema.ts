@@ -171,8 +171,5 @@ export const configSchema = (form: Form, read = readersFrom(undefined)) =>
 
 type ConfigSchema = ReturnType<typeof configSchema>
 
-/** What a user writes. See docs/config.md for each key; every default is filled in by `parseConfig`. */
-export type GatewayConfigInput = z.input<ConfigSchema>
-
 /** What the schema makes of it; `parse.ts` resolves names and inheritance in it. */
 export type CheckedInput = z.output<ConfigSchema>

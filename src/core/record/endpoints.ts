@@ -26,6 +26,13 @@ export interface PacketEnds {
   readonly server: PacketEnd
 }
 
+/** Of ipaddr.js, which no declaration of the package may name: those who use it do not have that. */
+interface Ip {
+  kind(): 'ipv4' | 'ipv6'
+  /** 4 or 16. */
+  toByteArray(): readonly number[]
+}
+
 type Side = 'client' | 'server'
 
 const SYNTHETIC = {
@@ -46,7 +53,7 @@ const hash = (text: string): number => {
 }
 
 /** An end's IP address, an IPv4-mapped one as IPv4; null for an end without, e.g. a name. */
-export const ipOf = (address: Address): ipaddr.IPv4 | ipaddr.IPv6 | null => {
+export const ipOf = (address: Address): Ip | null => {
   if (address.kind === 'unix') return null
   const host = address.host.replace(/%.*$/, '')
   if (ipaddr.IPv4.isValidFourPartDecimal(host)) return ipaddr.IPv4.parse(host)
@@ -62,13 +69,13 @@ const syntheticPort = (address: Address, side: Side, id: number): number => {
     : FIRST_SERVER_PORT + (hash(address.path) % (65536 - FIRST_SERVER_PORT))
 }
 
-const wordsOf = (ip: ipaddr.IPv4 | ipaddr.IPv6, version: 4 | 6): readonly number[] => {
+const wordsOf = (ip: Ip, version: 4 | 6): readonly number[] => {
   const bytes = version === 6 && ip.kind() === 'ipv4' ? mapped(ip) : ip.toByteArray()
   const view = new DataView(Uint8Array.from(bytes).buffer)
   return Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(index * 4))
 }
 
-const mapped = (ip: ipaddr.IPv4 | ipaddr.IPv6): readonly number[] => [
+const mapped = (ip: Ip): readonly number[] => [
   ...new Array<number>(10).fill(0),
   0xff,
   0xff,
@@ -80,7 +87,7 @@ export const packetEnds = (client: Address, server: Address, id: number): Packet
   const clientIp = ipOf(client)
   const serverIp = ipOf(server)
   const version = clientIp?.kind() === 'ipv6' || serverIp?.kind() === 'ipv6' ? 6 : 4
-  const end = (address: Address, ip: ipaddr.IPv4 | ipaddr.IPv6 | null, side: Side): PacketEnd => ({
+  const end = (address: Address, ip: Ip | null, side: Side): PacketEnd => ({
     words: wordsOf(ip ?? ipaddr.parse(SYNTHETIC[side][version]), version),
     port: syntheticPort(address, side, id),
   })
