@@ -1,15 +1,23 @@
 /** The store port: where the blocks of a recording go, one write after the other. */
 
+/** What a write has not stored although it stored the rest: all that it had of some connections, whose own place cannot be written. */
+export interface Refusal {
+  /** By the gateway's own number, why, as {@link Store.write} would have thrown it. */
+  readonly connections: ReadonlyMap<number, Error>
+  /** What they said in it. */
+  readonly payloadBytes: number
+}
+
 export interface Store {
   /** Where, for people: a file's path, a folder, a database without its password. */
   readonly where: string
   /**
    * Stores `bytes`, whole pcapng blocks, after everything stored before, or throws (rejects) having stored none of them. A store
-   * that has to wait answers with a promise. One write at a time: the next is not started before this one settles. `bytes` must
+   * that has to wait answers with a promise. One that has several places may answer with what it has not stored. One write at a time: the next is not started before this one settles. `bytes` must
    * not change until then, and are the caller's again afterwards. `seat`: whose they are, of those who record; a connection is of one. Default 0.
    * @throws TidegateError `write_failed` with the system's `errno`.
    */
-  write(bytes: Uint8Array, seat?: number): void | Promise<void>
+  write(bytes: Uint8Array, seat?: number): void | Refusal | Promise<void> | Promise<Refusal | undefined>
   /** Nothing comes of this seat any more: its connections are over, whether or not they were seen to close. Its number may be another's then. */
   left?(seat: number): void
   /**
@@ -17,6 +25,11 @@ export interface Store {
    * Idempotent.
    */
   close(timeoutMs: number): void | Promise<void>
+}
+
+/** One that has a single place: it stores all of a write or nothing. */
+export interface WholeStore extends Store {
+  write(bytes: Uint8Array, seat?: number): void | Promise<void>
 }
 
 /** What a store may ask of whoever runs it. */

@@ -6,16 +6,16 @@
 
 import { joined } from '../../core/bytes.js'
 import { Takeover } from '../../core/record/files/takeover.js'
-import type { Store } from '../../ports/store.js'
+import type { WholeStore } from '../../ports/store.js'
 
-export class RemindingStore implements Store {
+export class RemindingStore implements WholeStore {
   readonly where: string
-  readonly #store: Store
+  readonly #store: WholeStore
   readonly #sequenceSalt: number
   /** Null: no write has failed yet, or all that it knew since are over. */
   #known: Takeover | null = null
 
-  constructor(store: Store, sequenceSalt: number) {
+  constructor(store: WholeStore, sequenceSalt: number) {
     this.where = store.where
     this.#store = store
     this.#sequenceSalt = sequenceSalt

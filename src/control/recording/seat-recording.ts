@@ -207,8 +207,8 @@ class SeatRecording implements Recording, RecorderHost, TapListener {
     return true
   }
 
-  #answered({ failure, memory }: SlabAnswer): void {
-    this.#recorder.settle(failure, this.#clock.now(), memory)
+  #answered({ failure, refused, memory }: SlabAnswer): void {
+    this.#recorder.settle(failure, this.#clock.now(), memory, refused)
     this.#pump()
     this.#proceed()
   }

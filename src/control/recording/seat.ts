@@ -64,6 +64,8 @@ export interface SlabMessage {
 export interface SlabAnswer {
   /** Null: stored. Else why not. */
   readonly failure: string | null
+  /** With a failure: the connections that alone had one, by number, and which; all else is stored. Null: nothing is. */
+  readonly refused: ReadonlyMap<number, string> | null
   /** The slab's; null when nobody has it any more. */
   readonly memory: ArrayBuffer | null
 }

@@ -4,15 +4,15 @@
  */
 
 import { joined } from '../../core/bytes.js'
-import type { Store } from '../../ports/store.js'
+import type { WholeStore } from '../../ports/store.js'
 
-export class SectionStore implements Store {
+export class SectionStore implements WholeStore {
   readonly where: string
-  readonly #store: Store
+  readonly #store: WholeStore
   /** What every write still has to begin with. */
   #start: Uint8Array | null
 
-  constructor(store: Store, sectionStart: Uint8Array) {
+  constructor(store: WholeStore, sectionStart: Uint8Array) {
     this.where = store.where
     this.#store = store
     this.#start = sectionStart

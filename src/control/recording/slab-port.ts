@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Slab } from '../../core/record/slab.js'
 import type { PressOrder, SlabAnswer, SlabMessage } from './seat.js'
 
-const GONE: SlabAnswer = { failure: 'write failed: the writer thread ended', memory: null }
+const GONE: SlabAnswer = { failure: 'write failed: the writer thread ended', refused: null, memory: null }
 
 export class SlabPort {
   readonly #port: MessagePort

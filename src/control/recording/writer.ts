@@ -5,7 +5,7 @@
 
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
-import type { Store } from '../../ports/store.js'
+import type { Refusal, Store } from '../../ports/store.js'
 import { type PressOrder, SEAT_CELL, type SlabAnswer, type SlabMessage, WRITER_CELL } from './seat.js'
 
 /** What the writer is told of a seat. */
@@ -22,6 +22,20 @@ const systemNameOf = (error: unknown): string | undefined =>
   error instanceof TidegateError ? error.errno : errnoOf(error)
 
 const failureOf = (error: unknown): string => `write failed: ${systemNameOf(error) ?? messageOf(error)}`
+
+interface Outcome extends Pick<SlabAnswer, 'failure' | 'refused'> {
+  readonly refusedBytes: number
+}
+
+const STORED: Outcome = { failure: null, refused: null, refusedBytes: 0 }
+
+const failedBy = (error: unknown): Outcome => ({ ...STORED, failure: failureOf(error) })
+
+const refusedBy = ({ connections, payloadBytes }: Refusal): Outcome => {
+  const refused = new Map([...connections].map(([connection, error]) => [connection, failureOf(error)]))
+  const [failure = null] = refused.values()
+  return { failure, refused, refusedBytes: payloadBytes }
+}
 
 export class Writer {
   readonly #store: Store
@@ -83,20 +97,21 @@ export class Writer {
     const { owner, seat, slab } = work
     try {
       const written = this.#store.write(new Uint8Array(slab.memory, 0, slab.length), owner)
-      if (!(written instanceof Promise)) return this.#answer(seat, slab, null)
+      if (!(written instanceof Promise))
+        return this.#answer(seat, slab, written ? refusedBy(written) : STORED)
       this.#writing = true
       written.then(
-        () => this.#finish(seat, slab, null),
-        (error: unknown) => this.#finish(seat, slab, failureOf(error)),
+        (late) => this.#finish(seat, slab, late ? refusedBy(late) : STORED),
+        (error: unknown) => this.#finish(seat, slab, failedBy(error)),
       )
     } catch (error) {
-      this.#answer(seat, slab, failureOf(error))
+      this.#answer(seat, slab, failedBy(error))
     }
   }
 
-  #finish(seat: WriterSeat, slab: SlabMessage, failure: string | null): void {
+  #finish(seat: WriterSeat, slab: SlabMessage, outcome: Outcome): void {
     this.#writing = false
-    this.#answer(seat, slab, failure)
+    this.#answer(seat, slab, outcome)
     while (!this.#writing) {
       const next = this.#queue.shift()
       if (next === undefined) return
@@ -104,11 +119,13 @@ export class Writer {
     }
   }
 
-  #answer({ slabs, cells }: WriterSeat, { memory, payloadBytes }: SlabMessage, failure: string | null): void {
+  #answer({ slabs, cells }: WriterSeat, { memory, payloadBytes }: SlabMessage, outcome: Outcome): void {
+    const { failure, refused } = outcome
     const { writtenBytes } = SEAT_CELL
-    if (failure === null) cells[writtenBytes] = (cells[writtenBytes] ?? 0) + payloadBytes
+    if (failure === null || refused !== null)
+      cells[writtenBytes] = (cells[writtenBytes] ?? 0) + payloadBytes - outcome.refusedBytes
     Atomics.store(this.#state, WRITER_CELL.failing, failure === null ? 0 : 1)
-    const answer: SlabAnswer = { failure, memory }
+    const answer: SlabAnswer = { failure, refused, memory }
     slabs.postMessage(answer, [memory])
   }
 }

@@ -67,6 +67,9 @@ export interface RecorderHost {
   report(report: RecorderReport): void
 }
 
+/** Why the sink has not taken what it had of a connection; null: it has. */
+type WhyOf = (connection: ConnectionTrack) => string | null
+
 /** A direction that only receives still acknowledges, so that readers need not remember every packet of the other. */
 const PACKETS_PER_ACK = 1000
 
@@ -211,29 +214,44 @@ export class Recorder {
 
   /**
    * The sink's answer to the oldest {@link take} that has none: null, or why it took nothing (`write failed: ENOSPC`).
-   * `memory`: for the slab's next use, as large, if its own was given away.
+   * `memory`: for the slab's next use, as large, if its own was given away. `refused`: with a failure, the connections that alone
+   * had one, by number, and which; null: all of it failed.
    */
-  settle(failure: string | null, nowMs: number, memory: ArrayBuffer | null = null): void {
+  settle(
+    failure: string | null,
+    nowMs: number,
+    memory: ArrayBuffer | null = null,
+    refused: ReadonlyMap<number, string> | null = null,
+  ): void {
     const slab = this.#pool.oldestWriting
     if (slab === null) return
     const ended = new Set<ConnectionTrack>()
     const harmed = new Set<ConnectionTrack>()
+    const whyOf: WhyOf = ({ spec }) => (refused === null ? failure : (refused.get(spec.id) ?? null))
     count(this.#figures, FIGURE.writes, 1)
+    this.#failing = failure !== null && refused === null
     if (failure !== null) this.#fail(failure, nowMs)
-    this.#settleRuns(slab, failure, ended, harmed)
-    for (const note of slab.notes) this.#settleNote(note, failure === null, ended)
+    this.#settleRuns(slab, whyOf, ended, harmed)
+    for (const note of slab.notes) this.#settleNote(note, whyOf, ended)
     count(this.#figures, FIGURE.answeredBytes, slab.used)
     this.#pool.recycle(memory)
     if (failure === null) this.#recover(nowMs)
-    for (const connection of ended) this.#finish(connection)
-    if (failure === null) this.retryCloses()
+    for (const connection of ended)
+      if (refused?.has(connection.spec.id)) this.#waiting.addRefused(connection)
+      else this.#finish(connection)
+    if (!this.#failing) this.#retryCloses()
     this.#relax(nowMs)
     if (failure !== null && this.#options.onFailure === 'disconnect')
-      for (const connection of harmed) this.#disconnect(connection, failure)
+      for (const connection of harmed) this.#disconnect(connection, whyOf(connection) ?? failure)
   }
 
-  /** Writes the closes that wait, as far as there is room, though the last write may have failed. */
+  /** Writes the closes that wait, as far as there is room, though the last write may have failed; also those that were refused. */
   retryCloses(): void {
+    this.#waiting.retryRefused()
+    this.#retryCloses()
+  }
+
+  #retryCloses(): void {
     this.#waiting.retry((connection) => this.#scribe.close(connection))
   }
 
@@ -314,16 +332,12 @@ export class Recorder {
     stream.next += length
   }
 
-  #settleRuns(
-    slab: Slab,
-    failure: string | null,
-    ended: Set<ConnectionTrack>,
-    harmed: Set<ConnectionTrack>,
-  ): void {
+  #settleRuns(slab: Slab, whyOf: WhyOf, ended: Set<ConnectionTrack>, harmed: Set<ConnectionTrack>): void {
     for (let run = 0; run < slab.runs; run++) {
       const stream = slab.streams[run]
       if (stream === null || stream === undefined) continue
       const length = slab.lengths[run] ?? 0
+      const failure = whyOf(stream.connection)
       if (failure === null) {
         count(this.#figures, FIGURE.storedBytes, length)
         stream.ledger.store(length)
@@ -336,8 +350,9 @@ export class Recorder {
     }
   }
 
-  #settleNote(note: Note, stored: boolean, ended: Set<ConnectionTrack>): void {
+  #settleNote(note: Note, whyOf: WhyOf, ended: Set<ConnectionTrack>): void {
     const connection = 'stream' in note ? note.stream.connection : note.connection
+    const stored = whyOf(connection) === null
     if (stored && note.kind === 'close') {
       count(this.#figures, FIGURE.storedCloses, 1)
       this.#forget(connection)
@@ -360,7 +375,7 @@ export class Recorder {
   }
 
   #finish(connection: ConnectionTrack): void {
-    if (this.#failing || this.#waiting.size > 0 || !this.#scribe.close(connection))
+    if (this.#failing || this.#waiting.due > 0 || !this.#scribe.close(connection))
       this.#waiting.add(connection)
   }
 
@@ -371,7 +386,6 @@ export class Recorder {
   }
 
   #fail(why: string, nowMs: number): void {
-    this.#failing = true
     if (this.#abandoned) return
     count(this.#figures, FIGURE.writeFailures, 1)
     if (this.#failure.comes(nowMs, figure(this.#figures, FIGURE.lostBytes)))

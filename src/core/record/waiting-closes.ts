@@ -1,6 +1,6 @@
 /**
- * Connections that have ended, and whose close could not be written: it is once the sink works again, the oldest first. Of more than
- * memory is to hold, the oldest is given up.
+ * Connections that have ended, and whose close could not be written: it is once the sink works again, the oldest first. Those that the
+ * sink has refused while it took others' are not in the way of these. Of more than memory is to hold, the oldest is given up.
  */
 
 import { count, FIGURE } from './counters.js'
@@ -11,7 +11,9 @@ export const MAX_WAITING_CLOSES = 4096
 
 export class WaitingCloses {
   /** Oldest first. */
-  readonly #waiting = new Set<ConnectionTrack>()
+  readonly #due = new Set<ConnectionTrack>()
+  /** They are due when somebody asks for it. Oldest first. */
+  readonly #refused = new Set<ConnectionTrack>()
   readonly #figures: Float64Array
   readonly #most: number
   readonly #giveUp: (connection: ConnectionTrack) => void
@@ -23,34 +25,53 @@ export class WaitingCloses {
   }
 
   get size(): number {
-    return this.#waiting.size
+    return this.#due.size + this.#refused.size
+  }
+
+  /** Without those that were refused. */
+  get due(): number {
+    return this.#due.size
   }
 
   add(connection: ConnectionTrack): void {
-    this.#waiting.add(connection)
-    if (this.#waiting.size > this.#most) this.#giveUpOldest()
-    this.#count()
+    this.#add(this.#due, connection)
   }
 
-  /** Has `write` write those of which nothing else is unsettled, until it is false: there is no room. */
+  addRefused(connection: ConnectionTrack): void {
+    this.#add(this.#refused, connection)
+  }
+
+  /** Has `write` write those that are due and of which nothing else is unsettled, until it is false: there is no room. */
   retry(write: (connection: ConnectionTrack) => boolean): void {
-    for (const connection of this.#waiting) {
+    for (const connection of this.#due) {
       if (connection.unsettled > 0) continue
       if (!write(connection)) return
-      this.#waiting.delete(connection)
+      this.#due.delete(connection)
       this.#count()
     }
   }
 
+  retryRefused(): void {
+    for (const connection of this.#refused) this.#due.add(connection)
+    this.#refused.clear()
+  }
+
+  #add(to: Set<ConnectionTrack>, connection: ConnectionTrack): void {
+    to.add(connection)
+    if (this.size > this.#most) this.#giveUpOldest()
+    this.#count()
+  }
+
   #giveUpOldest(): void {
-    const [oldest] = this.#waiting
+    const from = this.#refused.size > 0 ? this.#refused : this.#due
+    const [oldest] = from
     if (oldest === undefined) return
-    this.#waiting.delete(oldest)
+    from.delete(oldest)
     this.#giveUp(oldest)
     count(this.#figures, FIGURE.unclosed, 1)
   }
 
   #count(): void {
-    this.#figures[FIGURE.waitingCloses] = this.#waiting.size
+    this.#figures[FIGURE.waitingCloses] = this.size
   }
 }

@@ -1,6 +1,9 @@
 /**
  * The store for many files. What goes where a {@link Planner} says; here it is done, all of it or nothing: if one of the files cannot be
  * written, what the others got of the same write is cut off again.
+ *
+ * But for what is one client's or listener's own trouble: a folder of theirs that no file can be begun in (another user's, a link that leads
+ * out) costs nobody else. The write is done again without what goes there, which is refused.
  */
 
 import { join } from 'node:path'
@@ -11,7 +14,7 @@ import type { ClosedFile, CurrentFiles } from '../../core/record/files/retention
 import type { TargetFile } from '../../core/record/files/targets.js'
 import { expandTemplate, type PathTemplate } from '../../core/record/files/template.js'
 import { errnoOf, TidegateError } from '../../errors.js'
-import { STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
+import { type Refusal, STORE_FIGURE, type Store, type StoreHost } from '../../ports/store.js'
 import { type Durability, Syncs } from '../file/durability.js'
 import { whyOf, writeFailed } from '../file/failure.js'
 import { FreeSpace, type FreeSpaceFloor, isAboutRoom } from '../file/free-space.js'
@@ -63,6 +66,37 @@ interface Lost {
   readonly disk: DiskFile
 }
 
+/** What is wrong with a folder or a name, and not with the disk or the process. */
+const OWN_TROUBLES = new Set([
+  'EACCES',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENOENT',
+  'ENOTDIR',
+  'EPERM',
+  'EROFS',
+])
+
+/** The store's own word is that a link leads out. */
+const isOwnTrouble = (error: unknown): boolean =>
+  error instanceof TidegateError || OWN_TROUBLES.has(errnoOf(error) ?? '')
+
+/** No file can be begun for this target. */
+class ShutTarget extends TidegateError {
+  readonly key: string
+
+  constructor(key: string, folder: string, cause: unknown) {
+    super('write_failed', `'${folder}/': ${whyOf(cause)}`, { fault: 'system', where: folder, cause })
+    this.key = key
+  }
+}
+
+interface Shut {
+  readonly error: ShutTarget
+  readonly untilMs: number
+}
+
 /** The longest that a timer of Node's waits. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -84,6 +118,8 @@ export class FilesStore implements Store {
   #rotation: NodeJS.Timeout | null = null
   readonly #syncs: Syncs
   #rotationFails = false
+  /** Targets that no file can be begun for, and until when that is not tried again. */
+  readonly #shut = new Map<string, Shut>()
 
   constructor(
     target: FilesTarget,
@@ -102,11 +138,11 @@ export class FilesStore implements Store {
     this.#syncs.start(() => [...this.#open])
   }
 
-  write(bytes: Uint8Array, seat = 0): void | Promise<void> {
+  write(bytes: Uint8Array, seat = 0): Refusal | undefined | Promise<Refusal | undefined> {
     if (this.#closed)
       throw new TidegateError('misuse', `'${this.where}' is closed`, { fault: 'internal', where: this.where })
     try {
-      this.#put(bytes, seat)
+      return this.#put(bytes, seat)
     } catch (error) {
       const room = isAboutRoom(error) ? this.#closedFiles.makeRoom() : null
       if (room === null) throw error
@@ -114,10 +150,39 @@ export class FilesStore implements Store {
     }
   }
 
-  #put(bytes: Uint8Array, seat: number): void {
+  #put(bytes: Uint8Array, seat: number): Refusal | undefined {
     this.#free.check(bytes.length)
-    this.#carryOut(() => this.#planner.plan(bytes, Date.now(), seat))
-    this.#setRotation()
+    for (;;) {
+      const shut = this.#shutNow()
+      try {
+        this.#carryOut(() => this.#planner.plan(bytes, Date.now(), seat, shut))
+      } catch (error) {
+        if (!(error instanceof ShutTarget)) throw error
+        this.#shut.set(error.key, { error, untilMs: Date.now() + RETRY_MS })
+        continue
+      }
+      this.#setRotation()
+      return this.#refusal()
+    }
+  }
+
+  /** Those that are left out without trying. */
+  #shutNow(): ReadonlySet<string> {
+    const nowMs = Date.now()
+    for (const [key, { untilMs }] of this.#shut) if (untilMs <= nowMs) this.#shut.delete(key)
+    return new Set(this.#shut.keys())
+  }
+
+  /** Of the write that was just done. */
+  #refusal(): Refusal | undefined {
+    const { targets, payloadBytes } = this.#planner.leftOut
+    if (targets.size === 0) return undefined
+    const connections = new Map<number, Error>()
+    for (const [connection, key] of targets) {
+      const shut = this.#shut.get(key)
+      if (shut !== undefined) connections.set(connection, shut.error)
+    }
+    return { connections, payloadBytes }
   }
 
   /** Tries it again as long as that makes room. */
@@ -126,9 +191,9 @@ export class FilesStore implements Store {
     seat: number,
     making: Promise<boolean>,
     failure: unknown,
-  ): Promise<void> {
+  ): Promise<Refusal | undefined> {
     if (!(await making) || this.#closed) throw failure
-    await this.write(bytes, seat)
+    return this.write(bytes, seat)
   }
 
   left(seat: number): void {
@@ -207,7 +272,15 @@ export class FilesStore implements Store {
   #create(file: TargetFile): DiskFile {
     const { base, template } = this.#target
     const { folders, stem } = expandTemplate(template, Date.now(), file.target.values)
-    const folder = folderBelow(base, folders, this.#syncs.isAlways)
+    try {
+      return this.#createIn(folderBelow(base, folders, this.#syncs.isAlways), stem)
+    } catch (error) {
+      if (template.splitsBy.length === 0 || !isOwnTrouble(error)) throw error
+      throw new ShutTarget(file.target.key, folders.join('/'), error)
+    }
+  }
+
+  #createIn(folder: string, stem: string): DiskFile {
     for (;;) {
       const name = this.#names.free(folder, stem)
       try {

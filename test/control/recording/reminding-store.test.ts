@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { verifyCommand } from '../../../src/cli/commands/verify.js'
 import { RemindingStore } from '../../../src/control/recording/reminding-store.js'
-import type { Store } from '../../../src/ports/store.js'
+import type { WholeStore } from '../../../src/ports/store.js'
 import { fileOf, runCommand, Tape } from '../../cli/recordings.js'
 
 /** The tape's. */
@@ -12,7 +12,7 @@ it.each(['at once', 'later'])(
   async (when) => {
     const tape = new Tape()
     let isFull = false
-    const disk: Store = {
+    const disk: WholeStore = {
       where: 'memory',
       write: (bytes) => {
         if (isFull && when === 'later') return Promise.reject(new Error('full'))

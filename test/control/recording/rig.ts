@@ -11,7 +11,7 @@ import { SectionStore } from '../../../src/control/recording/section-store.js'
 import { openRecordingSite, type RecordingSite } from '../../../src/control/recording/site.js'
 import { Writer } from '../../../src/control/recording/writer.js'
 import type { StartWriter } from '../../../src/control/recording/writer-link.js'
-import type { Store } from '../../../src/ports/store.js'
+import type { WholeStore } from '../../../src/ports/store.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
 import { openAccount } from '../../../src/sinks/file/file-writer.js'
 
@@ -20,7 +20,7 @@ export interface RigOptions extends Omit<RecordingOptions, 'store' | 'listeners'
 }
 
 const writerInto =
-  (sink: Store): StartWriter =>
+  (sink: WholeStore): StartWriter =>
   async ({ sectionStart, state }, { onLeft }) => {
     const writer = new Writer(new SectionStore(sink, sectionStart), state)
     let resolve = (): void => {}
@@ -38,7 +38,7 @@ const writerInto =
   }
 
 export const openRig = (
-  sink: Store,
+  sink: WholeStore,
   { onSinkClose, ...options }: RigOptions = {},
 ): Promise<RecordingSite> => {
   const target = { where: sink.where, descriptor: -1, account: openAccount(0) }

@@ -9,13 +9,13 @@ import { startSeat } from '../../../src/control/recording/seat-recording.js'
 import type { CloseReason } from '../../../src/core/close-reason.js'
 import { decodeAnnotation } from '../../../src/core/record/annotation.js'
 import { TidegateError } from '../../../src/errors.js'
-import type { Store } from '../../../src/ports/store.js'
+import type { WholeStore } from '../../../src/ports/store.js'
 import { concat, parseFile } from '../../core/record/parse.js'
 import { openRig, type RigOptions, soleRecording } from './rig.js'
 import { lines } from './said.js'
 
 /** A sink whose writes wait for the test's answer, unless it says `auto`. */
-class HandSink implements Store {
+class HandSink implements WholeStore {
   readonly where = 'memory'
   readonly stored: Uint8Array[] = []
   closed = 0
@@ -82,7 +82,7 @@ class FakeLink implements Holdable {
 
 const FULL = new TidegateError('write_failed', 'full', { fault: 'system', errno: 'ENOSPC' })
 
-const start = async (sink: Store, options: RigOptions = {}): Promise<Recording> =>
+const start = async (sink: WholeStore, options: RigOptions = {}): Promise<Recording> =>
   soleRecording(await openRig(sink, options))
 
 let nextId = 1
@@ -286,7 +286,7 @@ test('a sink that fails to the very end lets the recording close, with every byt
 })
 
 /** Two planes of one site, both on this thread. */
-const startTwo = async (sink: Store, options: RigOptions = {}) => {
+const startTwo = async (sink: WholeStore, options: RigOptions = {}) => {
   const site = await openRig(sink, { planes: 2, maxBufferedBytes: 2 * 1024 * 1024, ...options })
   const planes = [startSeat(site.seat(0)), startSeat(site.seat(1))] as const
   const close = async (timeoutMs?: number): Promise<RecordingCounters> => {

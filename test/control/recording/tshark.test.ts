@@ -8,7 +8,7 @@ import type { ConnectionTap, Recording } from '../../../src/control/recording/re
 import { openRecordingSite } from '../../../src/control/recording/site.js'
 import { type Address, parseAddress } from '../../../src/core/address.js'
 import type { Direction } from '../../../src/core/direction.js'
-import type { Store } from '../../../src/ports/store.js'
+import type { WholeStore } from '../../../src/ports/store.js'
 import { openFileSink } from '../../../src/sinks/file/file-sink.js'
 import { FileWriter } from '../../../src/sinks/file/file-writer.js'
 import { pattern } from '../../core/record/parse.js'
@@ -148,7 +148,7 @@ describe.runIf(installed)(title, () => {
     const file = await openFileSink(lossy)
     const sink = new FileWriter(file.target)
     let refuse = false
-    const refusing: Store = {
+    const refusing: WholeStore = {
       where: sink.where,
       write: (bytes) => (refuse ? Promise.reject(new Error('refused')) : sink.write(bytes)),
       close: () => sink.close(),

@@ -77,7 +77,10 @@ const toFiles = async (sync: Sync): Promise<Writing> => {
   const durability = { sync, intervalMs: INTERVAL_MS }
   const series = await DiskSeries.open(testScope(), 'x.pcapng', { durability, rotateBytes: 4000 })
   const slab = slabs(series)
-  return { write: () => series.store.write(slab()), close: async () => series.store.close(60_000) }
+  return {
+    write: async () => void (await series.store.write(slab())),
+    close: async () => series.store.close(60_000),
+  }
 }
 
 const toSpool = async (sync: Sync): Promise<Writing> => {

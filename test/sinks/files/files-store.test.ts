@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseAddress } from '../../../src/core/address.js'
 import { MAX_OPEN_FILES } from '../../../src/core/budget/plan.js'
+import type { ConnectionTrack } from '../../../src/core/record/track.js'
 import { openSeriesPlace } from '../../../src/sinks/files/base-folder.js'
 import { streamNumber } from '../../core/record/harness.js'
 import { concat, pattern } from '../../core/record/parse.js'
@@ -21,6 +22,8 @@ const payloads = (folder: string, names: readonly string[], n?: number): Uint8Ar
       .map(({ payload }) => payload),
   )
 }
+
+const lostOf = ({ upstream: { ledger } }: ConnectionTrack): number => ledger.lostBytes
 
 describe('the store for many files', () => {
   const scope = blockScope()
@@ -67,37 +70,71 @@ describe('the store for many files', () => {
     symlinkSync(join(outside, 'target.pcapng'), join(folder, '10.0.0.2', 'rec.pcapng'))
     const series = await DiskSeries.open(testScope(), '{client}/rec.pcapng', {}, folder)
     series.open(1, client(1))
-    expect(series.flush()).toBe('a link leads out of its folder')
+    expect(series.flush()).toBe("'10.0.0.1/': a link leads out of its folder")
     series.open(2, client(2))
     expect(series.flush()).toBe(null)
     expect(packetsIn(join(folder, '10.0.0.2/rec-1.pcapng'))).toHaveLength(3)
     expect(namesIn(outside)).toEqual([])
   })
 
-  it('keeps all or nothing: what one file got is cut off if another could not be written', async () => {
+  it('refuses what goes to a folder that cannot be had, stores the rest, and tries it again a moment later', async () => {
     const folder = scope.tempDir()
     const series = await DiskSeries.open(testScope(), '{client}/rec.pcapng', { rotateBytes: 65_536 }, folder)
     const first = series.open(1, client(1))
     series.send(first, 'upstream', 10)
     expect(series.flush()).toBe(null)
-    const before = readFileSync(join(folder, '10.0.0.1/rec.pcapng'))
     // Where the second client's folder should be.
     writeFileSync(join(folder, '10.0.0.2'), '')
     for (let n = 0; n < 4; n++) series.send(first, 'upstream', 40_000)
     const second = series.open(2, client(2))
     series.send(second, 'upstream', 20)
-    expect(series.flush()).toMatch(/ENOTDIR|EEXIST/)
-    expect(namesIn(folder)).toEqual(['10.0.0.1/rec.pcapng', '10.0.0.2'])
-    expect(readFileSync(join(folder, '10.0.0.1/rec.pcapng'))).toEqual(before)
-    expect([series.figure('files'), series.figure('fileBytes')]).toEqual([1, before.length])
+    series.send(first, 'upstream', 5)
+    expect(series.flush()).toMatch(/^'10\.0\.0\.2\/': (ENOTDIR|EEXIST)$/)
+    expect([lostOf(first), lostOf(second)]).toEqual([0, 20])
+    const names = series.names().filter((name) => name !== '10.0.0.2')
+    expect(payloads(folder, names, 1)).toEqual(pattern(streamNumber(1, 'upstream'), 0, 160_015))
+    const sizes = names.map((name) => statSync(join(folder, name)).size)
+    expect([series.figure('files'), series.figure('fileBytes')]).toEqual([
+      names.length,
+      sizes.reduce((sum, size) => sum + size),
+    ])
 
     rmSync(join(folder, '10.0.0.2'))
-    series.send(first, 'upstream', 5)
-    series.send(second, 'upstream', 6)
-    expect(series.flush()).toBe(null)
-    expect(payloads(folder, series.names(), 2)).toEqual(pattern(streamNumber(2, 'upstream'), 20, 6))
-    const all = pattern(streamNumber(1, 'upstream'), 0, 160_015)
-    expect(payloads(folder, series.names(), 1)).toEqual(concat([all.subarray(0, 10), all.subarray(160_010)]))
+    let sent = 0
+    await eventually('it to be tried again', () => {
+      series.send(second, 'upstream', 6)
+      sent += 6
+      return series.flush() === null
+    })
+    expect(payloads(folder, series.names(), 2)).toEqual(
+      pattern(streamNumber(2, 'upstream'), 20 + sent - 6, 6),
+    )
+  })
+
+  it('writes what others say, and their ends, whatever waits for a folder that cannot be had', async () => {
+    const folder = scope.tempDir()
+    writeFileSync(join(folder, '10.0.0.1'), '')
+    const series = await DiskSeries.open(testScope(), '{client}/rec.pcapng', {}, folder)
+    const bad = series.open(1, client(1))
+    series.send(bad, 'upstream', 10)
+    expect(series.flush()).not.toBe(null)
+    series.recorder.close(bad, 'client_fin', series.nowMs)
+    expect(series.flush()).not.toBe(null)
+    const failures = Array.from({ length: 10 }, (_, n) => {
+      const good = series.open(2 + n, client(2))
+      series.send(good, 'upstream', 5)
+      const before = series.flush()
+      series.recorder.close(good, 'client_fin', series.nowMs)
+      return [before, series.flush(), good.ending, lostOf(good)]
+    })
+    expect(failures).toEqual(failures.map(() => [null, null, null, 0]))
+    expect(series.recorder.waitingCloses).toBe(1)
+    // Asked for, it is tried with what else there is, and harms none of it.
+    series.recorder.retryCloses()
+    const good = series.open(20, client(2))
+    series.send(good, 'upstream', 5)
+    expect(series.flush()).toMatch(/^'10\.0\.0\.1\/'/)
+    expect([series.recorder.waitingCloses, lostOf(good)]).toEqual([1, 0])
   })
 
   it('keeps one file per client, however few descriptors it has', async () => {

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import type { SlabAnswer } from '../../../src/control/recording/seat.js'
 import { encodeSectionStart } from '../../../src/core/codec/pcapng/writer.js'
 import { encodeRecordingComment } from '../../../src/core/record/annotation.js'
 import { parseTemplate } from '../../../src/core/record/files/template.js'
@@ -25,6 +26,9 @@ const sectionStart = (recording: string): Uint8Array =>
     ],
     encodeRecordingComment(recording),
   )
+
+const failureOf = (error: unknown): string =>
+  error instanceof TidegateError ? (error.errno ?? error.message) : messageOf(error)
 
 export interface Line {
   readonly level: string
@@ -98,9 +102,9 @@ export class DiskSeries extends Harness {
   flush(): string | null {
     let why: string | null = null
     for (let slab = this.recorder.take(true); slab !== null; slab = this.recorder.take(true)) {
-      const failure = this.#store(slab.contents)
+      const { failure, refused } = this.#store(slab.contents)
       if (failure !== null) why = failure
-      this.recorder.settle(failure, this.nowMs)
+      this.recorder.settle(failure, this.nowMs, null, refused)
     }
     return why
   }
@@ -113,12 +117,15 @@ export class DiskSeries extends Harness {
     return namesIn(this.base)
   }
 
-  #store(bytes: Uint8Array): string | null {
+  #store(bytes: Uint8Array): Pick<SlabAnswer, 'failure' | 'refused'> {
     try {
-      void this.store.write(bytes)
-      return null
+      const written = this.store.write(bytes)
+      if (!written || written instanceof Promise) return { failure: null, refused: null }
+      const refused = new Map([...written.connections].map(([id, error]) => [id, failureOf(error)]))
+      const [failure = null] = refused.values()
+      return { failure, refused }
     } catch (error) {
-      return error instanceof TidegateError ? (error.errno ?? error.message) : messageOf(error)
+      return { failure: failureOf(error), refused: null }
     }
   }
 }

@@ -230,10 +230,12 @@ export class Connections {
       }
   }
 
-  /** What has been done since is done. */
+  /** What has been done since is done; also what began for a target that got nothing is known. */
   commit(): void {
+    for (const connection of this.#begun) if (!connection.told) this.#untold.add(connection)
     for (const { target } of this.#removed) target.users--
     this.#next()
+    this.#boundUntold()
   }
 
   /**
@@ -245,11 +247,12 @@ export class Connections {
     for (const connection of this.#touched) connection.restore()
     for (const connection of this.#begun) this.#untold.add(connection)
     this.#next()
-    if (this.#untold.size > MAX_UNTOLD) this.#forgetOldest()
+    this.#boundUntold()
   }
 
   /** Down to half of them, so that not each write that fails has to look at all. */
-  #forgetOldest(): void {
+  #boundUntold(): void {
+    if (this.#untold.size <= MAX_UNTOLD) return
     for (const connection of this.#untold) if (connection.told) this.#untold.delete(connection)
     for (const connection of this.#untold) {
       if (this.#untold.size <= MAX_UNTOLD / 2) return

@@ -29,6 +29,12 @@ export interface FileWork {
   runTo: number
 }
 
+export interface LeftOut {
+  /** By the connection's number. */
+  readonly targets: ReadonlyMap<number, string>
+  readonly payloadBytes: number
+}
+
 export interface PlannerOptions {
   /** What each file has to begin with. */
   readonly sectionStart: Uint8Array
@@ -43,6 +49,7 @@ export interface PlannerOptions {
 }
 
 const NOTHING = new Uint8Array(0)
+const NOBODY: ReadonlySet<never> = new Set()
 
 export class Planner {
   readonly #options: PlannerOptions
@@ -56,6 +63,10 @@ export class Planner {
   #begun = 0
   #nowMs = 0
   #bytes: Uint8Array = NOTHING
+  /** Keys of the targets that get nothing of this write. */
+  #without: ReadonlySet<string> = NOBODY
+  #leftOut = new Map<number, string>()
+  #leftOutBytes = 0
   /** Current files, the one written to longest ago first. */
   readonly #current = new Set<TargetFile>()
 
@@ -65,9 +76,20 @@ export class Planner {
     this.#connections = new Connections(options.sequenceSalt, (open) => this.#targets.of(open))
   }
 
-  /** `bytes`: whole blocks of packets of this seat, which must not change until {@link commit} or {@link rollback}. @throws Error if they are not. */
-  plan(bytes: Uint8Array, nowMs: number, seat = 0): readonly FileWork[] {
+  /**
+   * `bytes`: whole blocks of packets of this seat, which must not change until {@link commit} or {@link rollback}. `without`: keys of
+   * targets that get none of it, as if it had never come; see {@link leftOut}. @throws Error if they are not.
+   */
+  plan(
+    bytes: Uint8Array,
+    nowMs: number,
+    seat = 0,
+    without: ReadonlySet<string> = NOBODY,
+  ): readonly FileWork[] {
     this.#nowMs = nowMs
+    this.#without = without
+    this.#leftOut = new Map()
+    this.#leftOutBytes = 0
     this.#connections.seat = seat
     this.#bytes = bytes
     const { block } = this.#cursor
@@ -76,6 +98,11 @@ export class Planner {
     this.#endBeyond(this.#options.maxFiles)
     for (const work of this.#works.values()) this.#endRun(work)
     return [...this.#works.values()]
+  }
+
+  /** Of the last plan: the connections that had packets for targets which get nothing, with the target's key, and what those said. */
+  get leftOut(): LeftOut {
+    return { targets: this.#leftOut, payloadBytes: this.#leftOutBytes }
   }
 
   /** Ends the files whose time is over. */
@@ -133,6 +160,11 @@ export class Planner {
     const opened = isPacket ? this.#connections.begin(packet) : null
     const connection = opened ?? (isPacket ? this.#connections.find(packet) : null)
     const target = connection?.target ?? this.#targets.unknown()
+    if (connection !== null && this.#without.has(target.key)) {
+      this.#leftOut.set(connection.open.id, target.key)
+      this.#leftOutBytes += packet.payloadBytes
+      return
+    }
     const tells = connection !== null && (opened === null || !isFirstOpen(packet))
     const file = this.#room(target, connection, tells, length)
     if (connection !== null && connection.file !== file) this.#take(connection, file, tells)
