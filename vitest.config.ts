@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { defineConfig } from 'vitest/config'
@@ -108,11 +109,12 @@ const threadsFromDist = {
   name: 'threads-from-dist',
   enforce: 'pre' as const,
   transform(code: string, id: string): string | null {
-    if (!id.startsWith(src)) return null
-    return code.replace(
-      /new URL\('\.\/([\w-]+\.js)', import\.meta\.url\)/g,
-      (_, file) => `new URL('${lib}/${file}')`,
-    )
+    if (!id.startsWith(src.replaceAll('\\', '/'))) return null
+    return code.replace(/new URL\('\.\/([\w-]+\.js)', import\.meta\.url\)/g, (_, file) => {
+      if (!existsSync(new URL(`${lib}/${file}`)))
+        throw new Error(`${lib}/${file} is not there: run 'npm run build' first`)
+      return `new URL('${lib}/${file}')`
+    })
   },
 }
 

@@ -7,7 +7,7 @@
  * All entries are made in one go and share their parts, in `dist/lib/`: so there is one of each class in a process, whichever
  * entries it imports.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -62,6 +62,11 @@ const checkDeclaration = (file) => {
       throw new Error(`${file} names ${id}, which those who use it may not have`)
 }
 for (const entry of ENTRIES) if (entry !== 'cli/main') checkDeclaration(at(`dist/${entry}.d.ts`))
+
+for (const file of readdirSync(at('dist'), { recursive: true, withFileTypes: true })) {
+  const path = join(file.parentPath, file.name)
+  if (path.endsWith('.d.ts') && !declared.has(path)) rmSync(path)
+}
 
 /** Who wrote it wants to be named where it is copied. */
 const licenceOf = (folder) => {

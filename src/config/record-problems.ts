@@ -6,7 +6,7 @@
 import * as zlib from 'node:zlib'
 import { SINK_SCHEMES } from '../core/record/delivery/sink-url.js'
 import { isTemplate, templateProblem, VALUE_NAMES } from '../core/record/files/template.js'
-import { safeUrl } from '../core/safe-url.js'
+import { looksLikeUrl, safeUrl } from '../core/safe-url.js'
 import { type Fields, isFields } from './as-written.js'
 import {
   alternatives,
@@ -78,6 +78,19 @@ const placeProblems = (record: Fields, ownSink: boolean): readonly ConfigProblem
     : [problem('spool', 'spool', 'given, but a file needs none', 'to beside it, or nothing here')]
 }
 
+/** A database goes by another key; and what is shown of a file's path would show its password. */
+const fileUrlProblems = ({ file }: Fields): readonly ConfigProblem[] =>
+  typeof file === 'string' && looksLikeUrl(file)
+    ? [
+        problem(
+          'file',
+          `'${safeUrl(file)}'`,
+          `'${safeUrl(file)}' is a URL`,
+          'a path (a database goes under to)',
+        ),
+      ]
+    : []
+
 const templateProblems = ({ file }: Fields): readonly ConfigProblem[] => {
   // Of a NUL every path is told already.
   if (typeof file !== 'string' || file.includes('\0') || !isTemplate(file)) return []
@@ -128,6 +141,7 @@ export const placeOfRecordProblems = (record: unknown, ownSink: boolean): readon
   isFields(record)
     ? [
         ...placeProblems(record, ownSink),
+        ...fileUrlProblems(record),
         ...templateProblems(record),
         ...keepProblems(record),
         ...zstdProblems(record),

@@ -1,6 +1,6 @@
 /** The sink suite on a sink in memory, and on sinks that are wrong in one way each: the suite must notice. */
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { sinkCompliance } from '../../src/testing/index.js'
 import { type Flaw, MemoryPlace } from '../support/memory-sink.js'
 
@@ -34,4 +34,22 @@ describe('the sink suite fails a sink that', () => {
     const [noticing] = cases.filter((each) => each.name.startsWith(name))
     await expect(noticing?.run()).rejects.toThrow()
   })
+})
+
+it('the sink suite says which cases it could not check', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const cases = sinkCompliance(() => {
+    const place = new MemoryPlace()
+    return {
+      connect: () => place.connect(),
+      stored: () => place.stored(),
+      close: () => place.close(),
+      secrets: place.secrets,
+    }
+  })
+  for (const each of cases.filter(({ name }) => name.includes('where the place has'))) await each.run()
+  const said = warn.mock.calls.map(([text]) => String(text))
+  warn.mockRestore()
+  expect(said.length).toBeGreaterThan(3)
+  for (const text of said) expect(text).toMatch(/^not checked, the place has no (breakNext|stall): [a-z].+/)
 })

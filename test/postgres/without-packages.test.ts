@@ -1,13 +1,16 @@
 /** An install of Tidegate without the packages for PostgreSQL, which are optional: it works, and says what is missing where they are needed. */
 
-import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { run } from '../support/processes.js'
 import { blockScope } from '../support/scope.js'
 
 const ROOT = join(import.meta.dirname, '../..')
-const OPTIONAL = new Set(['pg', 'pg-copy-streams'])
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  readonly dependencies: object
+  readonly optionalDependencies: object
+}
 const URL = 'postgres://tidegate:hunter2@127.0.0.1:1/traffic'
 const MISSING =
   /^tidegate: PostgreSQL needs two packages that are not installed; add them with: npm install pg pg-copy-streams\n$/
@@ -21,9 +24,9 @@ beforeAll(() => {
   mkdirSync(tidegate, { recursive: true })
   for (const part of ['dist', 'package.json'])
     cpSync(join(ROOT, part), join(tidegate, part), { recursive: true })
-  for (const name of readdirSync(join(ROOT, 'node_modules')))
-    if (!OPTIONAL.has(name) && !name.startsWith('.') && name !== 'tidegate')
-      symlinkSync(join(ROOT, 'node_modules', name), join(home, name))
+  // What they depend on is found where they really are.
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }))
+    symlinkSync(join(ROOT, 'node_modules', name), join(home, name))
   cli = join(tidegate, 'dist/cli/main.js')
 })
 

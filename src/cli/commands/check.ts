@@ -18,6 +18,7 @@ import { overbooked, planFor, readDescriptors } from '../../control/descriptors.
 import { formatAddress } from '../../core/address.js'
 import { type BudgetPlan, reservedText } from '../../core/budget/plan.js'
 import { safeUrl } from '../../core/safe-url.js'
+import { messageOf } from '../../errors.js'
 import { type CommandIo, type Output, processIo, withStdout } from '../output.js'
 import { type Column, coloursFor, createPagedTable } from '../table.js'
 
@@ -199,9 +200,22 @@ const summarise = async (
 const printJson = (value: object, output: Output): Promise<void> | undefined =>
   output.write(`${JSON.stringify(value, null, 2)}\n`)
 
+/** What its sink would say of the URL at the start. @throws ConfigError (rejects) */
+const checkSink = async ({ record }: GatewayConfig, source: string): Promise<void> => {
+  if (record?.place.kind !== 'sink' || record.place.url === null) return
+  const { checkSinkUrl } = await import('../../control/recording/open-sink.js')
+  await checkSinkUrl(record.place.url).catch((thrown: unknown) => {
+    const [found, expected = ''] = messageOf(thrown).split(': expected ')
+    throw new ConfigError(source, [
+      { path: 'record.to', found: found ?? '', expected, message: messageOf(thrown) },
+    ])
+  })
+}
+
 const check = async (path: string, json: boolean, io: CommandIo, output: Output): Promise<void> => {
   try {
     const config = await loadConfig(path)
+    await checkSink(config, path)
     const plan = planHere(config, path)
     await (json
       ? printJson({ valid: true, config: toJson(config), descriptors: plan }, output)

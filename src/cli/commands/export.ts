@@ -9,6 +9,7 @@ import { createGogetwayEncoder } from '../../core/convert/gogetway.js'
 import { createJsonLinesEncoder } from '../../core/convert/jsonl.js'
 import { createMergeEncoder } from '../../core/convert/merge.js'
 import { createPcapngEncoder } from '../../core/convert/pcapng.js'
+import { looksLikeUrl, safeUrl } from '../../core/safe-url.js'
 import type { RecordingFile } from '../../sources/file/recording.js'
 import { base64 } from '../base64.js'
 import { convert } from '../export/convert.js'
@@ -50,6 +51,7 @@ interface Flags {
 }
 
 const formatOf = ({ to, format }: Flags): Format => {
+  if (looksLikeUrl(to)) throw usageError(`--to '${safeUrl(to)}' is a URL: expected a path, or -`)
   if (format !== undefined) return format
   if (to === '-') throw usageError(`--to - needs --format: ${FORMATS.join(', ')}`)
   const extension = /\.([^./\\]+)$/.exec(to)?.[1]?.toLowerCase() ?? ''

@@ -14,6 +14,12 @@ const BY_SCHEME: Readonly<Record<SinkScheme, (url: string) => Promise<Sink>>> = 
   postgresql: postgres,
 }
 
+/** As {@link openSink} finds out, without loading any package. @throws TidegateError (rejects) `value_invalid` */
+export const checkSinkUrl = async (url: string): Promise<void> => {
+  const { parsePostgresUrl } = await import('../../postgres/url.js')
+  if (sinkSchemeOf(url) !== null) parsePostgresUrl(url)
+}
+
 /** Not opened yet. @throws TidegateError (rejects): there is no such sink, or what it needs is not installed. */
 export const openSink = async (url: string): Promise<Sink> => {
   const scheme = sinkSchemeOf(url)

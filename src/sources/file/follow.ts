@@ -9,6 +9,7 @@
 import { stat } from 'node:fs/promises'
 import type { CaptureRecord } from '../../core/codec/capture.js'
 import { DETECT_BYTES, detectFormat } from '../../core/codec/detect.js'
+import { looksLikeUrl, safeUrl } from '../../core/safe-url.js'
 import { errnoOf, messageOf, TidegateError } from '../../errors.js'
 import { openCapture } from './capture.js'
 import { openFileChunks, unreadable } from './chunks.js'
@@ -327,6 +328,7 @@ export class Follower {
  * @throws TidegateError (rejects) `usage` for anything else, `file_unreadable`.
  */
 export const checkFollowable = async (path: string): Promise<void> => {
+  if (looksLikeUrl(path)) throw unfollowable(safeUrl(path), 'is a URL, and only files can be followed')
   const input = await inputOf(path)
   if (input.kind === 'directory') return
   if (input.kind === 'stream') throw unfollowable(path, 'is no file')

@@ -23,7 +23,8 @@ const bindCase = ({ name, timeoutMs, needs, play }: SinkCase, createPlace: Creat
       const place = await createPlace()
       const scene = new SinkScene(place)
       try {
-        if (needs === null || place[needs] !== undefined) await play(scene)
+        if (needs === null || place[needs] !== undefined) return await play(scene)
+        process.emitWarning(`not checked, the place has no ${needs}: ${name}`, { type: 'TidegateWarning' })
       } finally {
         await scene.close()
       }
