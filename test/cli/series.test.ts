@@ -62,6 +62,14 @@ describe('verify', () => {
       expect(await runCommand(verifyCommand, some)).toMatchObject({ code: 0 })
   })
 
+  it('says that the last file is missing: its connection goes on in none of these', async () => {
+    const ran = await runCommand(verifyCommand, series().paths.slice(0, 2))
+    expect(ran.stdout).toMatch(
+      /ok: 1 connection \(1 going on in a file that is not among these\), .*2 files\n$/,
+    )
+    expect(ran.code).toBe(0)
+  })
+
   it('tells a hole where a file is missing in between', async () => {
     const { paths } = series()
     const ran = await runCommand(verifyCommand, [paths[0]!, paths[2]!])

@@ -99,6 +99,7 @@ describe('verify FILE', () => {
         format: 'pcapng',
         connections: 3,
         unfinished: 1,
+        continued: 0,
         withLedger: 2,
         bytes: { upstream: 28, downstream: 0 },
         missing: { upstream: 6, downstream: 0 },

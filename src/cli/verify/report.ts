@@ -60,6 +60,7 @@ export const jsonReporter: Reporter = {
       format,
       connections: totals.connections.connections,
       unfinished: totals.unfinished,
+      continued: totals.continued,
       withLedger: totals.withLedger,
       bytes: plain(totals.connections.stored),
       missing: plain(totals.connections.missing),
@@ -119,13 +120,21 @@ const ledgerText = ({ format, totals }: Verdict): string => {
   return `${count(closed - totals.withLedger, 'connection')} without a ledger`
 }
 
+const openText = ({ unfinished, continued }: VerifyTotals): string => {
+  const parts = [
+    unfinished > 0 ? `${unfinished} unfinished` : '',
+    continued > 0 ? `${continued} going on in a file that is not among these` : '',
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`
+}
+
 const summaryLines = (verdict: Verdict): string => {
   const { damages, cuts, files, skipped, ignored, totals } = verdict
   const { connections, stored, missing, cut } = totals.connections
   const holes =
     totals.holes === 0 ? 'no holes' : `${count(totals.holes, 'hole')} (${humanBytes(sum(missing))} missing)`
   const parts = [
-    `${count(connections, 'connection')}${totals.unfinished > 0 ? ` (${totals.unfinished} unfinished)` : ''}`,
+    `${count(connections, 'connection')}${openText(totals)}`,
     humanBytes(sum(stored)),
     holes,
     sum(cut) > 0 ? `${humanBytes(sum(cut))} not recorded` : '',
