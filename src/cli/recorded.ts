@@ -23,6 +23,6 @@ export const recordedText = (
     cutBytes === 0 ? '' : `${humanBytes(cutBytes)} not recorded`,
     unclosed === 0 ? '' : `${count(unclosed, 'ending')} missing`,
   ].filter((part) => part !== '')
-  const into = files === undefined || files === 1 ? '' : `${count(files, 'file')}, `
+  const into = files === undefined ? '' : `${count(files, 'file')}, `
   return `recorded ${count(connections, 'connection')}, ${humanBytes(storedBytes)} (${lost.join(', ')}) to ${into}${printableLine(where)}`
 }

@@ -37,7 +37,7 @@ export interface DefaultResourceGroupOptions {
     context: ResourceContext,
     from: string,
   ) => ConnectResource | Promise<ConnectResource>
-  /** A client's resource is not used any more. */
+  /** A client's resource is not used any more; also when the group closes, once all is written. */
   readonly onReclaim?: (resource: ConnectResource, from: string) => void
   /** How many frames of a client may wait in its queue. Default 1024. */
   readonly maxItems?: number
@@ -126,9 +126,14 @@ class ByClient implements DefaultResourceGroup {
 
   /** @throws what `onReclaim` threw first, once all that is unused is reclaimed. */
   checkLocks(): number {
+    return this.#reclaim(this.locks.checkLocks().map(({ lock }) => lock))
+  }
+
+  /** Returns how many of them had a resource. @throws what `onReclaim` threw first, when all are reclaimed. */
+  #reclaim(locks: Iterable<Lock>): number {
     let count = 0
     const failures: unknown[] = []
-    for (const { lock } of this.locks.checkLocks()) {
+    for (const lock of locks) {
       const known = this.#resources.get(lock)
       if (known === undefined) continue
       this.#resources.delete(lock)
@@ -202,6 +207,8 @@ class ByClient implements DefaultResourceGroup {
     }
     // One that fails, or never ends, is no reason for the others not to be written.
     const ends = await Promise.allSettled(Array.from(queues, (each) => this.#end(...each)))
+    // All that they were to write is written.
+    this.#reclaim([...this.#resources.keys()])
     for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
