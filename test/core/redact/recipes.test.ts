@@ -62,6 +62,16 @@ const SAMPLES: Readonly<Record<string, readonly (readonly [sent: string, stored:
       "Q\0\0\0\x30CREATE ROLE bob PASSWORD 'it''s' LOGIN\0",
       "Q\0\0\0\x30CREATE ROLE bob PASSWORD '*****' LOGIN\0",
     ],
+    [
+      "Q\0\0\0\x30create role bob password E'it\\'s \\\\' login\0",
+      "Q\0\0\0\x30create role bob password E'********' login\0",
+    ],
+    // With SCRAM: the mechanism, and the proof with the type of the message that follows it.
+    [
+      'p\0\0\0\x36SCRAM-SHA-256\0\0\0\0\x20n,,n=,r=abc',
+      `p\0\0\0\x36${'*'.repeat(13)}\0\0\0\0\x20n,,n=,r=abc`,
+    ],
+    ['p\0\0\0\x0cc=biws,pQ\0\0\0\x0dselect 1\0', 'p\0\0\0\x0c*********\0\0\0\x0dselect 1\0'],
   ],
   mail: [
     ['USER bob\r\nPASS my secret\r\nSTAT\r\n', 'USER bob\r\nPASS *********\r\nSTAT\r\n'],
