@@ -394,6 +394,8 @@ export class Recorder {
 
   #recover(nowMs: number): void {
     this.#failing = false
+    // It is not over for these.
+    if (this.#waiting.refused > 0) return
     const lostBytes = this.#failure.goes(nowMs, figure(this.#figures, FIGURE.lostBytes))
     if (lostBytes !== null) this.#host.report({ kind: 'write_recovered', lostBytes })
   }

@@ -41,6 +41,10 @@ export class WaitingCloses {
     this.#add(this.#refused, connection)
   }
 
+  get refused(): number {
+    return this.#refused.size
+  }
+
   /** Has `write` write those that are due and of which nothing else is unsettled, until it is false: there is no room. */
   retry(write: (connection: ConnectionTrack) => boolean): void {
     for (const connection of this.#due) {

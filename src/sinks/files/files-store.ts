@@ -275,7 +275,8 @@ export class FilesStore implements Store {
     try {
       return this.#createIn(folderBelow(base, folders, this.#syncs.isAlways), stem)
     } catch (error) {
-      if (template.splitsBy.length === 0 || !isOwnTrouble(error)) throw error
+      // Without a folder of its own it is everybody's.
+      if (folders.length === 0 || template.splitsBy.length === 0 || !isOwnTrouble(error)) throw error
       throw new ShutTarget(file.target.key, folders.join('/'), error)
     }
   }

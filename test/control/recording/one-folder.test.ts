@@ -57,6 +57,7 @@ describe.skipIf(process.platform !== 'linux')('a client whose folder leads out',
     expect(messages('fails, bytes are lost')).toEqual([
       `the recording to '${folder}/{client}/x.pcapng' fails, bytes are lost: write failed: '${BAD}/': a link leads out of its folder`,
     ])
+    expect(messages('works again')).toEqual([])
     expect(await verify(folder)).toMatchObject({ ok: true, connections: 4, unfinished: 0, holes: 0 })
   })
 })
