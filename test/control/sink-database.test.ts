@@ -242,7 +242,8 @@ describeWith(POSTGRES_TOOLS, 'a gateway that records into PostgreSQL', () => {
     const schema = database.newSchema()
     const hurt = async (load: Load): Promise<void> => {
       const pids = await backends()
-      for (const pid of [server.pid, ...pids]) process.kill(pid, 'SIGKILL')
+      // The server last: one whose server is gone has something to say about it, if it gets the time.
+      for (const pid of [...pids, server.pid]) process.kill(pid, 'SIGKILL')
       await server.exited
       await until(load, 'takes no records')
     }
@@ -268,8 +269,9 @@ describeWith(POSTGRES_TOOLS, 'a gateway that records into PostgreSQL', () => {
     const heal = (): Promise<unknown> =>
       asSuperuser(`ALTER ROLE ${POSTGRES_USER} PASSWORD '${POSTGRES_PASSWORD}'`)
     const troubles = await through(tcpUrl(schema), schema, hurt, heal)
+    // What the server says at the end is lost if the sink is just writing: EPIPE comes before it.
     expect(troubles).toEqual([
-      expect.stringMatching(/' takes no records, .*: the server shuts down \(/),
+      expect.stringMatching(/' takes no records, .*: the server (shuts down \(|broke the connection)/),
       expect.stringMatching(/' still takes no records, .*: wrong user or password \(/),
     ])
     expect(troubles.join()).not.toContain(POSTGRES_PASSWORD)

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest'
+import { databaseError } from '../../src/postgres/failure.js'
 import { loadPackages } from '../../src/postgres/packages.js'
 import { Session } from '../../src/postgres/session.js'
 import { parsePostgresUrl } from '../../src/postgres/url.js'
 import { POSTGRES_TOOLS, startDatabase } from '../support/database.js'
-import { testScope, within } from '../support/scope.js'
+import { eventually, testScope, within } from '../support/scope.js'
 import { describeWith } from '../support/tools.js'
 
 describeWith(POSTGRES_TOOLS, 'a session', () => {
@@ -24,5 +25,18 @@ describeWith(POSTGRES_TOOLS, 'a session', () => {
     }
     await expect(within(20_000, 'an end', readOn())).rejects.toThrow('the server has not answered for 3 s')
     expect(session.isOpen).toBe(false)
+  }, 90_000)
+
+  it('says what the server says when it ends the session, and that it is to be tried again', async () => {
+    const scope = testScope()
+    const { database } = await startDatabase(scope)
+    const session = await database.session('x', scope)
+    const asked = session.query('SELECT pg_terminate_backend(pg_backend_pid())')
+    const failure = await asked.catch((thrown: unknown) => databaseError('cannot write to', 'it', thrown))
+    expect(failure).toMatchObject({
+      message: expect.stringMatching(/^cannot write to it: the server shuts down \(.*, SQLSTATE 57P01\)$/),
+      retryable: true,
+    })
+    await eventually('the session to be over', () => !session.isOpen)
   }, 90_000)
 })

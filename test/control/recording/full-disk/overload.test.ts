@@ -12,10 +12,12 @@ import { type DiskGateway, expectAgreement, KIB, MIB, startDiskGateway, untilSto
 const canMount = await mayMount('a full disk under each overload policy')
 
 const ENOSPC = 'write failed: ENOSPC'
-const PIECE = 64 * KIB
-/** What may wait for the disk; all that is said is several times as much, in both directions. */
+const PIECE = 32 * KIB
+/** What may wait for the disk: four slabs, and with the third the traffic is held. All that is said is twice as much, in both directions. */
 const BUFFER = 1 * MIB
-const PIECES = 16
+const PIECES = 32
+/** If so much waits and a piece comes on top, in both directions, it is less than a slab: beside one that is just written, one more is begun. */
+const CALM = BUFFER / 8
 
 type Socket = Awaited<ReturnType<typeof dial>>
 
@@ -27,7 +29,10 @@ const AWAY: Sink = {
   close: () => Promise.resolve(),
 }
 
-/** Says pieces and hears each back, as fast as the disk answers: so nothing of it is an overload. Resolves with how many came back. */
+/**
+ * Says pieces and hears each back, as fast as the disk answers, however slow that is: so nothing of it is an overload. Resolves with how many
+ * came back.
+ */
 const speak = async ({ recording }: DiskGateway, socket: Socket, pieces: number): Promise<number> => {
   let isClosed = false
   let back = 0
@@ -41,7 +46,7 @@ const speak = async ({ recording }: DiskGateway, socket: Socket, pieces: number)
     socket.write(payload(said, PIECE))
     await eventually('the traffic to go on', () => isClosed || back === (said + 1) * PIECE)
     if (isClosed) break
-    await eventually('the disk to answer', () => recording().bufferedBytes <= BUFFER / 4)
+    await eventually('the disk to answer', () => recording().bufferedBytes <= CALM)
   }
   return back / PIECE
 }
