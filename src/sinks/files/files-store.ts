@@ -78,6 +78,9 @@ const OWN_TROUBLES = new Set([
   'EROFS',
 ])
 
+/** When so many cannot be had in one write, it is everybody's trouble; and each costs another look at all of it. */
+const MOST_SHUT_AT_ONCE = 64
+
 /** The store's own word is that a link leads out. */
 const isOwnTrouble = (error: unknown): boolean =>
   error instanceof TidegateError || OWN_TROUBLES.has(errnoOf(error) ?? '')
@@ -152,22 +155,23 @@ export class FilesStore implements Store {
 
   #put(bytes: Uint8Array, seat: number): Refusal | undefined {
     this.#free.check(bytes.length)
-    for (;;) {
-      const shut = this.#shutNow()
+    const shut = this.#shutNow()
+    for (let tries = 0; ; tries++) {
       try {
         this.#carryOut(() => this.#planner.plan(bytes, Date.now(), seat, shut))
+        break
       } catch (error) {
-        if (!(error instanceof ShutTarget)) throw error
+        if (!(error instanceof ShutTarget) || tries === MOST_SHUT_AT_ONCE) throw error
         this.#shut.set(error.key, { error, untilMs: Date.now() + RETRY_MS })
-        continue
+        shut.add(error.key)
       }
-      this.#setRotation()
-      return this.#refusal()
     }
+    this.#setRotation()
+    return this.#refusal()
   }
 
   /** Those that are left out without trying. */
-  #shutNow(): ReadonlySet<string> {
+  #shutNow(): Set<string> {
     const nowMs = Date.now()
     for (const [key, { untilMs }] of this.#shut) if (untilMs <= nowMs) this.#shut.delete(key)
     return new Set(this.#shut.keys())

@@ -137,6 +137,22 @@ describe('the store for many files', () => {
     expect([series.recorder.waitingCloses, lostOf(good)]).toEqual([1, 0])
   })
 
+  it('takes more of them than it may look at in one write for the trouble of all, for that write', async () => {
+    const folder = scope.tempDir()
+    const series = await DiskSeries.open(testScope(), '{client}/rec.pcapng', {}, folder)
+    const bad = Array.from({ length: 70 }, (_, n) => 2 + n)
+    for (const n of bad) writeFileSync(join(folder, `10.0.0.${n}`), '')
+    const good = series.open(1, client(1))
+    series.send(good, 'upstream', 5)
+    for (const n of bad) series.send(series.open(n, client(n)), 'upstream', 10)
+    expect(series.flush()).toMatch(/^'10\.0\.0\.\d+\/'/)
+    expect(lostOf(good)).toBe(5)
+    series.send(good, 'upstream', 7)
+    expect(series.flush()).toBe(null)
+    expect(lostOf(good)).toBe(5)
+    expect(series.names()).toContain('10.0.0.1/rec.pcapng')
+  })
+
   it('keeps one file per client, however few descriptors it has', async () => {
     const clients = MAX_OPEN_FILES * 2
     const series = await DiskSeries.open(testScope(), '{client}.pcapng')

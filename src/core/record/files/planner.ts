@@ -160,7 +160,7 @@ export class Planner {
     const opened = isPacket ? this.#connections.begin(packet) : null
     const connection = opened ?? (isPacket ? this.#connections.find(packet) : null)
     const target = connection?.target ?? this.#targets.unknown()
-    if (connection !== null && this.#without.has(target.key)) {
+    if (this.#without.size > 0 && connection !== null && this.#without.has(target.key)) {
       this.#leftOut.set(connection.open.id, target.key)
       this.#leftOutBytes += packet.payloadBytes
       return
