@@ -1,4 +1,4 @@
-// updateResourceGroup while clients are connected: those that come get the new group; those that are there keep theirs, which is
+// updateResourceGroup while clients talk: those that come get the new group; those that are there keep theirs, which is
 // closed after the last of them.
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
@@ -15,14 +15,12 @@ const firstIsClosed = new Promise((resolve) => {
 // A group of one's own is any object with getResource.
 const countingGroup = (name) => {
   let frames = 0
+  let connections = 0
   const resource = { writeFunction: () => void frames++ }
   return {
-    getResource: (_context, { id }) => ({
-      resource,
-      onClose: () => console.log(`${name}: connection ${id} is over`),
-    }),
+    getResource: () => ({ resource, onClose: () => void connections++ }),
     close() {
-      console.log(`${name} is closed after ${frames} frames`)
+      console.log(`${name} is closed after ${connections} connections, ${frames} frames`)
       if (name === 'first') closed()
     },
   }
@@ -33,23 +31,29 @@ const gateway = await createGateway(
   { resourceGroup: countingGroup('first') },
 )
 const [{ address }] = gateway.listeners
-const say = async (client, text) => {
-  client.write(text)
+const clients = (count) => Array.from({ length: count }, () => connect(address.port, address.host))
+const say = async (client) => {
+  client.write('hello')
   await once(client, 'data')
+}
+const talk = async (client, times) => {
+  for (let n = 0; n < times; n++) await say(client)
 }
 const end = async (client) => {
   client.end()
   await once(client, 'close')
 }
 
-const one = connect(address.port, address.host)
-await say(one, 'before')
+const early = clients(4)
+await Promise.all(early.map(say))
+// They go on talking all the while.
+const busy = Promise.all(early.map((client) => talk(client, 99)))
 await gateway.updateResourceGroup(countingGroup('second'))
-const two = connect(address.port, address.host)
-await say(two, 'after')
-await say(one, 'still the first')
-await end(one)
+const late = clients(4)
+await Promise.all(late.map((client) => talk(client, 10)))
+await busy
+await Promise.all(early.map(end))
 await firstIsClosed
-await end(two)
+await Promise.all(late.map(end))
 await gateway.close()
 service.close()

@@ -51,10 +51,8 @@ ended: { denied: 1 }
 client 2 reached green
 client 3 reached green
 `,
-  'swap-groups.mjs': `first: connection 1 is over
-first is closed after 4 frames
-second: connection 2 is over
-second is closed after 2 frames
+  'swap-groups.mjs': `first is closed after 4 connections, 800 frames
+second is closed after 4 connections, 80 frames
 `,
   'wake-activator.mjs': `before the first client: closed
 answer: hello
